@@ -1,0 +1,21 @@
+"""Benchmark and reproducibility suite for the 2D MedNeXt and MedUNeXt of PLoS One 2026.
+
+DOI 10.1371/journal.pone.0340108. Not the 3D MedNeXt of DKFZ (Roy et al., MICCAI 2023), which
+``monai.networks.nets.MedNeXt`` implements; the two share nothing but the name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["create_model"]
+
+
+def create_model(method: str, **kwargs: Any) -> nn.Module:
+    """Build a registered method; see :func:`mednext.models.registry.create_model`."""
+    from mednext.models.registry import create_model as create  # torch is loaded only on demand
+
+    return create(method, **kwargs)

@@ -1,0 +1,107 @@
+"""Where every file lives: the only place that spells out a path below ``data/`` or ``results/``.
+
+The workflow's rules and the library's code both ask here, so the two cannot drift apart.
+``MEDNEXT_DATA`` (default ``data``) and ``MEDNEXT_LOCAL`` (default ``data/incoming``) move the two
+roots; neither enters any hash.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def data_root() -> Path:
+    """Root of fetched and prepared data."""
+    return Path(os.environ.get("MEDNEXT_DATA", "data"))
+
+
+def local_root() -> Path:
+    """Folder in which the user's own copies of the data sets lie."""
+    return Path(os.environ.get("MEDNEXT_LOCAL", "data/incoming"))
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """Files of one data set from one source: ``data/<source_id>/<dataset>/``."""
+
+    source_id: str
+    dataset: str
+
+    @property
+    def root(self) -> Path:
+        return data_root() / self.source_id / self.dataset
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw"
+
+    @property
+    def manifest(self) -> Path:
+        """``path,bytes,sha256`` of every file of the source."""
+        return self.raw / "manifest.csv"
+
+    @property
+    def facts(self) -> Path:
+        """What the verification found (counts, sizes, labels); exists only if it passed."""
+        return self.raw / "verified.json"
+
+    def prepared(self, key: str) -> Path:
+        return self.root / "prepared" / key
+
+    def prepared_meta(self, key: str) -> Path:
+        """Written last: its presence says that the folder is complete."""
+        return self.prepared(key) / "meta.json"
+
+    def split(self, protocol: str) -> Path:
+        return self.root / "splits" / f"{protocol}.csv"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Files of one training run: ``results/<profile>/runs/<dataset>/<protocol>/<method>/seed<k>``."""
+
+    profile: str
+    dataset: str
+    protocol: str
+    method: str
+    seed: int
+
+    @property
+    def root(self) -> Path:
+        folder = results_root(self.profile) / "runs" / self.dataset / self.protocol
+        return folder / self.method / f"seed{self.seed}"
+
+    @property
+    def run_json(self) -> Path:
+        return self.root / "run.json"
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history.csv"
+
+    def weights(self, selection: str) -> Path:
+        return self.root / f"weights.{selection}.safetensors"
+
+    def predictions(self, selection: str) -> Path:
+        return self.root / f"predictions.{selection}.npz"
+
+    def cases(self, selection: str) -> Path:
+        return self.root / f"cases.{selection}.csv"
+
+    @property
+    def work(self) -> Path:
+        """Checkpoints; no rule declares it, so Snakemake never deletes it."""
+        folder = results_root(self.profile) / "work" / self.dataset / self.protocol
+        return folder / self.method / f"seed{self.seed}"
+
+
+def results_root(profile: str) -> Path:
+    """``results/<profile>``."""
+    return Path("results") / profile
+
+
+def cases_npz(profile: str, figure: str) -> Path:
+    """Small arrays (images, heatmaps, masks) that one figure draws."""
+    return results_root(profile) / "cases" / f"{figure}.npz"

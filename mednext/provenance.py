@@ -1,0 +1,84 @@
+"""Who made a number: digests of the code and the environment, the commit, the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from mednext.config import benchmarks_dir
+from mednext.files import hash_json
+
+# What can change a result: the library's numerical parts, and the versions of what it runs on.
+CODE_FOLDERS = ("models", "training", "datasets", "metrics")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "dynamic-network-architectures")
+
+
+def package_dir() -> Path:
+    """Folder of the installed ``mednext`` package."""
+    return Path(__file__).resolve().parent
+
+
+@cache
+def code_hash() -> str:
+    """First 16 hex digits over ``mednext/{models,training,datasets,metrics}`` and the lock file."""
+    digest = hashlib.sha256()
+    files = [f for name in CODE_FOLDERS for f in sorted((package_dir() / name).rglob("*.py"))]
+    for file in files:
+        digest.update(str(file.relative_to(package_dir())).encode() + b"\0")
+        digest.update(file.read_bytes() + b"\0")
+    lock = benchmarks_dir().parent / "requirements.lock"
+    if lock.is_file():
+        digest.update(lock.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    return {"python": platform.python_version(), **{p: metadata.version(p) for p in PACKAGES}}
+
+
+@cache
+def machine() -> dict[str, str | int]:
+    """CPU model, its vector instructions, and the number of cores."""
+    info: dict[str, str | int] = {"cpu": platform.processor() or platform.machine(), "isa": ""}
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        fields = dict(
+            (key.strip(), value.strip())
+            for key, _, value in (line.partition(":") for line in cpuinfo.read_text().splitlines())
+        )
+        info["cpu"] = fields.get("model name", info["cpu"])
+        flags = fields.get("flags", "").split()
+        info["isa"] = " ".join(f for f in flags if f.startswith(("avx", "amx")))
+    info["cores"] = os.cpu_count() or 1
+    return info
+
+
+def env_hash() -> str:
+    """First 16 hex digits over the versions and the machine's CPU model and instructions."""
+    where = {key: value for key, value in machine().items() if key != "cores"}
+    return hash_json({"versions": versions(), "machine": where})[:16]
+
+
+def git_state() -> tuple[str | None, bool | None]:
+    """Commit and dirty flag of the checkout; (None, None) outside one. Information, not identity."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", *words], cwd=package_dir(), capture_output=True, text=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return None, None
+    return commit, bool(git("status", "--porcelain", "--untracked-files=no"))

@@ -1,0 +1,262 @@
+"""Schemas of the small result files, their readers and writers.
+
+Everything below ``report`` reads only these files. A row that does not fit its schema is refused
+on writing and on reading, so that a table can never be drawn from something malformed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from mednext.errors import UserError
+from mednext.files import write_csv, write_json
+
+Status = Literal["ok", "failed", "skipped", "pending"]
+CostVerdict = Literal["matches", "near", "off", "not printed"]
+Verdict = Literal["reproduced", "higher", "lower", "inconclusive", "not comparable"]
+
+
+class Metric(StrEnum):
+    """Every metric name that may occur in ``metrics.csv``."""
+
+    ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    AUC = "auc"
+    SPECIFICITY = "specificity"
+    BALANCED_ACCURACY = "balanced_accuracy"
+    MCC = "mcc"
+    ECE = "ece"
+    BRIER = "brier"
+    DICE = "dice"
+    HD95_POOLED_VOX = "hd95_pooled_vox"
+    HD95_POOLED_MM = "hd95_pooled_mm"
+    HD95_MAX_VOX = "hd95_max_vox"
+    HD95_MAX_MM = "hd95_max_mm"
+
+
+class Row(BaseModel):
+    """One row of a result file. An empty cell is None."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outcome(Row):
+    """A row that may stand for something that did not come about."""
+
+    status: Status
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _reason_given(self) -> Outcome:
+        if self.status != "ok" and not self.reason:
+            raise ValueError(f"status '{self.status}' needs a reason")
+        return self
+
+
+class MetricRow(Outcome):
+    """One row of ``metrics.csv``; values are fractions (HD95: voxels or millimetres)."""
+
+    profile: str
+    source: str
+    source_id: str
+    task: str
+    dataset: str
+    protocol: str
+    selection: str
+    method: str
+    seed: int
+    metric: Metric | None
+    """None only in a row that is not ``ok``."""
+    target: str | None
+    """Classification: the orientation (``disease``, ``non_disease``); segmentation: organ, ``mean``."""
+    policy: str | None
+    """Segmentation: the empty-mask policy (``transunet``, ``nan``, ``worst``)."""
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n_cases: int | None
+    n_groups: int | None
+    config_hash: str
+    data_hash: str | None
+    split_hash: str | None
+    code_hash: str
+    env_hash: str
+
+    @model_validator(mode="after")
+    def _ok_rows_name_a_metric(self) -> MetricRow:
+        if self.status == "ok" and (self.metric is None or self.target is None):
+            raise ValueError("a row with status 'ok' needs a metric and a target")
+        return self
+
+
+class CostRow(Row):
+    """One row of ``cost.csv``: one method of one task with one head."""
+
+    method: str
+    task: str
+    input_shape: str
+    """``1x3x224x224``."""
+    num_classes: int
+    params: int
+    gmacs_torch: float
+    gmacs_fvcore: float | None
+    gmacs_ptflops: float | None
+    activations_m: float | None
+    uncounted_ops: str | None
+    reported_params_m: float | None
+    reported_gmacs: float | None
+    verdict_params: CostVerdict | None
+    """None in the row of the head that does not carry the verdict."""
+    verdict_gmacs: CostVerdict | None
+    reason: str | None
+
+
+class DatasetRow(Row):
+    """One row of ``datasets.csv``: one class (or label) of one data set, as Table 1 lists them."""
+
+    dataset: str
+    name: str
+    source: str
+    source_id: str
+    protocol: str
+    klass: str | None
+    unit: Literal["images", "cases"]
+    train: int
+    val: int
+    test: int
+    unused: int
+    total: int
+    expected_total: int | None
+    printed_train: int | None
+    printed_val: int | None
+    printed_test: int | None
+    groups: int
+    groups_on_two_sides: int
+    data_hash: str
+    split_hash: str
+
+
+class RunRecord(Outcome):
+    """``run.json``: everything that is needed to repeat one training run."""
+
+    config: dict[str, Any]
+    config_hash: str
+    data_hash: str
+    split_hash: str
+    code_hash: str
+    env_hash: str
+    git_commit: str | None
+    git_dirty: bool | None
+    device: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    threads: int
+    epochs_done: int
+    best_val_epoch: int | None
+    n_train: int
+    n_val: int
+    n_test: int
+    wall_seconds: float
+    """Training time summed over all continued parts."""
+    weights: dict[str, str]
+    """Selection -> SHA-256 of its weights file."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+def write_rows(path: Path, model: type[R], rows: Sequence[R]) -> None:
+    """Write ``rows`` as CSV with exactly the columns of ``model``, atomically."""
+    columns = list(model.model_fields)
+    frame = pd.DataFrame([row.model_dump(mode="json") for row in rows], columns=columns)
+    # Whole numbers with gaps stay whole: pandas would turn them into floats.
+    for name in columns:
+        values = [v for v in frame[name] if v is not None and v == v]
+        if values and all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+            frame[name] = frame[name].astype("Int64")
+    write_csv(path, frame)
+
+
+def read_rows(path: Path, model: type[R]) -> list[R]:
+    """Read a CSV written by :func:`write_rows`.
+
+    Raises:
+        UserError: the file is missing, or a row does not fit the schema.
+    """
+    if not path.is_file():
+        raise UserError(
+            "a result file is missing", file=path, remedy="run the workflow that makes it first"
+        )
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    unknown = set(frame.columns) ^ set(model.model_fields)
+    if unknown:
+        raise UserError(
+            "a result file has the wrong columns",
+            file=path,
+            found=", ".join(sorted(unknown)) + " (missing or unknown)",
+            expected=", ".join(model.model_fields),
+        )
+    records = ({k: (v if v != "" else None) for k, v in r.items()} for r in _records(frame))
+    return [_validate(model, record, path, n) for n, record in enumerate(records, start=2)]
+
+
+def _records(frame: pd.DataFrame) -> Iterable[dict[str, str]]:
+    yield from frame.to_dict(orient="records")  # type: ignore[misc]
+
+
+def _validate(model: type[R], record: dict[str, Any], path: Path, line: int) -> R:
+    try:
+        return model.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"line {line}, column '{'.'.join(map(str, first['loc'])) or 'row'}' is not valid",
+            file=path,
+            found=repr(first["input"])[:200],
+            expected=first["msg"],
+        ) from None
+
+
+def write_run(path: Path, record: RunRecord) -> None:
+    """Write ``run.json``, atomically."""
+    write_json(path, record.model_dump(mode="json"))
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read ``run.json``.
+
+    Raises:
+        UserError: missing, not JSON, or not of the schema.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError("this run has not been made", file=path, remedy="train it first") from None
+    except json.JSONDecodeError as error:
+        raise UserError("not valid JSON", file=path, found=str(error)) from None
+    return _validate(RunRecord, value, path, 1)
+
+
+def cost_verdict(measured: float, printed: float | None, digits: int) -> CostVerdict:
+    """How a measured cost relates to the printed one.
+
+    ``matches``: rounds or truncates to the printed digits; ``near``: within 0.5 %; else ``off``.
+    Both are in the printed unit (millions of parameters, GMACs).
+    """
+    if printed is None:
+        return "not printed"
+    scale = 10**digits
+    printed_units = round(printed * scale)
+    if printed_units in (round(measured * scale), math.floor(measured * scale + 1e-9)):
+        return "matches"
+    return "near" if abs(measured - printed) <= 0.005 * printed else "off"
