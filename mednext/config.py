@@ -36,7 +36,7 @@ class Strict(BaseModel):
 
 
 class ClassSpec(Strict):
-    """One class (classification) or one label (segmentation); the order in the file is the index."""
+    """One class (classification) or label (segmentation); its place in the file is its index."""
 
     slug: str
     name: str
@@ -73,6 +73,7 @@ class DatasetSpec(Strict):
 
     @property
     def num_classes(self) -> int:
+        """Classes, or labels with the background."""
         return len(self.classes)
 
 
@@ -84,7 +85,7 @@ class MethodSpec(Strict):
 
     task: Task
     constructor: str
-    """``package.module:function``; called as ``f(num_classes=, in_chans=, img_size=, **kwargs)``."""
+    """``package.module:function``; called as ``f(num_classes=, in_chans=, img_size=, **kwargs)``"""
     kwargs: dict[str, Any] = Field(default_factory=dict)
     printed: dict[str, str] = Field(default_factory=dict)
     """Table number -> the name printed in that table."""
@@ -163,7 +164,9 @@ class DatasetRun(Strict):
     @model_validator(mode="after")
     def _phantom_has_counts(self) -> DatasetRun:
         if (self.source == "phantom") != (self.phantom is not None):
-            raise ValueError("'phantom' (train, val, test) goes with source: phantom, and only there")
+            raise ValueError(
+                "'phantom' (train, val, test) goes with source: phantom, and only there"
+            )
         if self.folder is not None and self.source != "local":
             raise ValueError("'folder' goes with source: local, and only there")
         return self

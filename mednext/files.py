@@ -37,7 +37,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())
         part.chmod(0o666 & ~_umask())
-        os.replace(part, target)
+        part.replace(target)
         _fsync_folder(target.parent)
     finally:
         part.unlink(missing_ok=True)

@@ -31,10 +31,12 @@ class DataPaths:
 
     @property
     def root(self) -> Path:
+        """The data set's folder."""
         return data_root() / self.source_id / self.dataset
 
     @property
     def raw(self) -> Path:
+        """What the source delivers, and its manifest."""
         return self.root / "raw"
 
     @property
@@ -48,6 +50,7 @@ class DataPaths:
         return self.raw / "verified.json"
 
     def prepared(self, key: str) -> Path:
+        """Arrays decoded for one image size."""
         return self.root / "prepared" / key
 
     def prepared_meta(self, key: str) -> Path:
@@ -55,12 +58,13 @@ class DataPaths:
         return self.prepared(key) / "meta.json"
 
     def split(self, protocol: str) -> Path:
+        """Which item is on which side."""
         return self.root / "splits" / f"{protocol}.csv"
 
 
 @dataclass(frozen=True)
 class RunPaths:
-    """Files of one training run: ``results/<profile>/runs/<dataset>/<protocol>/<method>/seed<k>``."""
+    """Files of one run: ``results/<profile>/runs/<dataset>/<protocol>/<method>/seed<k>``."""
 
     profile: str
     dataset: str
@@ -70,24 +74,30 @@ class RunPaths:
 
     @property
     def root(self) -> Path:
+        """The run's folder."""
         folder = results_root(self.profile) / "runs" / self.dataset / self.protocol
         return folder / self.method / f"seed{self.seed}"
 
     @property
     def run_json(self) -> Path:
+        """Everything to repeat the run; written last."""
         return self.root / "run.json"
 
     @property
     def history(self) -> Path:
+        """One row per epoch."""
         return self.root / "history.csv"
 
     def weights(self, selection: str) -> Path:
+        """Weights of the last or the best validation epoch."""
         return self.root / f"weights.{selection}.safetensors"
 
     def predictions(self, selection: str) -> Path:
+        """Scores or label maps of the test side."""
         return self.root / f"predictions.{selection}.npz"
 
     def cases(self, selection: str) -> Path:
+        """Scores or counts, one row per test case."""
         return self.root / f"cases.{selection}.csv"
 
     @property

@@ -26,14 +26,20 @@ def package_dir() -> Path:
 @cache
 def code_hash() -> str:
     """First 16 hex digits over ``mednext/{models,training,datasets,metrics}`` and the lock file."""
-    digest = hashlib.sha256()
-    files = [f for name in CODE_FOLDERS for f in sorted((package_dir() / name).rglob("*.py"))]
-    for file in files:
-        digest.update(str(file.relative_to(package_dir())).encode() + b"\0")
-        digest.update(file.read_bytes() + b"\0")
     lock = benchmarks_dir().parent / "requirements.lock"
-    if lock.is_file():
-        digest.update(lock.read_bytes())
+    return folder_hash(*CODE_FOLDERS, extra=lock.read_bytes() if lock.is_file() else b"")
+
+
+@cache
+def folder_hash(*names: str, extra: bytes = b"") -> str:
+    """First 16 hex digits over all files of the named folders of the package, and ``extra``."""
+    digest = hashlib.sha256()
+    for name in names:
+        for file in sorted((package_dir() / name).rglob("*")):
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(str(file.relative_to(package_dir())).encode() + b"\0")
+                digest.update(file.read_bytes() + b"\0")
+    digest.update(extra)
     return digest.hexdigest()[:16]
 
 
@@ -49,10 +55,8 @@ def machine() -> dict[str, str | int]:
     info: dict[str, str | int] = {"cpu": platform.processor() or platform.machine(), "isa": ""}
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        fields = dict(
-            (key.strip(), value.strip())
-            for key, _, value in (line.partition(":") for line in cpuinfo.read_text().splitlines())
-        )
+        lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+        fields = {key.strip(): value.strip() for key, _, value in lines}
         info["cpu"] = fields.get("model name", info["cpu"])
         flags = fields.get("flags", "").split()
         info["isa"] = " ".join(f for f in flags if f.startswith(("avx", "amx")))
@@ -67,7 +71,7 @@ def env_hash() -> str:
 
 
 def git_state() -> tuple[str | None, bool | None]:
-    """Commit and dirty flag of the checkout; (None, None) outside one. Information, not identity."""
+    """Commit and dirty flag, (None, None) outside a checkout; information, not identity."""
 
     def git(*words: str) -> str | None:
         try:

@@ -78,7 +78,7 @@ class MetricRow(Outcome):
     metric: Metric | None
     """None only in a row that is not ``ok``."""
     target: str | None
-    """Classification: the orientation (``disease``, ``non_disease``); segmentation: organ, ``mean``."""
+    """Classification: orientation (``disease``, ``non_disease``); segmentation: organ, ``mean``."""
     policy: str | None
     """Segmentation: the empty-mask policy (``transunet``, ``nan``, ``worst``)."""
     value: float | None

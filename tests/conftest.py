@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def local_data() -> Callable[[str], Path]:
-    """Return a function: folder name -> its path below MEDNEXT_LOCAL, skipping where it is absent."""
+    """A function: folder name -> its path below MEDNEXT_LOCAL; it skips where that is absent."""
 
     def find(folder: str) -> Path:
         root = os.environ.get("MEDNEXT_LOCAL")

@@ -1,0 +1,58 @@
+# make help lists the targets. Everything runs in .venv, made from requirements.lock.
+PYTHON ?= python3.11
+CONFIG ?= config/demo.yaml
+VENV := .venv
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# A folder of real data beside the checkout is used if it is there (see README, "Data").
+ifneq ($(wildcard ../shared/data),)
+export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup results test test-all lint format lock schemas
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP)  ## create .venv with every pinned package
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install -qq --no-deps -r requirements.lock
+	$(VENV)/bin/python -m pip check
+	$(VENV)/bin/python -m pip install -qq --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+results: setup  ## run the workflow (CONFIG=config/demo.yaml)
+	snakemake --cores all --configfile $(CONFIG)
+
+test: setup  ## quick tests
+	python -m pytest -m "not slow"
+
+test-all: setup  ## all tests, the slow ones too
+	python -m pytest
+
+lint: setup  ## ruff, snakefmt, snakemake --lint, mypy, import-linter
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	mypy
+	lint-imports
+
+format: setup  ## rewrite code in the project's format
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+schemas: setup  ## write workflow/schemas/*.json from the pydantic models
+	python -m mednext.schemas workflow/schemas
+
+lock:  ## resolve requirements.in afresh into requirements.lock
+	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv
+	.lock-venv/bin/python -m pip install -r requirements.in
+	.lock-venv/bin/python -m pip freeze --all | grep -v '^pip==' | sort -f \
+	  | sed -E 's/^((nvidia-|triton|cuda-)[^ ]*)$$/\1 ; sys_platform == "linux"/' > requirements.lock.part
+	mv requirements.lock.part requirements.lock
+	rm -rf .lock-venv

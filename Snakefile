@@ -1,0 +1,21 @@
+# Table of contents of the benchmark. Without --configfile it runs config/demo.yaml alone; with it,
+# the given file alone: configuration never merges.
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/cost.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.page.output,
+        rules.tables.output,
+        rules.figures.output,
+        rules.datasets_table.output,

@@ -1,0 +1,93 @@
+"""From a profile to its list of fully resolved training runs."""
+
+from __future__ import annotations
+
+from mednext.config import (
+    DatasetRun,
+    Profile,
+    Protocol,
+    RunConfig,
+    load_datasets,
+    load_methods,
+    load_recipes,
+    lookup,
+)
+from mednext.datasets.source import resolve_source
+from mednext.errors import UserError
+from mednext.layout import RunPaths
+
+
+def resolve_runs(profile: Profile) -> list[RunConfig]:
+    """Every run of ``profile``: data sets x protocols x methods x seeds, in the profile's order.
+
+    Raises:
+        UserError: a local data set of the profile is not there.
+    """
+    return [
+        resolve_run(profile, dataset, protocol, method, seed)
+        for dataset, run in profile.datasets.items()
+        for protocol in run.protocols
+        for method in run.methods
+        for seed in profile.seeds
+    ]
+
+
+def resolve_run(
+    profile: Profile, dataset: str, protocol: Protocol, method: str, seed: int
+) -> RunConfig:
+    """One run of ``profile``, with the recipe of its task and the scale of the profile."""
+    run = dataset_run(profile, dataset)
+    spec = lookup("data set", dataset, load_datasets())
+    how = lookup("method", method, load_methods())
+    recipe = load_recipes()[spec.task].values()
+    return RunConfig(
+        profile=profile.profile,
+        source=run.source,
+        source_id=resolve_source(dataset, run).id,
+        task=spec.task,
+        dataset=dataset,
+        protocol=protocol,
+        method=method,
+        method_kwargs=how.kwargs,
+        constructor=how.constructor,
+        seed=seed,
+        img_size=run.img_size,
+        channels=spec.channels,
+        classes=tuple(c.slug for c in spec.classes),
+        epochs=run.epochs,
+        batch_size=run.batch_size,
+        limit=run.limit,
+        recipe={k: v for k, v in recipe.items() if k not in ("epochs", "batch_size")},
+        threads=profile.threads,
+        device=profile.device,
+        deterministic=profile.deterministic,
+        selections=profile.selections,
+    )
+
+
+def dataset_run(profile: Profile, dataset: str) -> DatasetRun:
+    """The entry of ``dataset`` in ``profile``, or a :class:`UserError` that lists what is there."""
+    return lookup("data set of this profile", dataset, profile.datasets)
+
+
+def run_paths(run: RunConfig) -> RunPaths:
+    """Where the files of ``run`` lie."""
+    return RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
+
+
+def select_runs(runs: list[RunConfig], **axes: str | int | None) -> list[RunConfig]:
+    """The runs whose fields equal the given axes; an axis that is None matches everything.
+
+    Raises:
+        UserError: no run is left.
+    """
+    wanted = {name: value for name, value in axes.items() if value is not None}
+    found = [r for r in runs if all(getattr(r, name) == value for name, value in wanted.items())]
+    if not found:
+        known = sorted({f"{r.dataset}/{r.protocol}/{r.method}/seed{r.seed}" for r in runs})
+        raise UserError(
+            "no run of this profile fits",
+            found=", ".join(f"{name}={value}" for name, value in wanted.items()),
+            expected=", ".join(known),
+        )
+    return found

@@ -1,0 +1,33 @@
+"""JSON Schemas of every file format, generated from the pydantic models: ``make schemas``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from mednext.config import DatasetSpec, MethodSpec, Profile, Recipe
+from mednext.files import write_json
+from mednext.results import CostRow, DatasetRow, MetricRow, RunRecord
+
+MODELS: dict[str, type[BaseModel]] = {
+    "profile": Profile,
+    "datasets": DatasetSpec,
+    "methods": MethodSpec,
+    "recipes": Recipe,
+    "metrics": MetricRow,
+    "cost": CostRow,
+    "datasets_table": DatasetRow,
+    "run": RunRecord,
+}
+
+
+def write_schemas(folder: Path) -> None:
+    """Write ``<name>.schema.json`` for every model into ``folder``."""
+    for name, model in MODELS.items():
+        write_json(folder / f"{name}.schema.json", model.model_json_schema())
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))

@@ -1,0 +1,85 @@
+# Reads the one configuration file and names every run of it. No torch here: parsing stays fast.
+from mednext.config import load_profile
+from mednext.datasets.prepare import prepared_key
+from mednext.errors import UserError
+from mednext.layout import DataPaths, results_root
+from mednext.provenance import code_hash, folder_hash
+from mednext.runs import resolve_runs, run_paths
+from snakemake.exceptions import WorkflowError
+
+
+def only_configfile():
+    """The one configuration file of this invocation."""
+    given = [str(path) for path in workflow.overwrite_configfiles or []]
+    if len(given) > 1 or (config and not given):
+        raise WorkflowError(
+            "Configuration never merges: give exactly one --configfile and no --config "
+            f"(got files {given}, keys {sorted(config)}). Copy a file of config/ and edit it."
+        )
+    return given[0] if given else "config/demo.yaml"
+
+
+CONFIGFILE = only_configfile()
+try:
+    PROFILE = load_profile(CONFIGFILE)
+    RUNS = resolve_runs(PROFILE)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = str(results_root(PROFILE.profile))
+LOGS = f"{RESULTS}/logs"
+MEDNEXT = "python -m mednext"
+SOURCE_IDS = {run.dataset: run.source_id for run in RUNS}
+TASKS = {run.dataset: run.task for run in RUNS}
+
+
+wildcard_constraints:
+    dataset="|".join(PROFILE.datasets),
+    protocol="paper|grouped",
+    method=r"[a-z0-9_]+",
+    seed=r"\d+",
+
+
+def data_paths(wildcards):
+    return DataPaths(SOURCE_IDS[wildcards.dataset], wildcards.dataset)
+
+
+def prepared_meta(wildcards):
+    """The file that says that the arrays a run reads are complete."""
+    size = PROFILE.datasets[wildcards.dataset].img_size
+    return str(
+        data_paths(wildcards).prepared_meta(prepared_key(wildcards.dataset, size))
+    )
+
+
+def split_csv(wildcards):
+    return str(data_paths(wildcards).split(wildcards.protocol))
+
+
+def run_of(wildcards):
+    """The resolved configuration behind the wildcards of a training rule."""
+    axes = (
+        wildcards.dataset,
+        wildcards.protocol,
+        wildcards.method,
+        int(wildcards.seed),
+    )
+    return next(r for r in RUNS if (r.dataset, r.protocol, r.method, r.seed) == axes)
+
+
+def all_cases(wildcards):
+    return [str(run_paths(r).cases(s)) for r in RUNS for s in PROFILE.selections]
+
+
+def runs_of(dataset):
+    """run.json of the runs that a figure of ``dataset`` shows."""
+
+    def files(wildcards):
+        seed = PROFILE.seeds[0]
+        return [
+            str(run_paths(r).run_json)
+            for r in RUNS
+            if r.dataset == dataset and r.protocol == "paper" and r.seed == seed
+        ]
+
+    return files

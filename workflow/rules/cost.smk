@@ -1,0 +1,12 @@
+# Params and GMACs of every registered method, counted in one process without weights or data.
+rule cost:
+    input:
+        "benchmarks/methods.yaml",
+    output:
+        f"{RESULTS}/cost.csv",
+    log:
+        f"{LOGS}/cost.log",
+    params:
+        code=folder_hash("models", "cost"),
+    shell:
+        "{MEDNEXT} cost --out {output} 2>&1 | tee {log}"

@@ -1,0 +1,80 @@
+# From a source to memory-mapped arrays and splits: fetch, verify, prepare, split.
+# The source id is part of every path, so no profile can read another source's data.
+for _dataset, _source_id in SOURCE_IDS.items():
+    _paths = DataPaths(_source_id, _dataset)
+    _key = prepared_key(_dataset, PROFILE.datasets[_dataset].img_size)
+
+    rule:
+        name:
+            f"fetch_{_dataset}"
+        output:
+            str(_paths.manifest),
+        log:
+            f"{LOGS}/data/{_dataset}.fetch.log",
+        params:
+            dataset=_dataset,
+        shell:
+            "{MEDNEXT} datasets fetch --configfile {CONFIGFILE} --dataset {params.dataset}"
+            " 2>&1 | tee {log}"
+
+    rule:
+        name:
+            f"verify_{_dataset}"
+        input:
+            str(_paths.manifest),
+        output:
+            str(_paths.facts),
+        log:
+            f"{LOGS}/data/{_dataset}.verify.log",
+        params:
+            dataset=_dataset,
+        shell:
+            "{MEDNEXT} datasets verify --configfile {CONFIGFILE} --dataset {params.dataset}"
+            " 2>&1 | tee {log}"
+
+    rule:
+        name:
+            f"prepare_{_dataset}"
+        input:
+            str(_paths.facts),
+        output:
+            str(_paths.prepared_meta(_key)),
+        log:
+            f"{LOGS}/data/{_dataset}.prepare.{_key}.log",
+        params:
+            dataset=_dataset,
+        shell:
+            "{MEDNEXT} datasets prepare --configfile {CONFIGFILE} --dataset {params.dataset}"
+            " 2>&1 | tee {log}"
+
+    rule:
+        name:
+            f"split_{_dataset}"
+        input:
+            str(_paths.prepared_meta(_key)),
+        output:
+            str(_paths.root / "splits" / "{protocol}.csv"),
+        log:
+            f"{LOGS}/data/{_dataset}.split.{{protocol}}.log",
+        params:
+            dataset=_dataset,
+        shell:
+            "{MEDNEXT} datasets split --configfile {CONFIGFILE} --dataset {params.dataset}"
+            " --protocol {wildcards.protocol} 2>&1 | tee {log}"
+
+
+rule datasets_table:
+    input:
+        [
+            str(DataPaths(SOURCE_IDS[d], d).split(p))
+            for d, run in PROFILE.datasets.items()
+            for p in run.protocols
+        ],
+    output:
+        f"{RESULTS}/datasets.csv",
+    log:
+        f"{LOGS}/datasets_table.log",
+    params:
+        code=folder_hash("datasets"),
+    shell:
+        "{MEDNEXT} datasets table --configfile {CONFIGFILE} 2>&1 | tee {log}"

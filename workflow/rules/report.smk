@@ -1,0 +1,50 @@
+# Tables, figures and the page: drawn from the small result files alone.
+FORMS = ("csv", "md", "tex", "html")
+
+
+rule tables:
+    input:
+        rules.metrics.output,
+        rules.cost.output,
+        rules.datasets_table.output,
+        "benchmarks/tables.yaml",
+    output:
+        expand(f"{RESULTS}/tables/table{{n}}.{{form}}", n=(2, 6), form=FORMS),
+    log:
+        f"{LOGS}/tables.log",
+    params:
+        code=folder_hash("report"),
+    shell:
+        "{MEDNEXT} tables --configfile {CONFIGFILE} 2>&1 | tee {log}"
+
+
+rule figures:
+    input:
+        rules.explain_fig6.output,
+        rules.explain_fig8.output,
+    output:
+        expand(
+            f"{RESULTS}/figures/fig{{n}}.{{form}}",
+            n=(6, 8),
+            form=("png", "pdf", "svg"),
+        ),
+    log:
+        f"{LOGS}/figures.log",
+    params:
+        code=folder_hash("report"),
+    shell:
+        "{MEDNEXT} figures --configfile {CONFIGFILE} 2>&1 | tee {log}"
+
+
+rule page:
+    input:
+        rules.tables.output,
+        rules.figures.output,
+    output:
+        f"{RESULTS}/page/index.html",
+    log:
+        f"{LOGS}/page.log",
+    params:
+        code=folder_hash("report"),
+    shell:
+        "{MEDNEXT} page --configfile {CONFIGFILE} 2>&1 | tee {log}"

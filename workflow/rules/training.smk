@@ -1,0 +1,89 @@
+# One process per training run; then predictions, counts per case, and metrics.csv from the counts.
+RUN = f"{RESULTS}/runs/{{dataset}}/{{protocol}}/{{method}}/seed{{seed}}"
+RUN_LOG = f"{LOGS}/runs/{{dataset}}/{{protocol}}/{{method}}/seed{{seed}}"
+AXES = (
+    "--configfile {CONFIGFILE} --dataset {wildcards.dataset} --protocol {wildcards.protocol}"
+    " --method {wildcards.method} --seed {wildcards.seed}"
+)
+
+
+# Segmentation takes longest: starting it first keeps all cores busy to the end.
+for _task, _priority in (("segmentation", 50), ("classification", 10)):
+    _datasets = [d for d, task in TASKS.items() if task == _task]
+    if not _datasets:
+        continue
+
+    rule:
+        name:
+            f"train_{_task}"
+        input:
+            prepared=prepared_meta,
+            split=split_csv,
+        output:
+            f"{RUN}/run.json",
+        log:
+            f"{RUN_LOG}/train.log",
+        wildcard_constraints:
+            dataset="|".join(_datasets),
+        priority: _priority
+        threads: PROFILE.threads
+        params:
+            config_hash=lambda w: run_of(w).config_hash,
+            code_hash=code_hash(),
+        shell:
+            "{MEDNEXT} train " + AXES + " 2>&1 | tee -a {log}"
+
+
+rule evaluate:
+    input:
+        f"{RUN}/run.json",
+    output:
+        [f"{RUN}/cases.{selection}.csv" for selection in PROFILE.selections],
+    log:
+        f"{RUN_LOG}/evaluate.log",
+    threads: PROFILE.threads
+    shell:
+        "({MEDNEXT} predict "
+        + AXES
+        + " && {MEDNEXT} evaluate "
+        + AXES
+        + ") 2>&1 | tee {log}"
+
+
+rule metrics:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/metrics.csv",
+    log:
+        f"{LOGS}/metrics.log",
+    params:
+        code=folder_hash("metrics"),
+    shell:
+        "{MEDNEXT} results collect --configfile {CONFIGFILE} 2>&1 | tee {log}"
+
+
+rule explain_fig6:
+    input:
+        runs_of("sars_cov2_ct"),
+    output:
+        f"{RESULTS}/cases/fig6.npz",
+    log:
+        f"{LOGS}/explain_fig6.log",
+    params:
+        cases=PROFILE.figures.fig6,
+    shell:
+        "{MEDNEXT} explain fig6 --configfile {CONFIGFILE} 2>&1 | tee {log}"
+
+
+rule explain_fig8:
+    input:
+        runs_of("acdc"),
+    output:
+        f"{RESULTS}/cases/fig8.npz",
+    log:
+        f"{LOGS}/explain_fig8.log",
+    params:
+        cases=PROFILE.figures.fig8,
+    shell:
+        "{MEDNEXT} explain fig8 --configfile {CONFIGFILE} 2>&1 | tee {log}"
