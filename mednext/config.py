@@ -98,6 +98,11 @@ class MethodSpec(Strict):
     pretrained: bool = False
     size_multiple: int = 32
     """Height and width must be divisible by this."""
+    cost_classes: int | None = None
+    """Outputs of the head behind the printed costs, where it is not the task's own; that row of
+    ``cost.csv`` carries the verdict."""
+    cost_note: str = ""
+    """Why the measured costs are not the printed ones, as far as it is known."""
 
 
 # ---------------------------------------------------------------- benchmarks/recipes.yaml

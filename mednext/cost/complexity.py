@@ -1,0 +1,217 @@
+"""Parameters and multiply-accumulates of the registered methods, beside the printed ones.
+
+The paper's "FLOPs" are multiply-accumulates (MACs). ``torch.utils.flop_counter`` counts matrix
+products, convolutions and attention at two operations per MAC, nothing else. The printed values
+look like fvcore's, which counts normalisation and pooling, too; ``cross_check`` adds that count.
+"""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, lookup
+from mednext.errors import UserError
+from mednext.models.registry import create_model
+from mednext.results import CostRow, CostVerdict, cost_verdict, write_rows
+
+IN_CHANS = 3
+"""The paper's input is 3 x 224 x 224; slices of one channel are repeated."""
+TASK_CLASSES: dict[Task, int] = {"classification": 2, "segmentation": 4}
+"""Outputs at which the paper counts its own networks: two classes; ACDC with its background."""
+IMAGENET_CLASSES = 1000
+COST_TABLES = ("2", "6", "7", "8")
+"""Where costs are printed, the first hit wins; Tables 3 and 4 repeat those of Table 2."""
+DIGITS = 2
+"""Decimals of the printed costs."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one network costs for one image."""
+
+    params: int
+    gmacs: float
+    activations_m: float
+    """Output elements of all convolutions and linear maps, in millions."""
+
+
+def count(model: nn.Module, shape: tuple[int, ...]) -> Cost:
+    """Count one forward pass over an input of ``shape``, on the device of ``model`` (meta is fine).
+
+    GMACs are :class:`FlopCounterMode`'s operations over two.
+    """
+    elements = 0
+
+    def add(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        nonlocal elements
+        elements += output.numel()
+
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
+    hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, kinds)]
+    device = next(model.parameters()).device
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model.eval()(torch.zeros(shape, device=device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    params = sum(p.numel() for p in model.parameters())
+    return Cost(params, counter.get_total_flops() / 2 / 1e9, elements / 1e6)
+
+
+def measure(
+    method: str, *, num_classes: int, img_size: int = 224, in_chans: int = IN_CHANS
+) -> Cost:
+    """Count a registered method without allocating its weights.
+
+    Raises:
+        UserError: unknown method, or its network cannot be built or counted.
+    """
+    try:
+        with torch.device("meta"):
+            model = create_model(
+                method, num_classes=num_classes, in_chans=in_chans, img_size=img_size
+            )
+        return count(model, (1, in_chans, img_size, img_size))
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the costs of '{method}' cannot be counted",
+            found=f"{type(error).__name__}: {error}",
+            expected="a network that runs on torch's meta device",
+        ) from error
+
+
+def printed_costs(spec: MethodSpec) -> tuple[float | None, float | None]:
+    """The printed parameters (millions) and FLOPs (GMACs); None where the paper has none."""
+    found: dict[str, float] = {}
+    for table in COST_TABLES:
+        if table not in spec.printed:
+            continue
+        path = next((benchmarks_dir() / "reported").glob(f"table{table}_*.csv"))
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["method"] == spec.printed[table]]
+        if not rows:
+            raise UserError(
+                "methods.yaml names a method that the table does not print",
+                file=path,
+                found=spec.printed[table],
+            )
+        for column in ("params_m", "flops_g"):
+            if rows[0].get(column):
+                found.setdefault(column, float(rows[0][column]))
+    return found.get("params_m"), found.get("flops_g")
+
+
+def cost_rows(method: str, img_size: int = 224, cross_check: bool = False) -> list[CostRow]:
+    """The rows of one method: its task's head and, for classifiers, 1000 classes.
+
+    The row of the head behind the printed costs (``cost_classes`` of ``methods.yaml``, else the
+    task's) carries the verdict; printed costs are at 224 pixels, so only there.
+    """
+    spec = lookup("method", method, load_methods())
+    task_classes = TASK_CLASSES[spec.task]
+    heads = [task_classes] + ([IMAGENET_CLASSES] if spec.task == "classification" else [])
+    judged = spec.cost_classes or task_classes
+    params_m, gmacs = printed_costs(spec)
+    rows = []
+    for num_classes in heads:
+        cost = measure(method, num_classes=num_classes, img_size=img_size)
+        checks: tuple[float | None, float | None, str | None] = (None, None, None)
+        if cross_check:
+            checks = _cross_check(method, num_classes, img_size)
+        verdicts: tuple[CostVerdict | None, CostVerdict | None] = (None, None)
+        reason = None
+        if num_classes != judged:
+            reason = f"the verdict is on the head with {judged} classes"
+        elif img_size != 224:
+            reason = "the printed costs are at 224 pixels"
+        else:
+            verdicts = (
+                cost_verdict(cost.params / 1e6, params_m, DIGITS),
+                cost_verdict(cost.gmacs, gmacs, DIGITS),
+            )
+            differs = any(v in ("near", "off") for v in verdicts)
+            reason = (spec.cost_note or "not known") if differs else None
+        rows.append(
+            CostRow(
+                method=method,
+                task=spec.task,
+                input_shape=f"1x{IN_CHANS}x{img_size}x{img_size}",
+                num_classes=num_classes,
+                params=cost.params,
+                gmacs_torch=round(cost.gmacs, 6),
+                gmacs_fvcore=checks[0],
+                gmacs_ptflops=checks[1],
+                activations_m=round(cost.activations_m, 6),
+                uncounted_ops=checks[2],
+                reported_params_m=params_m,
+                reported_gmacs=gmacs,
+                verdict_params=verdicts[0],
+                verdict_gmacs=verdicts[1],
+                reason=reason,
+            )
+        )
+    return rows
+
+
+def _cross_check(method: str, num_classes: int, img_size: int) -> tuple[float, float | None, str]:
+    """GMACs by fvcore and by ptflops, and the operations fvcore leaves out (name x times).
+
+    ptflops counts a layer once per name, so a network that registers layers under two names (as
+    ``dynamic_network_architectures`` does) has None there.
+    """
+    from fvcore.nn import FlopCountAnalysis
+    from ptflops import get_model_complexity_info
+
+    model = create_model(
+        method, num_classes=num_classes, in_chans=IN_CHANS, img_size=img_size
+    ).eval()
+    shape = (IN_CHANS, img_size, img_size)
+    names = sum(1 for _ in model.named_modules(remove_duplicate=False))
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of every size that is checked in Python
+        analysis = FlopCountAnalysis(model, torch.zeros(1, *shape))
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        fvcore = analysis.total() / 1e9
+        skipped = analysis.unsupported_ops()
+        ptflops = None
+        if names == sum(1 for _ in model.modules()):
+            macs, _ = get_model_complexity_info(
+                model, shape, as_strings=False, print_per_layer_stat=False, verbose=False
+            )
+            if macs is None:
+                raise UserError(f"ptflops cannot count '{method}'")
+            ptflops = round(float(macs) / 1e9, 6)
+    uncounted = ", ".join(f"{name} x{times}" for name, times in sorted(skipped.items()))
+    return round(fvcore, 6), ptflops, uncounted
+
+
+def write_costs(
+    path: Path,
+    methods: Sequence[str] | None = None,
+    img_size: int = 224,
+    cross_check: bool = False,
+) -> None:
+    """Write ``cost.csv`` for ``methods`` (all registered ones if None).
+
+    Args:
+        path: the file to write.
+        methods: names of ``methods.yaml``.
+        img_size: height and width of the counted input; the paper's is 224.
+        cross_check: count with fvcore and ptflops as well (slower: needs real weights).
+
+    Raises:
+        UserError: unknown method, or one that cannot be counted.
+    """
+    names = list(load_methods()) if methods is None else list(methods)
+    rows = [row for name in names for row in cost_rows(name, img_size, cross_check)]
+    write_rows(path, CostRow, rows)

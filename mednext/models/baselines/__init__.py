@@ -1,0 +1,1 @@
+"""Networks the paper compares with, one file per family."""

@@ -1,0 +1,265 @@
+"""The blocks of the paper (10.1371/journal.pone.0340108): LAFFN, SEM, SDFFN, their stand-ins of
+the ablations (SA, FFN) and the MED block that joins them (Eqs. 1-3).
+
+The text leaves widths, biases and the order of some operations open. They were recovered from the
+parameter and FLOP counts of Tables 7 and 8: LAFFN holds 3 C^2 weights, SEM 8 C^2 (ratio 1) or
+2.75 C^2 (ratio 1/2), SDFFN 2 C^2 + 9 C. Where the counts and the text differ, the default follows
+the counts and the text is an option.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mednext.models.layers import (
+    LayerNorm2d,
+    check_choice,
+    check_map,
+    conv1x1,
+    depthwise,
+    full_precision,
+)
+
+LaffnScale = Literal["none", "nc"]
+SemFusion = Literal["cat", "sum"]
+Attention = Literal["laffn"]
+Enhancement = Literal["sem", "sa"]
+FeedForward = Literal["sdffn", "ffn"]
+
+
+class LAFFN(nn.Module):
+    """Linear attention feed-forward network: ``M_v(softmax_C(M_q x) * softmax_N(M_k x))``.
+
+    Linear in the N = H W positions; 3 C^2 weights and C biases (those of M_v). The softmaxes run
+    over the channels (q) and over the positions (k), so their product averages 1 / (N C): in half
+    precision most of it would vanish, hence the block runs in fp32 even under autocast.
+
+    Args:
+        dim: channels C.
+        scale: ``none`` is the printed equation; ``nc`` multiplies the product by N C, which makes
+            it a gate of mean about 1 whatever the size.
+        query_bias: M_q has a bias, too (C more). M_k never has one: the softmax over positions
+            does not see it.
+    """
+
+    def __init__(self, dim: int, scale: LaffnScale = "none", query_bias: bool = False) -> None:
+        super().__init__()
+        check_choice("LAFFN", "scale", scale, ("none", "nc"))
+        self.dim, self.scale = dim, scale
+        self.q = conv1x1(dim, dim, bias=query_bias)
+        self.k = conv1x1(dim, dim)
+        self.v = conv1x1(dim, dim, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> the same shape and type."""
+        check_map(x, "LAFFN", self.dim)
+        with full_precision(x):
+            q, k = self.q(x.float()), self.k(x.float())
+            positions = k.flatten(2).softmax(dim=2).reshape(k.shape)
+            gate = q.softmax(dim=1) * positions
+            if self.scale == "nc":
+                gate = gate * (self.dim * k.shape[2] * k.shape[3])
+            out: Tensor = self.v(gate)
+        return out.to(x.dtype)
+
+
+class SEM(nn.Module):
+    """Spatial Encoding Module: three views of q, fused, gate k (Eqs. 11-15).
+
+    z0: depthwise 1x3 then 3x1; z1: depthwise 1x7 then 7x1; z2: linear maps along H and along W,
+    joined by a pointwise map. out = W_v(fuse(z0, z1, z2) * W_k x), with h = ratio C inner channels.
+
+    Args:
+        dim: channels C.
+        size: (H, W) of the map; the linear maps along the axes are built for it.
+        ratio: inner width over C (1 in MedNeXt, 1/2 in MedUNeXt, from the printed counts).
+        fusion: ``cat`` fuses the concatenation by a 3h -> h map, the count of the tables; ``sum``
+            is Eq. 12 as it stands: the sum of the three, then h -> h.
+        bias_norm: every linear map has a bias, and BN follows z0 and z1. Off in MedNeXt and on in
+            MedUNeXt: the choice that meets the last digits of Tables 7 and 8.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        size: tuple[int, int],
+        ratio: float = 1.0,
+        fusion: SemFusion = "cat",
+        bias_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        check_choice("SEM", "sem_fusion", fusion, ("cat", "sum"))
+        self.dim, self.size, self.fusion = dim, size, fusion
+        inner = round(dim * ratio)
+        self.qk = conv1x1(dim, 2 * inner, bias_norm)  # W_q and W_k in one product
+        self.local3 = self._local(inner, 3, bias_norm)
+        self.local7 = self._local(inner, 7, bias_norm)
+        self.axis_h = nn.Linear(size[0], size[0], bias=bias_norm)
+        self.axis_w = nn.Linear(size[1], size[1], bias=bias_norm)
+        self.axes = conv1x1(2 * inner, inner, bias_norm)
+        self.fuse = conv1x1(3 * inner if fusion == "cat" else inner, inner, bias_norm)
+        self.v = conv1x1(inner, dim, bias_norm)
+
+    @staticmethod
+    def _local(inner: int, kernel: int, bias_norm: bool) -> nn.Sequential:
+        """Depthwise 1 x kernel, then kernel x 1."""
+        layers: list[nn.Module] = [
+            depthwise(inner, (1, kernel), bias_norm),
+            depthwise(inner, (kernel, 1), bias_norm),
+        ]
+        return nn.Sequential(*layers, *([nn.BatchNorm2d(inner)] if bias_norm else []))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> the same shape.
+
+        Raises:
+            UserError: other channels, or other H, W than the module was built for.
+        """
+        check_map(x, "SEM", self.dim, self.size)
+        q, k = self.qk(x).chunk(2, dim=1)
+        along_h = self.axis_h(q.transpose(2, 3)).transpose(2, 3)
+        views = (
+            self.local3(q),
+            self.local7(q),
+            self.axes(torch.cat([along_h, self.axis_w(q)], dim=1)),
+        )
+        joined = torch.cat(views, dim=1) if self.fusion == "cat" else views[0] + views[1] + views[2]
+        out: Tensor = self.v(self.fuse(joined) * k)
+        return out
+
+
+class SDFFN(nn.Module):
+    """Smooth DwConv FFN: 1x1, depthwise 3x3, GELU, 1x1, all C wide.
+
+    2 C^2 + 9 C weights and 3 C biases. The text names no activation; GELU after the depthwise
+    convolution is this project's choice (it costs no parameters).
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.expand = conv1x1(dim, dim, bias=True)
+        self.local = depthwise(dim, (3, 3), bias=True)
+        self.project = conv1x1(dim, dim, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> the same shape."""
+        check_map(x, "SDFFN", self.dim)
+        out: Tensor = self.project(F.gelu(self.local(self.expand(x))))
+        return out
+
+
+class FFN(nn.Module):
+    """The usual feed-forward network of the ablations: C -> ratio C, GELU, -> C."""
+
+    def __init__(self, dim: int, ratio: int = 4) -> None:
+        super().__init__()
+        self.dim = dim
+        self.expand = conv1x1(dim, ratio * dim, bias=True)
+        self.project = conv1x1(ratio * dim, dim, bias=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> the same shape."""
+        check_map(x, "FFN", self.dim)
+        out: Tensor = self.project(F.gelu(self.expand(x)))
+        return out
+
+
+class SA(nn.Module):
+    """Multi-head self-attention of the ablations (4 C^2 weights), optionally with fewer keys.
+
+    Args:
+        dim: channels C.
+        reduction: keys and values are read from a map this many times smaller, made by a strided
+            convolution and LayerNorm (Pyramid Vision Transformer, 10.1109/ICCV48922.2021.00061).
+        head_dim: channels per head; C below it means one head.
+    """
+
+    def __init__(self, dim: int, reduction: int = 1, head_dim: int = 64) -> None:
+        super().__init__()
+        self.dim = dim
+        self.heads = max(dim // head_dim, 1)
+        self.q = conv1x1(dim, dim, bias=True)
+        self.kv = conv1x1(dim, 2 * dim, bias=True)
+        self.project = conv1x1(dim, dim, bias=True)
+        self.reduce = (
+            nn.Sequential(nn.Conv2d(dim, dim, reduction, stride=reduction), LayerNorm2d(dim))
+            if reduction > 1
+            else nn.Identity()
+        )
+
+    def _split(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> ``B x heads x N x C/heads``."""
+        return x.reshape(x.shape[0], self.heads, self.dim // self.heads, -1).transpose(2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> the same shape."""
+        check_map(x, "SA", self.dim)
+        k, v = self.kv(self.reduce(x)).chunk(2, dim=1)
+        out = F.scaled_dot_product_attention(self._split(self.q(x)), self._split(k), self._split(v))
+        projected: Tensor = self.project(out.transpose(2, 3).reshape(x.shape))
+        return projected
+
+
+class MEDBlock(nn.Module):
+    """Pre-norm residual block of three parts (Eqs. 1-3), each of which may be left out.
+
+    ``x += attn(LN(x)); x += enhance(LN(x)); x += ffn(LN(x))``; LN is over C, with affine weights.
+
+    Args:
+        dim: channels C.
+        size: (H, W) of the map.
+        attn: ``laffn`` or None.
+        enhance: ``sem``, ``sa`` (ablations) or None.
+        ffn: ``sdffn``, ``ffn`` (ablations) or None.
+        laffn_scale: see :class:`LAFFN`.
+        sem_ratio: see :class:`SEM`.
+        sem_fusion: see :class:`SEM`.
+        sem_bias_norm: see :class:`SEM`.
+        query_bias: see :class:`LAFFN`.
+        ffn_ratio: see :class:`FFN`.
+        sa_reduction: see :class:`SA`.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        size: tuple[int, int],
+        *,
+        attn: Attention | None = "laffn",
+        enhance: Enhancement | None = "sem",
+        ffn: FeedForward | None = "sdffn",
+        laffn_scale: LaffnScale = "none",
+        sem_ratio: float = 1.0,
+        sem_fusion: SemFusion = "cat",
+        sem_bias_norm: bool = False,
+        query_bias: bool = False,
+        ffn_ratio: int = 4,
+        sa_reduction: int = 1,
+    ) -> None:
+        super().__init__()
+        check_choice("MEDBlock", "attn", attn, ("laffn", None))
+        check_choice("MEDBlock", "enhance", enhance, ("sem", "sa", None))
+        check_choice("MEDBlock", "ffn", ffn, ("sdffn", "ffn", None))
+        parts: list[nn.Module] = []
+        if attn == "laffn":
+            parts.append(LAFFN(dim, laffn_scale, query_bias))
+        if enhance == "sem":
+            parts.append(SEM(dim, size, sem_ratio, sem_fusion, sem_bias_norm))
+        elif enhance == "sa":
+            parts.append(SA(dim, sa_reduction))
+        if ffn == "sdffn":
+            parts.append(SDFFN(dim))
+        elif ffn == "ffn":
+            parts.append(FFN(dim, ffn_ratio))
+        self.parts = nn.ModuleList(nn.Sequential(LayerNorm2d(dim), part) for part in parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> the same shape."""
+        for part in self.parts:
+            x = x + part(x)
+        return x

@@ -1,0 +1,94 @@
+"""Small parts that several networks share: LayerNorm over channels and checks of the input."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mednext.errors import UserError
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """LayerNorm over C of a ``B x C x H x W`` map, with affine weights (2C parameters)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x C x H x W`` -> the same shape."""
+        x = x.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
+
+
+def check_map(x: Tensor, who: str, channels: int, size: tuple[int, int] | None = None) -> None:
+    """Refuse anything but ``B x channels x H x W`` with ``(H, W) == size`` (any size if None).
+
+    Raises:
+        UserError: wrong number of dimensions, channels, height or width.
+    """
+    if x.ndim != 4:
+        raise UserError(
+            f"{who}: the input has the wrong number of dimensions",
+            found=f"shape {tuple(x.shape)}",
+            expected=f"B x {channels} x H x W",
+        )
+    if x.shape[1] != channels:
+        raise UserError(
+            f"{who}: the input has the wrong number of channels",
+            found=f"{x.shape[1]} in shape {tuple(x.shape)}",
+            expected=str(channels),
+        )
+    if size is not None and tuple(x.shape[2:]) != size:
+        raise UserError(
+            f"{who}: the input has the wrong height and width",
+            found=f"{x.shape[2]} x {x.shape[3]}",
+            expected=f"{size[0]} x {size[1]}",
+            remedy="build the network with the img_size of the images, or resize the images",
+        )
+
+
+def check_multiple(who: str, img_size: int, multiple: int) -> None:
+    """Refuse an image size that the network cannot halve often enough.
+
+    Raises:
+        UserError: ``img_size`` is not a positive multiple of ``multiple``.
+    """
+    if img_size < multiple or img_size % multiple:
+        lower = max(img_size // multiple, 1) * multiple
+        raise UserError(
+            f"{who}: images of this size cannot be taken",
+            found=f"img_size = {img_size}",
+            expected=f"a multiple of {multiple}",
+            remedy=f"use {lower} or {lower + multiple}",
+        )
+
+
+def check_choice(who: str, option: str, value: object, known: tuple[object, ...]) -> None:
+    """Refuse a value of an option that does not exist.
+
+    Raises:
+        UserError: ``value`` is not in ``known``.
+    """
+    if value not in known:
+        raise UserError(
+            f"{who}: unknown value of '{option}'",
+            found=repr(value),
+            expected=", ".join(repr(k) for k in known),
+        )
+
+
+def conv1x1(channels: int, out: int, bias: bool = False) -> nn.Conv2d:
+    """A pointwise convolution: a linear map C -> out at every position."""
+    return nn.Conv2d(channels, out, 1, bias=bias)
+
+
+def depthwise(channels: int, kernel: tuple[int, int], bias: bool = False) -> nn.Conv2d:
+    """A depthwise convolution that keeps the size (odd kernels only)."""
+    padding = (kernel[0] // 2, kernel[1] // 2)
+    return nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=bias)
+
+
+def full_precision(x: Tensor) -> torch.autocast:
+    """Context in which autocast is off on the device of ``x``."""
+    # Devices without autocast (meta, on which networks are counted) take the CPU's switch.
+    device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+    return torch.autocast(device, enabled=False)

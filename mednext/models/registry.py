@@ -1,0 +1,82 @@
+"""Methods by name: builds what ``benchmarks/methods.yaml`` registers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, lookup
+from mednext.errors import UserError
+
+
+def list_models(task: Task | None = None) -> list[str]:
+    """The registered methods (of one task), in the order of ``methods.yaml``."""
+    return [slug for slug, spec in load_methods().items() if task in (None, spec.task)]
+
+
+def create_model(
+    method: str, *, num_classes: int, in_chans: int = 3, img_size: int = 224, **overrides: Any
+) -> nn.Module:
+    """Build a registered method with fresh weights.
+
+    Classifiers map ``B x in_chans x S x S`` to logits ``B x num_classes``, segmenters to logits
+    ``B x num_classes x S x S``.
+
+    Args:
+        method: a name of ``methods.yaml``.
+        num_classes: classes (segmentation: background included).
+        in_chans: channels of the images.
+        img_size: S.
+        **overrides: options of the constructor; they win over the ``kwargs`` of ``methods.yaml``.
+
+    Raises:
+        UserError: unknown method, size or option.
+    """
+    spec = _spec(method)
+    options = {**spec.kwargs, **overrides}
+    try:
+        return _constructor(method, spec)(
+            num_classes=num_classes, in_chans=in_chans, img_size=img_size, **options
+        )
+    except TypeError as error:
+        # A misspelt option would be a TypeError; one raised deeper inside is passed on as it is.
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise UserError(f"'{method}' does not have this option", found=str(error)) from error
+
+
+def gradcam_layer(method: str, model: nn.Module) -> nn.Module:
+    """The module whose output ``B x C x h x w`` is the last spatial feature map of a classifier.
+
+    Raises:
+        UserError: unknown method, not a classifier, or one that does not say where its maps are.
+    """
+    if _spec(method).task != "classification":
+        raise UserError(
+            f"'{method}' has no Grad-CAM layer", found="segmentation", expected="classification"
+        )
+    info: Any = getattr(model, "feature_info", None)  # timm's description of its networks
+    if not info:
+        raise UserError(f"'{method}' does not describe its feature maps (feature_info)")
+    return model.get_submodule(info[-1]["module"])
+
+
+def _spec(method: str) -> MethodSpec:
+    return lookup("method", method, load_methods(), benchmarks_dir() / "methods.yaml")
+
+
+def _constructor(method: str, spec: MethodSpec) -> Callable[..., nn.Module]:
+    module, _, name = spec.constructor.partition(":")
+    try:
+        function: Callable[..., nn.Module] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"the constructor of '{method}' cannot be loaded",
+            file=benchmarks_dir() / "methods.yaml",
+            found=f"{spec.constructor} ({error})",
+            expected="package.module:function",
+        ) from error
+    return function

@@ -1,0 +1,106 @@
+"""Counts against hand computations and the printed costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from mednext.config import load_methods
+from mednext.cost import complexity
+from mednext.cost.complexity import count, measure, printed_costs, write_costs
+from mednext.errors import UserError
+from mednext.models.blocks import SEM
+from mednext.results import CostRow, read_rows
+
+
+def test_a_tiny_network_by_hand() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 16, 5)
+        )
+    cost = count(model, (1, 3, 4, 4))
+    assert cost.params == 3 * 8 * 9 + 8 + 128 * 5 + 5
+    assert cost.gmacs * 1e9 == pytest.approx(16 * 3 * 8 * 9 + 128 * 5)
+    assert cost.activations_m * 1e6 == pytest.approx(8 * 16 + 5)
+
+
+def test_sem_by_hand() -> None:
+    c, h, w = 16, 6, 4
+    with torch.device("meta"):
+        cost = count(SEM(c, (h, w)), (1, c, h, w))
+    assert cost.gmacs * 1e9 == pytest.approx((8 * c**2 + 20 * c) * h * w + c * h * w * (h + w))
+
+
+def test_mednext_without_the_axis_maps_is_the_printed_count() -> None:
+    sizes = {64: 56, 128: 28, 256: 14, 512: 7}
+    axes = sum(2 * c * s * s * 2 * s for c, s in sizes.items()) / 1e9
+    assert axes == pytest.approx(0.060, abs=0.0005)
+    assert measure("mednext", num_classes=2).gmacs - axes == pytest.approx(1.90, abs=0.02)
+
+
+def test_resnet18_is_the_known_count() -> None:
+    # 1.814 G: He et al. give 1.8 x 10^9 for 18 layers; torchvision's model card 1.81.
+    assert measure("resnet18", num_classes=1000).gmacs == pytest.approx(1.814, abs=0.001)
+
+
+def test_printed_costs_come_from_the_tables() -> None:
+    methods = load_methods()
+    assert printed_costs(methods["mednext"]) == (10.72, 1.90)
+    assert printed_costs(methods["resnet18"]) == (11.69, 1.82)
+    assert printed_costs(methods["medunext"]) == (39.85, 39.87)
+    assert printed_costs(methods["unet"]) == (41.25, None)
+
+
+def test_cost_csv(tmp_path: Path) -> None:
+    path = tmp_path / "cost.csv"
+    write_costs(path)
+    rows = read_rows(path, CostRow)
+    assert {row.method for row in rows} == set(load_methods())
+    judged = {row.method: row for row in rows if row.verdict_params is not None}
+    assert len(judged) == len(load_methods()) == sum(r.verdict_params is not None for r in rows)
+    assert {m: r.num_classes for m, r in judged.items()} == {
+        "mednext": 2, "resnet18": 1000, "convnext_t": 1000, "medunext": 4, "unet": 4, "nnunet": 4,
+    }  # fmt: skip
+    assert {m: r.verdict_params for m, r in judged.items()} == {
+        "mednext": "matches", "resnet18": "matches", "convnext_t": "near", "medunext": "matches",
+        "unet": "off", "nnunet": "off",
+    }  # fmt: skip
+    assert all(row.reason for row in rows if {row.verdict_params, row.verdict_gmacs} & {"off"})
+    classifiers = [row for row in rows if row.task == "classification"]
+    assert sorted({row.num_classes for row in classifiers}) == [2, 1000]
+
+
+def test_other_sizes_carry_no_verdict(tmp_path: Path) -> None:
+    write_costs(tmp_path / "cost.csv", ["unet"], img_size=64)
+    (row,) = read_rows(tmp_path / "cost.csv", CostRow)
+    assert row.verdict_params is None and row.reason is not None and "224" in row.reason
+
+
+def test_cross_check_counts_nearly_the_same(tmp_path: Path) -> None:
+    write_costs(tmp_path / "cost.csv", ["mednext", "nnunet"], img_size=64, cross_check=True)
+    row, *_, nnunet = read_rows(tmp_path / "cost.csv", CostRow)
+    assert nnunet.gmacs_ptflops is None and nnunet.gmacs_fvcore is not None
+    assert row.gmacs_fvcore == pytest.approx(row.gmacs_torch, rel=0.02)
+    assert row.gmacs_ptflops == pytest.approx(row.gmacs_torch, rel=0.02)
+    assert row.uncounted_ops is not None and "softmax" in row.uncounted_ops
+
+
+def test_a_network_that_cannot_be_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reads_values(*_args: object, **_kwargs: object) -> nn.Module:
+        class Reads(nn.Linear):
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return x * x.sum().item()
+
+        return Reads(2, 2)
+
+    monkeypatch.setattr(complexity, "create_model", reads_values)
+    with pytest.raises(UserError, match=r"'unet' cannot be counted"):
+        measure("unet", num_classes=2)
+
+
+def test_unknown_method_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown method"):
+        write_costs(tmp_path / "cost.csv", ["u_net"])
