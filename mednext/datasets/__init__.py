@@ -1,0 +1,1 @@
+"""The data sets: found, listed, verified, prepared, split and loaded; never a network in sight."""

@@ -1,0 +1,173 @@
+"""What training and evaluation read: memory-mapped arrays and the rows of each side."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mednext.config import RunConfig, SplitCounts
+from mednext.datasets.prepare import prepared_key
+from mednext.datasets.seeds import stream
+from mednext.datasets.splits import SIDES, proportional
+from mednext.errors import UserError
+from mednext.files import sha256_file
+from mednext.layout import DataPaths
+
+
+@dataclass(frozen=True)
+class ClassificationData:
+    """Images (N, C, P, P) uint8, P = 8/7 of the training size; labels (N,) int64."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    items: list[str]
+    groups: list[str]
+    sides: dict[str, np.ndarray]
+    classes: tuple[str, ...]
+    img_size: int
+    data_hash: str
+    split_hash: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One volume: rows ``start:stop`` of the slices, spacing (z, y, x) in mm if it is known."""
+
+    case: str
+    patient: str
+    frame: str
+    start: int
+    stop: int
+    shape: tuple[int, int, int]
+    offset: int
+    spacing: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
+class SegmentationData:
+    """Slices (N, S, S): float32 images and uint8 labels of the training size; native volumes."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    native_images: np.ndarray
+    native_labels: np.ndarray
+    cases: list[Case]
+    sides: dict[str, list[int]]
+    classes: tuple[str, ...]
+    img_size: int
+    data_hash: str
+    split_hash: str
+
+    def volume(self, case: Case) -> tuple[np.ndarray, np.ndarray]:
+        """Image (D, H, W) float32 and label (D, H, W) uint8 in native resolution."""
+        span = slice(case.offset, case.offset + int(np.prod(case.shape)))
+        images, labels = self.native_images[span], self.native_labels[span]
+        return images.reshape(case.shape), labels.reshape(case.shape)
+
+    def rows(self, side: str) -> np.ndarray:
+        """Rows of all slices of a side, in the order of its cases."""
+        spans = [np.arange(self.cases[i].start, self.cases[i].stop) for i in self.sides[side]]
+        return np.concatenate(spans) if spans else np.empty(0, dtype=np.int64)
+
+
+def load(run: RunConfig) -> ClassificationData | SegmentationData:
+    """Open the prepared arrays of a run; nothing is decoded or copied.
+
+    Raises:
+        UserError: the data set has not been prepared or split.
+    """
+    paths = DataPaths(run.source_id, run.dataset)
+    folder = paths.prepared(prepared_key(run.dataset, run.img_size))
+    split_file = paths.split(run.protocol)
+    for file, step in ((folder / "meta.json", "prepare"), (split_file, "split")):
+        if not file.is_file():
+            raise UserError(
+                "the data set is not ready", file=file, remedy=f"run 'mednext datasets {step}'"
+            )
+    data_hash = json.loads((folder / "meta.json").read_text())["data_hash"]
+    table = pd.read_csv(split_file, keep_default_na=False)
+    table["side"] = limited(table, run.limit, run.task, run.dataset)
+    split_hash = sha256_file(split_file)[:16]
+    if run.task == "classification":
+        return _classification(run, folder, table, data_hash, split_hash)
+    return _segmentation(run, folder, table, data_hash, split_hash)
+
+
+def limited(
+    table: pd.DataFrame, limit: SplitCounts | None, task: str, dataset: str
+) -> pd.Series[str]:
+    """The ``side`` column with everything above ``limit`` set to ``unused``.
+
+    Images are drawn at random in the proportion of the classes, patients at random.
+    """
+    side = table.side.copy()
+    if limit is None:
+        return side
+    unit = "item" if task == "classification" else "group"
+    for name in SIDES:
+        members = table[table.side == name]
+        strata = [m for _, m in members.groupby("label")]
+        if unit == "group":
+            strata = [members.drop_duplicates("group")]
+        sizes = [len(s) for s in strata]
+        wanted = min(int(getattr(limit, name)), sum(sizes))
+        counts = proportional(wanted, sizes) if sum(sizes) else []
+        kept: set[str] = set()
+        for stratum, count in zip(strata, counts, strict=True):
+            order = stream("limit", dataset, name).permutation(sorted(stratum[unit]))
+            kept.update(order[:count].tolist())
+        side[(table.side == name) & ~table[unit].isin(kept)] = "unused"
+    return side
+
+
+def _classification(
+    run: RunConfig, folder: Path, table: pd.DataFrame, data_hash: str, split_hash: str
+) -> ClassificationData:
+    codes = {slug: index for index, slug in enumerate(run.classes)}
+    return ClassificationData(
+        images=np.load(folder / "images.npy", mmap_mode="r"),
+        labels=table.label.map(codes).to_numpy(np.int64),
+        items=table.item.tolist(),
+        groups=table.group.tolist(),
+        sides={s: table.row[table.side == s].to_numpy(np.int64) for s in SIDES},
+        classes=run.classes,
+        img_size=run.img_size,
+        data_hash=data_hash,
+        split_hash=split_hash,
+    )
+
+
+def _segmentation(
+    run: RunConfig, folder: Path, table: pd.DataFrame, data_hash: str, split_hash: str
+) -> SegmentationData:
+    cases = [
+        Case(
+            case=str(v.case),
+            patient=str(v.patient),
+            frame=str(v.frame),
+            start=int(v.start),
+            stop=int(v.start + v.depth),
+            shape=(int(v.depth), int(v.height), int(v.width)),
+            offset=int(v.offset),
+            spacing=None
+            if np.isnan(v.spacing_z)
+            else (float(v.spacing_z), float(v.spacing_y), float(v.spacing_x)),
+        )
+        for v in pd.read_csv(folder / "volumes.csv").itertuples()
+    ]
+    return SegmentationData(
+        images=np.load(folder / "slices_image.npy", mmap_mode="r"),
+        labels=np.load(folder / "slices_label.npy", mmap_mode="r"),
+        native_images=np.load(folder / "volumes_image.npy", mmap_mode="r"),
+        native_labels=np.load(folder / "volumes_label.npy", mmap_mode="r"),
+        cases=cases,
+        sides={s: table.row[table.side == s].tolist() for s in SIDES},
+        classes=run.classes,
+        img_size=run.img_size,
+        data_hash=data_hash,
+        split_hash=split_hash,
+    )

@@ -1,0 +1,86 @@
+"""Where a data set comes from, and the id under which everything made from it is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from mednext.config import DatasetRun, DatasetSpec, load_datasets, lookup
+from mednext.datasets import acdc, sars_cov2_ct
+from mednext.datasets.manifest import Entry, list_entries, manifest_hash
+from mednext.datasets.phantom import acdc as phantom_acdc
+from mednext.datasets.phantom import sars_cov2_ct as phantom_sars_cov2_ct
+from mednext.errors import UserError
+from mednext.files import hash_json
+from mednext.layout import DataPaths, local_root
+from mednext.provenance import folder_hash
+
+READERS: dict[str, ModuleType] = {"sars_cov2_ct": sars_cov2_ct, "acdc": acdc}
+PHANTOMS: dict[str, ModuleType] = {
+    "sars_cov2_ct": phantom_sars_cov2_ct,
+    "acdc": phantom_acdc,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set from one source."""
+
+    dataset: str
+    spec: DatasetSpec
+    kind: str
+    id: str
+    root: Path
+    """Folder that the manifest's paths are relative to."""
+    entries: tuple[Entry, ...] | None
+    """The files, as found; None for a phantom, whose files are made by ``fetch``."""
+
+    @property
+    def paths(self) -> DataPaths:
+        """Where the files of this source are kept."""
+        return DataPaths(self.id, self.dataset)
+
+    @property
+    def reader(self) -> ModuleType:
+        """The module that reads this data set's layouts."""
+        return READERS[self.dataset]
+
+
+def resolve_source(dataset: str, run: DatasetRun) -> Source:
+    """Find the source of ``dataset`` and its id; quick, since it runs whenever a workflow is read.
+
+    Raises:
+        UserError: a local folder is missing or does not hold the data set; ``official`` is asked.
+    """
+    spec = lookup("data set", dataset, load_datasets())
+    if run.source == "phantom":
+        assert run.phantom is not None  # checked by the configuration
+        facts = {"counts": run.phantom.model_dump(), "code": folder_hash("datasets/phantom")}
+        source_id = f"phantom-{hash_json([dataset, facts])[:8]}"
+        root = DataPaths(source_id, dataset).raw / "files"
+        return Source(dataset, spec, "phantom", source_id, root, None)
+    if run.source == "official":
+        raise UserError(
+            f"'{dataset}' cannot be downloaded by this version",
+            found="source: official",
+            expected="source: local or phantom",
+            remedy=f"download it from {spec.url} and use source: local",
+        )
+    root = _local_folder(dataset, spec, run.folder)
+    entries = tuple(list_entries(root, READERS[dataset].list_files(root, spec)))
+    return Source(dataset, spec, "local", f"local-{manifest_hash(entries)}", root, entries)
+
+
+def _local_folder(dataset: str, spec: DatasetSpec, folder: str | None) -> Path:
+    names = (folder,) if folder is not None else spec.local_folders
+    for name in names:
+        if (local_root() / name).is_dir():
+            return local_root() / name
+    raise UserError(
+        f"the data set '{dataset}' is not there",
+        file=local_root(),
+        found="no folder " + " or ".join(f"'{name}'" for name in names),
+        expected=f"{spec.name} in one of these folders",
+        remedy=f"get it from {spec.url}, or set MEDNEXT_LOCAL to the folder that holds it",
+    )
