@@ -1,7 +1,7 @@
 """Decode a data set once into memory-mapped arrays of the training size.
 
 Classification: ``images.npy`` (N, C, P, P) uint8 with P = 8/7 of the training size, to be cropped.
-Segmentation: ``slices_image.npy`` (N, S, S) float32 (cubic spline, as TransUNet's ``zoom(order=3)``),
+Segmentation: ``slices_image.npy`` (N, S, S) float32 (cubic spline, as ``zoom(order=3)`` upstream),
 ``slices_label.npy`` (N, S, S) uint8 (nearest), and the volumes in their own resolution, flat:
 ``volumes_image.npy`` float32, ``volumes_label.npy`` uint8, described by ``volumes.csv``.
 """

@@ -1,9 +1,9 @@
 """Phantom of ACDC: synthetic short-axis hearts as NIfTI, in the challenge's layout.
 
-A bright left ventricle inside a ring of myocardium, a crescent of right ventricle beside it, smaller
+A bright left ventricle in a ring of myocardium, a crescent of right ventricle beside it, smaller
 at end-systole and towards the apex, at random place, turn, size and contrast, among discs of the
-same brightness that are no heart. ``Info.cfg`` and spacings as in the original; the 4D series, which
-nothing reads, is not made.
+same brightness that are no heart. ``Info.cfg`` and spacings as in the original; its 4D series,
+which nothing reads, is not made.
 """
 
 from __future__ import annotations

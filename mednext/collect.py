@@ -1,0 +1,168 @@
+"""metrics.csv from the counts per case of every run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mednext.config import RunConfig, load_datasets
+from mednext.errors import UserError
+from mednext.layout import RunPaths
+from mednext.metrics.classification import binary_metrics
+from mednext.metrics.segmentation import POLICIES, dice
+from mednext.metrics.statistics import bootstrap, wilson
+from mednext.results import Metric, MetricRow, RunRecord, read_run, write_rows
+
+DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
+
+
+def collect(runs: Sequence[RunConfig], path: Path) -> None:
+    """Write ``metrics.csv``: every metric of every run and selection, with 95 % intervals.
+
+    Raises:
+        UserError: a run has not been trained or evaluated.
+    """
+    rows: list[MetricRow] = []
+    for run in runs:
+        paths = RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
+        record = read_run(paths.run_json)
+        for selection in run.selections:
+            rows += _run_rows(run, record, selection, paths.cases(selection))
+    write_rows(path, MetricRow, rows)
+
+
+def _run_rows(run: RunConfig, record: RunRecord, selection: str, file: Path) -> list[MetricRow]:
+    base = {
+        "profile": run.profile,
+        "source": run.source,
+        "source_id": run.source_id,
+        "task": run.task,
+        "dataset": run.dataset,
+        "protocol": run.protocol,
+        "selection": selection,
+        "method": run.method,
+        "seed": run.seed,
+        "config_hash": record.config_hash,
+        "data_hash": record.data_hash,
+        "split_hash": record.split_hash,
+        "code_hash": record.code_hash,
+        "env_hash": record.env_hash,
+    }
+    nothing = dict.fromkeys(
+        ("metric", "target", "policy", "value", "ci_low", "ci_high", "n_cases", "n_groups")
+    )
+    if record.status != "ok":
+        return [MetricRow(**base, **nothing, status=record.status, reason=record.reason)]
+    if selection not in record.weights:
+        reason = "the data set has no validation side"
+        return [MetricRow(**base, **nothing, status="skipped", reason=reason)]
+    if not file.is_file():
+        raise UserError("this run has not been evaluated", file=file, remedy="evaluate it first")
+    cases = pd.read_csv(file)
+    values = _classification(run, cases) if run.task == "classification" else _overlap(cases)
+    return [MetricRow(**base, **value, status="ok", reason=None) for value in values]
+
+
+def _seed(*axes: object) -> int:
+    digest = hashlib.sha256("\0".join(str(axis) for axis in axes).encode()).digest()
+    return int.from_bytes(digest[:8], "little")
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, object]]:
+    """All metrics for both choices of the positive class; accuracy has Wilson's interval."""
+    classes = load_datasets()[run.dataset].classes
+    label, prediction = cases.label.to_numpy(), cases.prediction.to_numpy()
+    groups = cases.group.astype(str).tolist()
+    out: list[dict[str, object]] = []
+    for index, klass in enumerate(classes):
+        positive, predicted = label == index, prediction == index
+        score = cases[f"score_{index}"].to_numpy()
+        names = list(binary_metrics(positive, predicted, score))
+
+        def statistic(
+            rows: np.ndarray,
+            positive: np.ndarray = positive,
+            predicted: np.ndarray = predicted,
+            score: np.ndarray = score,
+        ) -> np.ndarray:
+            return np.asarray(
+                list(binary_metrics(positive[rows], predicted[rows], score[rows]).values())
+            )
+
+        values = statistic(np.arange(len(cases)))
+        bounds = bootstrap(groups, statistic, _seed("bootstrap", run.dataset))
+        for column, name in enumerate(names):
+            low, high = bounds[:, column]
+            if name == "accuracy":
+                low, high = wilson(int((label == prediction).sum()), len(cases))
+            out.append(
+                {
+                    "metric": Metric(name),
+                    "target": "disease" if klass.disease else "non_disease",
+                    "policy": None,
+                    "value": _number(values[column]),
+                    "ci_low": _number(low),
+                    "ci_high": _number(high),
+                    "n_cases": len(cases),
+                    "n_groups": len(set(groups)),
+                }
+            )
+    return out
+
+
+def _overlap(cases: pd.DataFrame) -> list[dict[str, object]]:
+    """Dice of each organ and their mean under the three policies, then HD95 where it is known."""
+    organs = list(dict.fromkeys(cases.organ))
+    tables = {organ: cases[cases.organ == organ].reset_index(drop=True) for organ in organs}
+    out: list[dict[str, object]] = []
+    for policy in POLICIES:
+        columns = [dice(t.tp, t.fp, t.fn, policy) for t in tables.values()]
+        out += _organ_rows(Metric.DICE, policy, np.stack(columns), organs, tables[organs[0]])
+    for name in DISTANCES:
+        values = np.stack([t[name].to_numpy(float) for t in tables.values()])
+        if not np.isnan(values).all():
+            out += _organ_rows(Metric(name), "nan", values, organs, tables[organs[0]])
+    return out
+
+
+def _organ_rows(
+    metric: Metric, policy: str, values: np.ndarray, organs: list[str], cases: pd.DataFrame
+) -> list[dict[str, object]]:
+    """Rows of (organs, cases) values: the mean over cases of each organ, and the mean of those."""
+    groups = cases.group.astype(str).tolist()
+    statistic = _means(values)
+    points = statistic(np.arange(len(cases)))
+    bounds = bootstrap(groups, statistic, _seed("bootstrap", metric))
+    return [
+        {
+            "metric": metric,
+            "target": target,
+            "policy": policy,
+            "value": _number(points[column]),
+            "ci_low": _number(bounds[0, column]),
+            "ci_high": _number(bounds[1, column]),
+            "n_cases": len(cases),
+            "n_groups": len(set(groups)),
+        }
+        for column, target in enumerate([*organs, "mean"])
+    ]
+
+
+def _means(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+
+    def statistic(rows: np.ndarray) -> np.ndarray:
+        counts = known[:, rows].sum(axis=1)
+        means = np.where(counts > 0, filled[:, rows].sum(axis=1) / np.maximum(counts, 1), np.nan)
+        return np.append(means, np.nanmean(means) if (counts > 0).any() else np.nan)
+
+    return statistic

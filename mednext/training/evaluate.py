@@ -1,0 +1,173 @@
+"""Predict the test side with stored weights, and count per case from the stored predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from scipy.ndimage import zoom
+from torch import nn
+
+from mednext.config import RunConfig
+from mednext.datasets.load import ClassificationData, SegmentationData, load
+from mednext.errors import UserError
+from mednext.files import atomic_path, sha256_file, write_csv
+from mednext.layout import RunPaths
+from mednext.metrics.segmentation import organ_counts
+from mednext.metrics.surface import hd95
+from mednext.models.registry import create_model
+from mednext.results import read_run
+from mednext.training.batches import ordered_batches, side_rows
+from mednext.training.seeds import pick_device, prepare_torch
+
+DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
+
+
+def paths_of(run: RunConfig) -> RunPaths:
+    """Where the run's files are."""
+    return RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
+
+
+def load_model(run: RunConfig, selection: str) -> nn.Module:
+    """The trained network of one selection, in evaluation mode.
+
+    Raises:
+        UserError: no such weights, or not those that the training wrote.
+    """
+    file = paths_of(run).weights(selection)
+    expected = read_run(paths_of(run).run_json).weights.get(selection)
+    found = sha256_file(file) if file.is_file() else None
+    if expected is None or found != expected:
+        raise UserError(
+            "the weights are not those that the training wrote",
+            file=file,
+            found=found or "no file",
+            expected=expected or "none were written",
+            remedy="train the run again",
+        )
+    prepare_torch(run)
+    model = create_model(
+        run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
+    )
+    model.load_state_dict(load_file(file))
+    return model.to(pick_device(run), memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
+
+
+@torch.no_grad()
+def logits_of(
+    run: RunConfig, model: nn.Module, data: ClassificationData | SegmentationData, rows: np.ndarray
+) -> np.ndarray:
+    """Softmax scores (N, K) of images, or label maps (N, S, S) uint8 of slices."""
+    device = next(model.parameters()).device
+    out = []
+    for images, _ in ordered_batches(data, run, rows):
+        logits = model(images.to(device)).float()
+        if run.task == "classification":
+            out.append(logits.softmax(dim=1).cpu().numpy())
+        else:
+            out.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy())
+    return np.concatenate(out)
+
+
+def native_labels(small: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Label maps (D, S, S) -> (D, H, W) by nearest neighbours, as TransUNet's evaluation does."""
+    factors = (shape[1] / small.shape[1], shape[2] / small.shape[2])
+    return np.stack([zoom(plane, factors, order=0) for plane in small]).astype(np.uint8)
+
+
+def predict(run: RunConfig) -> None:
+    """Write ``predictions.<selection>.npz`` of every selection that has weights.
+
+    Classification: ``row``, ``score`` (N, K). Segmentation: one uint8 array (D, H, W) per case, in
+    the resolution of the volume.
+    """
+    record = read_run(paths_of(run).run_json)
+    data = load(run)
+    for selection in record.weights:
+        model = load_model(run, selection)
+        scores = logits_of(run, model, data, side_rows(data, "test"))
+        arrays: dict[str, np.ndarray] = {}
+        if isinstance(data, ClassificationData):
+            arrays = {"row": data.sides["test"], "score": scores}
+        else:
+            start = 0
+            for index in data.sides["test"]:
+                case = data.cases[index]
+                stop = start + case.stop - case.start
+                arrays[case.case] = native_labels(scores[start:stop], case.shape)
+                start = stop
+        with atomic_path(paths_of(run).predictions(selection)) as part:
+            np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
+
+
+def evaluate(run: RunConfig) -> None:
+    """Write ``cases.<selection>.csv`` from the predictions; of a failed run, its header alone."""
+    record = read_run(paths_of(run).run_json)
+    data = load(run)
+    for selection in run.selections:
+        rows: list[dict[str, object]] = []
+        if selection in record.weights:
+            with np.load(paths_of(run).predictions(selection)) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            if isinstance(data, ClassificationData):
+                rows = _image_rows(data, arrays["row"], arrays["score"])
+            else:
+                rows = _volume_rows(data, arrays)
+        columns = _columns(run)
+        write_csv(paths_of(run).cases(selection), pd.DataFrame(rows, columns=columns))
+
+
+def _columns(run: RunConfig) -> list[str]:
+    if run.task == "classification":
+        scores = [f"score_{k}" for k in range(len(run.classes))]
+        return ["row", "path", "group", "side", "label", *scores, "prediction"]
+    return ["case", "group", "organ", "side", "tp", "fp", "fn", *DISTANCES]
+
+
+def _image_rows(
+    data: ClassificationData, rows: np.ndarray, scores: np.ndarray
+) -> list[dict[str, object]]:
+    return [
+        {
+            "row": int(row),
+            "path": data.items[row],
+            "group": data.groups[row],
+            "side": "test",
+            "label": int(data.labels[row]),
+            **{f"score_{k}": float(s) for k, s in enumerate(score)},
+            "prediction": int(score.argmax()),
+        }
+        for row, score in zip(rows, scores, strict=True)
+    ]
+
+
+def _volume_rows(
+    data: SegmentationData, predictions: dict[str, np.ndarray]
+) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for index in data.sides["test"]:
+        case = data.cases[index]
+        _, truth = data.volume(case)
+        truth, prediction = np.asarray(truth), predictions[case.case]
+        for value, organ in enumerate(data.classes[1:], start=1):
+            tp, fp, fn = organ_counts(truth, prediction, value)
+            voxels = hd95(truth == value, prediction == value)
+            metres = (
+                hd95(truth == value, prediction == value, case.spacing)
+                if case.spacing
+                else (np.nan, np.nan)
+            )
+            rows.append(
+                {
+                    "case": case.case,
+                    "group": case.patient,
+                    "organ": organ,
+                    "side": "test",
+                    "tp": tp,
+                    "fp": fp,
+                    "fn": fn,
+                    **dict(zip(DISTANCES, (*voxels, *metres), strict=True)),
+                }
+            )
+    return rows

@@ -1,0 +1,144 @@
+"""What the image figures show: heatmaps and overlays of a few listed test cases, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mednext.config import RunConfig
+from mednext.datasets.load import ClassificationData, SegmentationData, load
+from mednext.errors import UserError
+from mednext.files import atomic_path
+from mednext.metrics.segmentation import dice, organ_counts
+from mednext.models.registry import gradcam_layer
+from mednext.results import read_run
+from mednext.training.augment import center_crop
+from mednext.training.batches import ordered_batches
+from mednext.training.evaluate import load_model, paths_of
+
+
+def grad_cam(model: nn.Module, layer: nn.Module, images: Tensor, target: Tensor) -> np.ndarray:
+    """Grad-CAM (Selvaraju et al. 2017, 10.1109/ICCV.2017.74) of class ``target`` (B,).
+
+    Images (B, 3, S, S) -> (B, S, S) in [0, 1], each map scaled by its own maximum.
+    """
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        output.retain_grad()
+        kept.append(output)
+
+    handle = layer.register_forward_hook(keep)
+    try:
+        logits = model(images.requires_grad_())
+        logits.gather(1, target[:, None]).sum().backward()
+    finally:
+        handle.remove()
+    features = kept[0]
+    assert features.grad is not None  # retained above
+    weights = features.grad.mean(dim=(2, 3), keepdim=True)
+    maps = (weights * features).sum(dim=1, keepdim=True).relu()
+    maps = F.interpolate(maps.detach(), images.shape[-2:], mode="bilinear", align_corners=False)
+    peaks = maps.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12)
+    return np.asarray((maps / peaks)[:, 0].cpu().numpy(), dtype=np.float32)
+
+
+def _shown(runs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The runs that have weights; a failed one has nothing to show."""
+    shown = [r for r in runs if "last" in read_run(paths_of(r).run_json).weights]
+    if not shown:
+        raise UserError("no run of this figure has weights", remedy="see the runs' logs")
+    return shown
+
+
+def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out: Path) -> None:
+    """Grad-CAM of the predicted class for the ``ranks``-th test image of each class, by name."""
+    runs = _shown(runs)
+    data = load(runs[0])
+    assert isinstance(data, ClassificationData)
+    test = sorted(data.sides["test"], key=lambda row: data.items[row])
+    chosen = [
+        [row for row in test if data.labels[row] == k][rank]
+        for k in range(len(data.classes))
+        for rank in ranks
+    ]
+    rows = np.asarray(chosen)
+    heatmaps, scores = [], []
+    for run in runs:
+        model = load_model(run, "last")
+        device = next(model.parameters()).device
+        images = torch.cat([x for x, _ in ordered_batches(data, run, rows)]).to(device)
+        with torch.no_grad():
+            logits = model(images)
+        scores.append(logits.softmax(dim=1).cpu().numpy())
+        layer = gradcam_layer(run.method, model)
+        heatmaps.append(grad_cam(model, layer, images.clone(), logits.argmax(dim=1)))
+    cropped = center_crop(torch.from_numpy(np.ascontiguousarray(data.images[rows])), data.img_size)
+    _save(
+        out,
+        images=cropped[:, 0].numpy(),
+        heatmaps=np.stack(heatmaps),
+        labels=data.labels[rows],
+        scores=np.stack(scores).astype(np.float32),
+        items=np.asarray([data.items[row] for row in rows]),
+        methods=np.asarray([run.method for run in runs]),
+        classes=np.asarray(data.classes),
+        source=np.asarray(runs[0].source),
+    )
+
+
+def explain_segmentation(runs: Sequence[RunConfig], ranks: Sequence[int], out: Path) -> None:
+    """The middle labelled slice of the ``ranks``-th test cases, by name, with every prediction."""
+    runs = _shown(runs)
+    data = load(runs[0])
+    assert isinstance(data, SegmentationData)
+    test = sorted((data.cases[i] for i in data.sides["test"]), key=lambda case: case.case)
+    cases = [test[rank] for rank in ranks]
+    organs = range(1, len(data.classes))
+    images, truths, slices = [], [], []
+    predictions: list[list[np.ndarray]] = [[] for _ in runs]
+    scores = np.zeros((len(runs), len(cases)), dtype=np.float32)
+    stored = [np.load(paths_of(run).predictions("last")) for run in runs]
+    for column, case in enumerate(cases):
+        image, truth = (np.asarray(v) for v in data.volume(case))
+        labelled = np.flatnonzero((truth > 0).any(axis=(1, 2)))
+        z = int(labelled[len(labelled) // 2])
+        images.append(image[z])
+        truths.append(truth[z])
+        slices.append(z)
+        for line, arrays in enumerate(stored):
+            found = arrays[case.case]
+            predictions[line].append(found[z])
+            counts = np.asarray([organ_counts(truth, found, organ) for organ in organs])
+            # "worst" counts an organ that was not found; organs that are not there are left out.
+            scores[line, column] = np.nanmean(dice(*counts.T, policy="worst"))
+    side = min(min(plane.shape) for plane in images)
+    _save(
+        out,
+        images=np.stack([_middle(p, side) for p in images]).astype(np.float32),
+        truth=np.stack([_middle(p, side) for p in truths]),
+        predictions=np.stack([[_middle(p, side) for p in line] for line in predictions]),
+        dice=scores,
+        cases=np.asarray([case.case for case in cases]),
+        slices=np.asarray(slices),
+        methods=np.asarray([run.method for run in runs]),
+        classes=np.asarray(data.classes),
+        source=np.asarray(runs[0].source),
+    )
+
+
+def _middle(plane: np.ndarray, side: int) -> np.ndarray:
+    """The middle ``side`` x ``side`` pixels, so that cases of different size fit one array."""
+    y, x = (plane.shape[0] - side) // 2, (plane.shape[1] - side) // 2
+    return plane[y : y + side, x : x + side]
+
+
+def _save(out: Path, **arrays: np.ndarray) -> None:
+    with atomic_path(out) as part:
+        np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
