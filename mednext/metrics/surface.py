@@ -15,7 +15,7 @@ def hd95(
 
     ``pooled``: the 95th percentile of the surface distances of both directions together, as
     ``medpy.metric.binary.hd95``. ``max``: the larger of the two directions' 95th percentiles
-    (Eq. 21). In voxels, or in the unit of ``spacing`` (one value per axis). A surface is every voxel
+    (Eq. 21). In voxels, or in the unit of ``spacing`` (one value per axis). Surface: every voxel
     of a mask with a face on its outside.
     """
     truth, prediction = truth.astype(bool), prediction.astype(bool)

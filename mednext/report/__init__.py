@@ -1,0 +1,1 @@
+"""Tables, figures and the page: drawn from the small result files alone."""

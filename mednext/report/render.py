@@ -1,0 +1,123 @@
+"""One grid of cells as Markdown, HTML and LaTeX."""
+
+from __future__ import annotations
+
+from html import escape
+
+from mednext.report.build import Table
+from mednext.report.cells import Form, Text, grid, headings
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "→": r"$\to$",
+    "–": "--",
+    "✓": r"$\surd$",
+    "≈": r"$\approx$",
+    "✗": r"$\times$",
+    "▲": r"$\triangle$",
+    "▼": r"$\nabla$",
+    "[": r"{[}",
+    "]": r"{]}",
+}
+
+
+def markdown(table: Table, form: Form) -> str:
+    """A GitHub-flavoured table with its notes."""
+    title, lines = headings(table, form)
+    header, rows, notes = grid(table, form)
+    out = [f"# {title}", ""]
+    for line in lines:
+        out += [f"**{line}**" if line.startswith("PHANTOM") else line, ""]
+    out.append("| " + " | ".join(_md(Text(h)) for h in header) + " |")
+    out.append("|---|" + "---:|" * (len(header) - 1))
+    out += ["| " + " | ".join(_md(cell) for cell in row) + " |" for row in rows]
+    out += [""] + [f"({chr(ord('a') + i)}) {note}  " for i, note in enumerate(notes)]
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _md(cell: Text) -> str:
+    words = cell.words.replace("|", "\\|")
+    if cell.bold:
+        return f"**{words}**"
+    return f"<u>{words}</u>" if cell.underlined else words
+
+
+def html(table: Table, form: Form) -> str:
+    """A table element with caption and notes, to stand alone or inside the page."""
+    title, lines = headings(table, form)
+    header, rows, notes = grid(table, form)
+    out = ['<figure class="table">', '<div class="scroll"><table>']
+    out.append(f"<caption><strong>{escape(title)}</strong>")
+    for line in lines:
+        kind = ' class="phantom"' if line.startswith("PHANTOM") else ""
+        out.append(f"<br><span{kind}>{escape(line)}</span>")
+    out.append("</caption><thead><tr>")
+    out += [f'<th scope="col">{escape(h)}</th>' for h in header]
+    out.append("</tr></thead><tbody>")
+    for row in rows:
+        cells = [f'<th scope="row">{escape(row[0].words)}</th>']
+        cells += [f"<td>{_html(cell)}</td>" for cell in row[1:]]
+        out.append("<tr>" + "".join(cells) + "</tr>")
+    out.append("</tbody></table></div>")
+    if notes:
+        parts = [f"({chr(ord('a') + i)}) {escape(note)}" for i, note in enumerate(notes)]
+        out.append("<figcaption>" + "<br>".join(parts) + "</figcaption>")
+    out.append("</figure>")
+    return "\n".join(out) + "\n"
+
+
+def _html(cell: Text) -> str:
+    words = escape(cell.words)
+    if cell.bold:
+        return f"<strong>{words}</strong>"
+    return f"<u>{words}</u>" if cell.underlined else words
+
+
+def latex(table: Table, form: Form) -> str:
+    """A standalone document with a booktabs table."""
+    title, lines = headings(table, form)
+    header, rows, notes = grid(table, form)
+    body = [" & ".join(_tex(Text(h)) for h in header) + r" \\", r"\midrule"]
+    body += [" & ".join(_tex(cell) for cell in row) + r" \\" for row in rows]
+    small = [escape_latex(line) for line in lines]
+    small += [f"({chr(ord('a') + i)}) {escape_latex(note)}" for i, note in enumerate(notes)]
+    return "\n".join(
+        [
+            r"\documentclass[border=4pt,varwidth=60cm]{standalone}",
+            r"\usepackage{booktabs}",
+            r"\begin{document}",
+            rf"\textbf{{{escape_latex(title)}}}\par\smallskip",
+            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+            r"\toprule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}\par\smallskip",
+            r"\footnotesize",
+            "\\par\n".join(small),
+            r"\end{document}",
+            "",
+        ]
+    )
+
+
+def _tex(cell: Text) -> str:
+    words = escape_latex(cell.words)
+    if cell.bold:
+        return rf"\textbf{{{words}}}"
+    return rf"\underline{{{words}}}" if cell.underlined else words
+
+
+def escape_latex(text: str) -> str:
+    """``text`` with every character that LaTeX reads as a command replaced."""
+    return "".join(LATEX.get(char, char) for char in text)

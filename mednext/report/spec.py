@@ -1,0 +1,60 @@
+"""``benchmarks/tables.yaml`` and the printed numbers."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal
+
+import pandas as pd
+from pydantic import model_validator
+
+from mednext.config import Strict, benchmarks_dir, parse, read_yaml
+from mednext.results import Metric
+
+
+class Column(Strict):
+    """One column of a table: a text, a cost, or a metric."""
+
+    name: str
+    header: str
+    text: bool = False
+    cost: Literal["params", "gmacs"] | None = None
+    metric: Metric | None = None
+    target: str | None = None
+    scale: float = 1.0
+    digits: int = 2
+    better: Literal["higher", "lower"] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Column:
+        if self.text + (self.cost is not None) + (self.metric is not None) != 1:
+            raise ValueError("a column is a text, a cost or a metric")
+        return self
+
+    @property
+    def arrow(self) -> str:
+        """The header with the direction that is better."""
+        mark = {"higher": " ↑", "lower": " ↓", None: ""}[self.better]
+        return self.header + mark
+
+
+class TableSpec(Strict):
+    """One table of the paper."""
+
+    title: str
+    dataset: str
+    reported: str
+    columns: tuple[Column, ...]
+
+
+@cache
+def load_tables() -> dict[str, TableSpec]:
+    """``benchmarks/tables.yaml`` by table number."""
+    path = benchmarks_dir() / "tables.yaml"
+    return {number: parse(TableSpec, value, path) for number, value in read_yaml(path).items()}
+
+
+def reported(spec: TableSpec) -> pd.DataFrame:
+    """The printed cells as texts, an unreported one empty."""
+    path = benchmarks_dir() / "reported" / spec.reported
+    return pd.read_csv(path, dtype=str, keep_default_na=False)

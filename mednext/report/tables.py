@@ -1,0 +1,116 @@
+"""Write the tables: side by side, as printed, as reproduced; each as CSV, Markdown, LaTeX, HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mednext.config import Profile, load_datasets
+from mednext.errors import UserError
+from mednext.files import write_csv, write_text
+from mednext.layout import results_root
+from mednext.report.build import Table, View, build
+from mednext.report.cells import Form
+from mednext.report.render import html, latex, markdown
+from mednext.report.spec import load_tables, reported
+from mednext.results import CostRow, MetricRow, read_rows
+
+VIEWS = (
+    View(),
+    View(protocol="grouped"),
+    View(selection="best_val"),
+    View(orientation="disease"),
+    View(policy="nan"),
+    View(policy="worst"),
+)
+
+
+def read_tables(profile: Profile, partial: bool = False) -> list[Table]:
+    """Every table of ``tables.yaml`` in every view that the results hold.
+
+    Raises:
+        UserError: ``metrics.csv`` is missing (and ``partial`` is not set) or malformed.
+    """
+    root = results_root(profile.profile)
+    metrics: Sequence[MetricRow] = []
+    if (root / "metrics.csv").is_file() or not partial:
+        metrics = read_rows(root / "metrics.csv", MetricRow)
+    costs = read_rows(root / "cost.csv", CostRow)
+    tables = []
+    for number, spec in load_tables().items():
+        task = load_datasets()[spec.dataset].task
+        for view in VIEWS:
+            table = build(number, spec, view, profile, metrics, costs)
+            if view == View() or _differs(view, task, table):
+                tables.append(table)
+    pending = [
+        f"table {t.number}: {r.slug}" for t in tables for r in t.lines if r.status == "pending"
+    ]
+    if pending and not partial:
+        raise UserError(
+            "results are missing",
+            file=root / "metrics.csv",
+            found=", ".join(sorted(set(pending))),
+            remedy="finish the workflow, or render what is there with --partial",
+        )
+    return tables
+
+
+def _differs(view: View, task: str, table: Table) -> bool:
+    """Is this view something else than the headline, and is there a result for it?"""
+    base = View()
+    if task == "classification" and view.policy != base.policy:
+        return False
+    if task == "segmentation" and view.orientation != base.orientation:
+        return False
+    return any(line.status not in ("not run", "pending") for line in table.lines)
+
+
+def write_tables(profile: Profile, out: Path, partial: bool = False) -> None:
+    """Write all tables below ``out``."""
+    for table in read_tables(profile, partial):
+        _write(out / f"table{table.number}{table.view.suffix}", table, "side")
+        _write(out / "reproduced" / f"table{table.number}{table.view.suffix}", table, "reproduced")
+        if table.view == View():
+            _write(out / "reported" / f"table{table.number}", table, "reported")
+
+
+def _write(stem: Path, table: Table, form: Form) -> None:
+    frame = reported(table.spec) if form == "reported" else csv_frame(table, form)
+    write_csv(_with(stem, "csv"), frame)
+    write_text(_with(stem, "md"), markdown(table, form))
+    write_text(_with(stem, "tex"), latex(table, form))
+    style = "<!doctype html>\n<meta charset='utf-8'>\n"
+    write_text(_with(stem, "html"), style + html(table, form))
+
+
+def _with(stem: Path, ending: str) -> Path:
+    return stem.with_name(f"{stem.name}.{ending}")
+
+
+def csv_frame(table: Table, form: Form) -> pd.DataFrame:
+    """Printed columns (side by side only), then ``<col>_reproduced`` and what belongs to it."""
+    frame = reported(table.spec)
+    if form == "reproduced":
+        frame = frame[["method", "slug"]]
+    extra: dict[str, list[object]] = {}
+    for column in table.spec.columns:
+        if column.text:
+            continue
+        cells = [line.cells[column.name] for line in table.lines]
+        parts = {
+            "reproduced": [c.value for c in cells],
+            "ci_low": [c.low for c in cells],
+            "ci_high": [c.high for c in cells],
+            "n": [c.n for c in cells],
+            "verdict": [c.verdict for c in cells],
+        }
+        extra |= {f"{column.name}_{name}": list(values) for name, values in parts.items()}
+    for name in [c for c in extra if c.endswith("_n")]:
+        extra[name] = list(pd.array(extra[name], dtype="Int64"))
+    extra["status"] = [line.status for line in table.lines]
+    extra["reason"] = [line.reason for line in table.lines]
+    extra["source"] = [table.source] * len(table.lines)
+    return pd.concat([frame, pd.DataFrame(extra)], axis=1)
