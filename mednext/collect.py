@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def collect(runs: Sequence[RunConfig], path: Path) -> None:
 
 
 def _run_rows(run: RunConfig, record: RunRecord, selection: str, file: Path) -> list[MetricRow]:
-    base = {
+    base: dict[str, Any] = {
         "profile": run.profile,
         "source": run.source,
         "source_id": run.source_id,
@@ -52,7 +53,7 @@ def _run_rows(run: RunConfig, record: RunRecord, selection: str, file: Path) -> 
         "code_hash": record.code_hash,
         "env_hash": record.env_hash,
     }
-    nothing = dict.fromkeys(
+    nothing: dict[str, Any] = dict.fromkeys(
         ("metric", "target", "policy", "value", "ci_low", "ci_high", "n_cases", "n_groups")
     )
     if record.status != "ok":
@@ -76,12 +77,12 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, object]]:
+def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]:
     """All metrics for both choices of the positive class; accuracy has Wilson's interval."""
     classes = load_datasets()[run.dataset].classes
     label, prediction = cases.label.to_numpy(), cases.prediction.to_numpy()
     groups = cases.group.astype(str).tolist()
-    out: list[dict[str, object]] = []
+    out: list[dict[str, Any]] = []
     for index, klass in enumerate(classes):
         positive, predicted = label == index, prediction == index
         score = cases[f"score_{index}"].to_numpy()
@@ -118,11 +119,11 @@ def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, objec
     return out
 
 
-def _overlap(cases: pd.DataFrame) -> list[dict[str, object]]:
+def _overlap(cases: pd.DataFrame) -> list[dict[str, Any]]:
     """Dice of each organ and their mean under the three policies, then HD95 where it is known."""
     organs = list(dict.fromkeys(cases.organ))
     tables = {organ: cases[cases.organ == organ].reset_index(drop=True) for organ in organs}
-    out: list[dict[str, object]] = []
+    out: list[dict[str, Any]] = []
     for policy in POLICIES:
         columns = [dice(t.tp, t.fp, t.fn, policy) for t in tables.values()]
         out += _organ_rows(Metric.DICE, policy, np.stack(columns), organs, tables[organs[0]])
@@ -135,7 +136,7 @@ def _overlap(cases: pd.DataFrame) -> list[dict[str, object]]:
 
 def _organ_rows(
     metric: Metric, policy: str, values: np.ndarray, organs: list[str], cases: pd.DataFrame
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Rows of (organs, cases) values: the mean over cases of each organ, and the mean of those."""
     groups = cases.group.astype(str).tolist()
     statistic = _means(values)

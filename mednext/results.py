@@ -211,7 +211,7 @@ def read_rows(path: Path, model: type[R]) -> list[R]:
 
 
 def _records(frame: pd.DataFrame) -> Iterable[dict[str, str]]:
-    yield from frame.to_dict(orient="records")  # type: ignore[misc]
+    yield from frame.to_dict(orient="records")
 
 
 def _validate(model: type[R], record: dict[str, Any], path: Path, line: int) -> R:

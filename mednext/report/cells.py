@@ -1,4 +1,4 @@
-"""The text of each cell, for all output formats: what is bold, what is underlined, what is missing."""
+"""The text of each cell, for all formats: what is bold, what is underlined, what is missing."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from mednext.report.tables import read_tables
 from mednext.results import CostRow, DatasetRow, MetricRow, read_rows
 
 FIGURES = {
-    "fig6": "Figure 6. Grad-CAM heatmaps of the classifiers on listed test images, beside the image "
-    "and its true class.",
+    "fig6": "Figure 6. Grad-CAM heatmaps of the classifiers on listed test images, beside the "
+    "image and its true class.",
     "fig8": "Figure 8. Masks predicted by the segmenters on listed test cases, beside the ground "
     "truth, with the mean Dice of the whole case.",
 }

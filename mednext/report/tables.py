@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -95,22 +96,22 @@ def csv_frame(table: Table, form: Form) -> pd.DataFrame:
     frame = reported(table.spec)
     if form == "reproduced":
         frame = frame[["method", "slug"]]
-    extra: dict[str, list[object]] = {}
+    extra: dict[str, list[Any]] = {}
     for column in table.spec.columns:
         if column.text:
             continue
         cells = [line.cells[column.name] for line in table.lines]
-        parts = {
+        parts: dict[str, list[Any]] = {
             "reproduced": [c.value for c in cells],
             "ci_low": [c.low for c in cells],
             "ci_high": [c.high for c in cells],
             "n": [c.n for c in cells],
             "verdict": [c.verdict for c in cells],
         }
-        extra |= {f"{column.name}_{name}": list(values) for name, values in parts.items()}
-    for name in [c for c in extra if c.endswith("_n")]:
-        extra[name] = list(pd.array(extra[name], dtype="Int64"))
+        extra |= {f"{column.name}_{name}": values for name, values in parts.items()}
     extra["status"] = [line.status for line in table.lines]
     extra["reason"] = [line.reason for line in table.lines]
     extra["source"] = [table.source] * len(table.lines)
-    return pd.concat([frame, pd.DataFrame(extra)], axis=1)
+    ours = pd.DataFrame(extra)
+    counts = [name for name in ours if name.endswith("_n")]
+    return pd.concat([frame, ours.astype(dict.fromkeys(counts, "Int64"))], axis=1)

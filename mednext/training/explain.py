@@ -117,7 +117,9 @@ def explain_segmentation(runs: Sequence[RunConfig], ranks: Sequence[int], out: P
             predictions[line].append(found[z])
             counts = np.asarray([organ_counts(truth, found, organ) for organ in organs])
             # "worst" counts an organ that was not found; organs that are not there are left out.
-            scores[line, column] = np.nanmean(dice(*counts.T, policy="worst"))
+            scores[line, column] = np.nanmean(
+                dice(counts[:, 0], counts[:, 1], counts[:, 2], policy="worst")
+            )
     side = min(min(plane.shape) for plane in images)
     _save(
         out,

@@ -31,7 +31,7 @@ from mednext.training.progress import bar, epoch_line
 from mednext.training.schedule import factor
 from mednext.training.seeds import pick_device, prepare_torch
 
-OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
 }

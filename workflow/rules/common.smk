@@ -1,4 +1,6 @@
 # Reads the one configuration file and names every run of it. No torch here: parsing stays fast.
+import shlex
+
 from mednext.config import load_profile
 from mednext.datasets.prepare import prepared_key
 from mednext.errors import UserError
@@ -28,7 +30,6 @@ except UserError as error:
 
 RESULTS = str(results_root(PROFILE.profile))
 LOGS = f"{RESULTS}/logs"
-MEDNEXT = "python -m mednext"
 SOURCE_IDS = {run.dataset: run.source_id for run in RUNS}
 TASKS = {run.dataset: run.task for run in RUNS}
 
@@ -38,6 +39,12 @@ wildcard_constraints:
     protocol="paper|grouped",
     method=r"[a-z0-9_]+",
     seed=r"\d+",
+
+
+def mednext(verb, options=""):
+    """A shell command that runs one verb on this configuration and keeps what it prints."""
+    command = f"python -m mednext {verb} --configfile {shlex.quote(CONFIGFILE)}"
+    return f"{command} {options} 2>&1 | tee -a {{log}}"
 
 
 def data_paths(wildcards):

@@ -8,5 +8,7 @@ rule cost:
         f"{LOGS}/cost.log",
     params:
         code=folder_hash("models", "cost"),
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} cost --out {output} 2>&1 | tee {log}"
+        "python -m mednext cost --out {output} 2>&1 | tee {log}"

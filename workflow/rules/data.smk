@@ -13,9 +13,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.fetch.log",
         params:
             dataset=_dataset,
+        conda:
+            "../../environment.yml"
         shell:
-            "{MEDNEXT} datasets fetch --configfile {CONFIGFILE} --dataset {params.dataset}"
-            " 2>&1 | tee {log}"
+            mednext("datasets fetch", "--dataset {params.dataset}")
 
     rule:
         name:
@@ -28,9 +29,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.verify.log",
         params:
             dataset=_dataset,
+        conda:
+            "../../environment.yml"
         shell:
-            "{MEDNEXT} datasets verify --configfile {CONFIGFILE} --dataset {params.dataset}"
-            " 2>&1 | tee {log}"
+            mednext("datasets verify", "--dataset {params.dataset}")
 
     rule:
         name:
@@ -43,9 +45,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.prepare.{_key}.log",
         params:
             dataset=_dataset,
+        conda:
+            "../../environment.yml"
         shell:
-            "{MEDNEXT} datasets prepare --configfile {CONFIGFILE} --dataset {params.dataset}"
-            " 2>&1 | tee {log}"
+            mednext("datasets prepare", "--dataset {params.dataset}")
 
     rule:
         name:
@@ -58,9 +61,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.split.{{protocol}}.log",
         params:
             dataset=_dataset,
+        conda:
+            "../../environment.yml"
         shell:
-            "{MEDNEXT} datasets split --configfile {CONFIGFILE} --dataset {params.dataset}"
-            " --protocol {wildcards.protocol} 2>&1 | tee {log}"
+            mednext("datasets split", "--dataset {params.dataset} --protocol {wildcards.protocol}")
 
 
 rule datasets_table:
@@ -76,5 +80,7 @@ rule datasets_table:
         f"{LOGS}/datasets_table.log",
     params:
         code=folder_hash("datasets"),
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} datasets table --configfile {CONFIGFILE} 2>&1 | tee {log}"
+        mednext("datasets table")

@@ -14,8 +14,10 @@ rule tables:
         f"{LOGS}/tables.log",
     params:
         code=folder_hash("report"),
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} tables --configfile {CONFIGFILE} 2>&1 | tee {log}"
+        mednext("tables")
 
 
 rule figures:
@@ -32,8 +34,10 @@ rule figures:
         f"{LOGS}/figures.log",
     params:
         code=folder_hash("report"),
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} figures --configfile {CONFIGFILE} 2>&1 | tee {log}"
+        mednext("figures")
 
 
 rule page:
@@ -46,5 +50,7 @@ rule page:
         f"{LOGS}/page.log",
     params:
         code=folder_hash("report"),
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} page --configfile {CONFIGFILE} 2>&1 | tee {log}"
+        mednext("page")

@@ -2,7 +2,7 @@
 RUN = f"{RESULTS}/runs/{{dataset}}/{{protocol}}/{{method}}/seed{{seed}}"
 RUN_LOG = f"{LOGS}/runs/{{dataset}}/{{protocol}}/{{method}}/seed{{seed}}"
 AXES = (
-    "--configfile {CONFIGFILE} --dataset {wildcards.dataset} --protocol {wildcards.protocol}"
+    "--dataset {wildcards.dataset} --protocol {wildcards.protocol}"
     " --method {wildcards.method} --seed {wildcards.seed}"
 )
 
@@ -30,8 +30,10 @@ for _task, _priority in (("segmentation", 50), ("classification", 10)):
         params:
             config_hash=lambda w: run_of(w).config_hash,
             code_hash=code_hash(),
+        conda:
+            "../../environment.yml"
         shell:
-            "{MEDNEXT} train " + AXES + " 2>&1 | tee -a {log}"
+            mednext("train", AXES)
 
 
 rule evaluate:
@@ -42,12 +44,10 @@ rule evaluate:
     log:
         f"{RUN_LOG}/evaluate.log",
     threads: PROFILE.threads
+    conda:
+        "../../environment.yml"
     shell:
-        "({MEDNEXT} predict "
-        + AXES
-        + " && {MEDNEXT} evaluate "
-        + AXES
-        + ") 2>&1 | tee {log}"
+        mednext("predict", AXES) + " && " + mednext("evaluate", AXES)
 
 
 rule metrics:
@@ -59,8 +59,10 @@ rule metrics:
         f"{LOGS}/metrics.log",
     params:
         code=folder_hash("metrics"),
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} results collect --configfile {CONFIGFILE} 2>&1 | tee {log}"
+        mednext("results collect")
 
 
 rule explain_fig6:
@@ -72,8 +74,10 @@ rule explain_fig6:
         f"{LOGS}/explain_fig6.log",
     params:
         cases=PROFILE.figures.fig6,
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} explain fig6 --configfile {CONFIGFILE} 2>&1 | tee {log}"
+        mednext("explain fig6")
 
 
 rule explain_fig8:
@@ -85,5 +89,7 @@ rule explain_fig8:
         f"{LOGS}/explain_fig8.log",
     params:
         cases=PROFILE.figures.fig8,
+    conda:
+        "../../environment.yml"
     shell:
-        "{MEDNEXT} explain fig8 --configfile {CONFIGFILE} 2>&1 | tee {log}"
+        mednext("explain fig8")

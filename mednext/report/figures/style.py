@@ -17,7 +17,7 @@ from mednext.files import atomic_path
 # Okabe and Ito, readable with every kind of colour vision.
 ORGAN_COLOURS = {"rv": "#E69F00", "myo": "#56B4E9", "lv": "#CC79A7"}
 SMALLEST_FONT = 7.0
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.size": 8.0,
     "axes.titlesize": 8.0,
     "legend.fontsize": 8.0,
