@@ -6,9 +6,9 @@ rule cost:
         f"{RESULTS}/cost.csv",
     log:
         f"{LOGS}/cost.log",
-    params:
-        code=folder_hash("models", "cost"),
     conda:
         "../../environment.yml"
+    params:
+        code=folder_hash("models", "cost"),
     shell:
         "python -m mednext cost --out {output} 2>&1 | tee {log}"

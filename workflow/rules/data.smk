@@ -11,10 +11,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.manifest),
         log:
             f"{LOGS}/data/{_dataset}.fetch.log",
-        params:
-            dataset=_dataset,
         conda:
             "../../environment.yml"
+        params:
+            dataset=_dataset,
         shell:
             mednext("datasets fetch", "--dataset {params.dataset}")
 
@@ -27,10 +27,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.facts),
         log:
             f"{LOGS}/data/{_dataset}.verify.log",
-        params:
-            dataset=_dataset,
         conda:
             "../../environment.yml"
+        params:
+            dataset=_dataset,
         shell:
             mednext("datasets verify", "--dataset {params.dataset}")
 
@@ -43,10 +43,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.prepared_meta(_key)),
         log:
             f"{LOGS}/data/{_dataset}.prepare.{_key}.log",
-        params:
-            dataset=_dataset,
         conda:
             "../../environment.yml"
+        params:
+            dataset=_dataset,
         shell:
             mednext("datasets prepare", "--dataset {params.dataset}")
 
@@ -59,12 +59,15 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.root / "splits" / "{protocol}.csv"),
         log:
             f"{LOGS}/data/{_dataset}.split.{{protocol}}.log",
-        params:
-            dataset=_dataset,
         conda:
             "../../environment.yml"
+        params:
+            dataset=_dataset,
         shell:
-            mednext("datasets split", "--dataset {params.dataset} --protocol {wildcards.protocol}")
+            mednext(
+                "datasets split",
+                "--dataset {params.dataset} --protocol {wildcards.protocol}",
+            )
 
 
 rule datasets_table:
@@ -78,9 +81,9 @@ rule datasets_table:
         f"{RESULTS}/datasets.csv",
     log:
         f"{LOGS}/datasets_table.log",
-    params:
-        code=folder_hash("datasets"),
     conda:
         "../../environment.yml"
+    params:
+        code=folder_hash("datasets"),
     shell:
         mednext("datasets table")

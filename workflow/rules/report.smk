@@ -12,10 +12,10 @@ rule tables:
         expand(f"{RESULTS}/tables/table{{n}}.{{form}}", n=(2, 6), form=FORMS),
     log:
         f"{LOGS}/tables.log",
-    params:
-        code=folder_hash("report"),
     conda:
         "../../environment.yml"
+    params:
+        code=folder_hash("report"),
     shell:
         mednext("tables")
 
@@ -32,10 +32,10 @@ rule figures:
         ),
     log:
         f"{LOGS}/figures.log",
-    params:
-        code=folder_hash("report"),
     conda:
         "../../environment.yml"
+    params:
+        code=folder_hash("report"),
     shell:
         mednext("figures")
 
@@ -48,9 +48,9 @@ rule page:
         f"{RESULTS}/page/index.html",
     log:
         f"{LOGS}/page.log",
-    params:
-        code=folder_hash("report"),
     conda:
         "../../environment.yml"
+    params:
+        code=folder_hash("report"),
     shell:
         mednext("page")

@@ -26,12 +26,12 @@ for _task, _priority in (("segmentation", 50), ("classification", 10)):
         wildcard_constraints:
             dataset="|".join(_datasets),
         priority: _priority
+        conda:
+            "../../environment.yml"
         threads: PROFILE.threads
         params:
             config_hash=lambda w: run_of(w).config_hash,
             code_hash=code_hash(),
-        conda:
-            "../../environment.yml"
         shell:
             mednext("train", AXES)
 
@@ -43,9 +43,9 @@ rule evaluate:
         [f"{RUN}/cases.{selection}.csv" for selection in PROFILE.selections],
     log:
         f"{RUN_LOG}/evaluate.log",
-    threads: PROFILE.threads
     conda:
         "../../environment.yml"
+    threads: PROFILE.threads
     shell:
         mednext("predict", AXES) + " && " + mednext("evaluate", AXES)
 
@@ -57,10 +57,10 @@ rule metrics:
         f"{RESULTS}/metrics.csv",
     log:
         f"{LOGS}/metrics.log",
-    params:
-        code=folder_hash("metrics"),
     conda:
         "../../environment.yml"
+    params:
+        code=folder_hash("metrics"),
     shell:
         mednext("results collect")
 
@@ -72,10 +72,10 @@ rule explain_fig6:
         f"{RESULTS}/cases/fig6.npz",
     log:
         f"{LOGS}/explain_fig6.log",
-    params:
-        cases=PROFILE.figures.fig6,
     conda:
         "../../environment.yml"
+    params:
+        cases=PROFILE.figures.fig6,
     shell:
         mednext("explain fig6")
 
@@ -87,9 +87,9 @@ rule explain_fig8:
         f"{RESULTS}/cases/fig8.npz",
     log:
         f"{LOGS}/explain_fig8.log",
-    params:
-        cases=PROFILE.figures.fig8,
     conda:
         "../../environment.yml"
+    params:
+        cases=PROFILE.figures.fig8,
     shell:
         mednext("explain fig8")
