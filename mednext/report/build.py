@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mednext.config import DatasetRun, Profile, load_datasets, load_methods, load_recipes
+from mednext.errors import UserError
 from mednext.report.spec import Column, TableSpec, reported
-from mednext.results import CostRow, MetricRow
+from mednext.results import CostRow, DatasetRow, MetricRow
 
 PAPER_SIZE = 224
 MIN_SEEDS = 3
@@ -64,7 +65,9 @@ class Table:
     lines: list[Line]
     source: str
     scale_note: str | None
-    notes: list[str] = field(default_factory=list)
+    """How this differs from the paper's scale; None if it does not."""
+    setting: str | None
+    """Image size, epochs, amount of data; None if the data set is not part of the profile."""
 
     @property
     def phantom(self) -> bool:
@@ -82,21 +85,62 @@ def scale_difference(run: DatasetRun, task: str) -> str | None:
         parts.append(f"{run.img_size} px instead of {PAPER_SIZE}")
     for name in ("epochs", "batch_size"):
         setting = getattr(recipe, name)
-        if getattr(run, name) != setting.value and setting.status == "stated":
+        if getattr(run, name) != setting.value:
             label = name.replace("_", " ")
-            parts.append(f"{label} {getattr(run, name)} instead of {setting.value}")
+            assumed = "" if setting.status == "stated" else " (assumed; the paper is silent)"
+            parts.append(f"{label} {getattr(run, name)} instead of {setting.value}{assumed}")
     if run.limit is not None:
         limit = run.limit
         parts.append(f"limited to {limit.train} train / {limit.val} val / {limit.test} test")
     return "; ".join(parts) or None
 
 
-def judge(printed: float, value: float, low: float, high: float, seeds: int, unit: float) -> str:
+def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
+    """How the counts of one data set and protocol differ from Table 1; None if they do not.
+
+    Protocol ``paper`` is compared side by side; the others move items between the sides on
+    purpose, so there only the total counts.
+    """
+    if not rows:
+        return "the amount of data is not known"
+    parts = []
+    for row in rows:
+        ours = (row.train, row.val, row.test)
+        printed = (row.printed_train or 0, row.printed_val or 0, row.printed_test or 0)
+        if (ours != printed) if protocol == "paper" else (sum(ours) != sum(printed)):
+            counts = " / ".join(map(str, ours)) + " instead of " + " / ".join(map(str, printed))
+            parts.append(f"{row.klass or 'patients'} {counts} train / val / test")
+    return "; ".join(parts) or None
+
+
+def describe(run: DatasetRun, seeds: int, rows: Sequence[DatasetRow]) -> str:
+    """Source, image size, epochs and amount of data of a profile's runs, in words."""
+    text = (
+        f"Source {run.source}; {run.img_size} px, epochs {run.epochs}, "
+        f"batch size {run.batch_size}, seeds {seeds}"
+    )
+    if rows:
+        sides = (sum(getattr(row, side) for row in rows) for side in ("train", "val", "test"))
+        counts = " / ".join(str(count) for count in sides)
+        text += f"; {counts} {rows[0].unit} for train / val / test"
+    return text
+
+
+def judge(
+    printed: float,
+    value: float,
+    low: float | None,
+    high: float | None,
+    seeds: int,
+    unit: float,
+) -> str:
     """Verdict of a reproduced value at the paper's scale (design: 3 seeds, half-width 1 point).
 
-    ``unit`` is one percentage point in the printed unit.
+    ``unit`` is one percentage point in the printed unit. Without an interval nothing is decided.
     """
-    if seeds < MIN_SEEDS or (high - low) / 2 > HALF_WIDTH_POINTS * unit:
+    if low is None or high is None or seeds < MIN_SEEDS:
+        return "inconclusive"
+    if (high - low) / 2 > HALF_WIDTH_POINTS * unit:
         return "inconclusive"
     if low <= printed <= high:
         return "reproduced"
@@ -110,18 +154,31 @@ def build(
     profile: Profile,
     metrics: Sequence[MetricRow],
     costs: Sequence[CostRow],
+    datasets: Sequence[DatasetRow] = (),
 ) -> Table:
-    """One table: every printed row, and ours where there is one."""
+    """One table: every printed row, and ours where there is one.
+
+    Raises:
+        UserError: a result comes from another source than the profile's.
+    """
     task = load_datasets()[spec.dataset].task
     run = profile.datasets.get(spec.dataset)
-    scale = scale_difference(run, task) if run else None
-    mine = [
-        m
-        for m in metrics
-        if m.dataset == spec.dataset
-        and m.protocol == view.protocol
-        and m.selection == view.selection
-    ]
+    scale = setting = None
+    mine: list[MetricRow] = []
+    if run is not None:
+        counts = [d for d in datasets if (d.dataset, d.protocol) == (spec.dataset, view.protocol)]
+        both = (scale_difference(run, task), data_difference(counts, view.protocol))
+        # A phantom has its own counts by design: its banner says enough.
+        parts = both[:1] if run.source == "phantom" else both
+        scale = "; ".join(part for part in parts if part) or None
+        setting = describe(run, len(profile.seeds), counts)
+        mine = [
+            m
+            for m in metrics
+            if (m.dataset, m.protocol, m.selection) == (spec.dataset, view.protocol, view.selection)
+            and m.method in run.methods
+        ]
+        _same_source(mine, run, profile)
     cost_of = {c.method: c for c in costs if c.verdict_params is not None}
     lines = []
     for row in reported(spec).to_dict(orient="records"):
@@ -134,7 +191,20 @@ def build(
         }
         lines.append(Line(slug, str(row["method"]), row["is_ours"] == "1", cells, status, reason))
     source = run.source if run else "none"
-    return Table(number, spec, view, lines, source, scale)
+    return Table(number, spec, view, lines, source, scale, setting)
+
+
+def _same_source(rows: Sequence[MetricRow], run: DatasetRun, profile: Profile) -> None:
+    """Synthetic and real results must never be taken for one another."""
+    for row in rows:
+        if row.source != run.source:
+            raise UserError(
+                f"a result of '{row.dataset}' comes from another source than the profile's",
+                file=f"metrics.csv of profile '{profile.profile}'",
+                found=f"source {row.source} for {row.method}",
+                expected=f"source {run.source}",
+                remedy="run the workflow again, so that the metrics are collected anew",
+            )
 
 
 def _status(
@@ -174,10 +244,10 @@ def _cell(
     count = len(known)
     value = sum(m.value or 0.0 for m in known) / count * column.scale
     # The mean over seeds of the intervals: each covers the sampling of the test cases.
-    lows = [m.value if m.ci_low is None else m.ci_low for m in known]
-    highs = [m.value if m.ci_high is None else m.ci_high for m in known]
-    low = sum(v or 0.0 for v in lows) / count * column.scale
-    high = sum(v or 0.0 for v in highs) / count * column.scale
+    lows = [m.ci_low for m in known if m.ci_low is not None]
+    highs = [m.ci_high for m in known if m.ci_high is not None]
+    low = sum(lows) / count * column.scale if len(lows) == count else None
+    high = sum(highs) / count * column.scale if len(highs) == count else None
     verdict = "not comparable"
     if scale is None and printed:
         verdict = judge(float(printed), value, low, high, count, column.scale / 100)

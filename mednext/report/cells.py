@@ -23,7 +23,7 @@ SHORT = {
 LEGEND = (
     "Cells read: printed → ours [95 % interval] verdict. Verdicts: ✓ reproduced (costs: matches), "
     "≈ within 0.5 %, ✗ off, ▲ higher, ▼ lower, ? inconclusive, n/c not comparable, "
-    "np not printed."
+    "np not printed. Best printed value bold, second underlined."
 )
 
 
@@ -34,6 +34,8 @@ class Text:
     words: str
     bold: bool = False
     underlined: bool = False
+    rest: str = ""
+    """Plain words that follow: the rank is that of ``words`` alone."""
 
 
 def ranks(table: Table, column: Column, printed: bool) -> dict[str, int]:
@@ -62,9 +64,9 @@ def grid(table: Table, form: Form) -> tuple[list[str], list[list[Text]], list[st
             mark = f" ({_note(notes, f'{line.status}: {line.reason}')})"
         cells = [Text(line.name + mark)]
         for column in table.spec.columns:
-            words = _words(line.cells[column.name], column, line, form, notes)
+            words, rest = _words(line.cells[column.name], column, line, form, notes)
             rank = best[column.name].get(line.slug)
-            cells.append(Text(words, bold=rank == 1, underlined=rank == 2))
+            cells.append(Text(words, bold=rank == 1, underlined=rank == 2, rest=rest))
         rows.append(cells)
     return ["Method", *(c.arrow for c in table.spec.columns)], rows, notes
 
@@ -73,25 +75,33 @@ def _note(notes: list[str], text: str) -> str:
     """The letter of a footnote; equal notes share one."""
     if text not in notes:
         notes.append(text)
-    return chr(ord("a") + notes.index(text))
+    return letter(notes.index(text))
 
 
-def _words(cell: Cell, column: Column, line: Line, form: Form, notes: list[str]) -> str:
+def letter(index: int) -> str:
+    """Name of a footnote: a to z, then aa, ab and so on."""
+    first, last = divmod(index, 26)
+    return (letter(first - 1) if first else "") + chr(ord("a") + last)
+
+
+def _words(cell: Cell, column: Column, line: Line, form: Form, notes: list[str]) -> tuple[str, str]:
+    """The ranked part of a cell and what follows it."""
     printed = cell.printed
     if not printed:
         printed = f"– ({_note(notes, 'not printed in the paper')})"
     if form == "reported" or column.text:
-        return printed
+        return printed, ""
     if cell.value is None:
         # Neither a run nor a cost: the row's own note says why.
-        ours = line.status if line.status != "ok" else "undefined"
+        ours, interval = (line.status if line.status != "ok" else "undefined"), ""
     else:
-        ours = f"{cell.value:.{column.digits}f}"
+        ours, interval = f"{cell.value:.{column.digits}f}", ""
         if cell.low is not None and cell.high is not None:
-            ours += f" [{cell.low:.{column.digits}f}, {cell.high:.{column.digits}f}]"
-        if form == "side" and cell.verdict:
-            ours += f" {SHORT[cell.verdict]}"
-    return ours if form == "reproduced" else f"{printed} → {ours}"
+            interval = f" [{cell.low:.{column.digits}f}, {cell.high:.{column.digits}f}]"
+    if form == "reproduced":
+        return ours, interval
+    mark = f" {SHORT[cell.verdict]}" if cell.verdict else ""
+    return printed, f" → {ours}{interval}{mark}"
 
 
 def headings(table: Table, form: Form) -> tuple[str, list[str]]:
@@ -113,8 +123,10 @@ def headings(table: Table, form: Form) -> tuple[str, list[str]]:
         else f"positive class {view.orientation}"
     )
     lines.append(what + task_view + ".")
+    if table.setting:
+        lines.append(table.setting + ".")
     if table.scale_note:
-        lines.append(f"Not the paper's scale: {table.scale_note}.")
+        lines.append(f"Not the paper's scale, hence not comparable (n/c): {table.scale_note}.")
     if form == "side":
         lines.append(LEGEND)
     return title, lines

@@ -27,11 +27,16 @@ FIGURES = {
 }
 
 
-def write_page(profile: Profile, out: Path) -> None:
-    """Write ``index.html`` below ``out``; it asks no other file and no host for anything."""
+def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
+    """Write ``index.html`` below ``out``; it asks no other file and no host for anything.
+
+    Raises:
+        UserError: a result file or a figure is missing or malformed, or (unless ``partial``) a run
+            of the profile has no result.
+    """
     root = results_root(profile.profile)
     metrics = read_rows(root / "metrics.csv", MetricRow)
-    tables = read_tables(profile)
+    tables = read_tables(profile, partial)
     verdicts = Counter(
         cell.verdict
         for table in tables
@@ -57,6 +62,7 @@ def write_page(profile: Profile, out: Path) -> None:
         costs=read_rows(root / "cost.csv", CostRow),
         datasets=read_rows(root / "datasets.csv", DatasetRow),
         runs=_runs(metrics),
+        epochs={slug: run.epochs for slug, run in profile.datasets.items()},
     )
     write_text(out / "index.html", page)
 

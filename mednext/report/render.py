@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from mednext.report.build import Table
-from mednext.report.cells import Form, Text, grid, headings
+from mednext.report.cells import Form, Text, grid, headings, letter
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -17,6 +17,10 @@ LATEX = {
     "{": r"\{",
     "}": r"\}",
     "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
     "^": r"\textasciicircum{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
@@ -42,22 +46,27 @@ def markdown(table: Table, form: Form) -> str:
     out.append("| " + " | ".join(_md(Text(h)) for h in header) + " |")
     out.append("|---|" + "---:|" * (len(header) - 1))
     out += ["| " + " | ".join(_md(cell) for cell in row) + " |" for row in rows]
-    out += [""] + [f"({chr(ord('a') + i)}) {note}  " for i, note in enumerate(notes)]
+    out += [""] + [f"({letter(i)}) {_plain(note)}  " for i, note in enumerate(notes)]
     return "\n".join(out).rstrip() + "\n"
 
 
 def _md(cell: Text) -> str:
-    words = cell.words.replace("|", "\\|")
+    words, rest = _plain(cell.words), _plain(cell.rest)
     if cell.bold:
-        return f"**{words}**"
-    return f"<u>{words}</u>" if cell.underlined else words
+        return f"**{words}**{rest}"
+    return f"<u>{words}</u>{rest}" if cell.underlined else words + rest
+
+
+def _plain(text: str) -> str:
+    """``text`` on one line, with nothing that Markdown would read as a cell border or a tag."""
+    return " ".join(text.split("\n")).replace("|", "\\|").replace("<", "&lt;")
 
 
 def html(table: Table, form: Form) -> str:
     """A table element with caption and notes, to stand alone or inside the page."""
     title, lines = headings(table, form)
     header, rows, notes = grid(table, form)
-    out = ['<figure class="table">', '<div class="scroll"><table>']
+    out = ['<figure class="table">', '<div class="scroll" tabindex="0"><table>']
     out.append(f"<caption><strong>{escape(title)}</strong>")
     for line in lines:
         kind = ' class="phantom"' if line.startswith("PHANTOM") else ""
@@ -71,17 +80,17 @@ def html(table: Table, form: Form) -> str:
         out.append("<tr>" + "".join(cells) + "</tr>")
     out.append("</tbody></table></div>")
     if notes:
-        parts = [f"({chr(ord('a') + i)}) {escape(note)}" for i, note in enumerate(notes)]
+        parts = [f"({letter(i)}) {escape(note)}" for i, note in enumerate(notes)]
         out.append("<figcaption>" + "<br>".join(parts) + "</figcaption>")
     out.append("</figure>")
     return "\n".join(out) + "\n"
 
 
 def _html(cell: Text) -> str:
-    words = escape(cell.words)
+    words, rest = escape(cell.words), escape(cell.rest)
     if cell.bold:
-        return f"<strong>{words}</strong>"
-    return f"<u>{words}</u>" if cell.underlined else words
+        return f"<strong>{words}</strong>{rest}"
+    return f"<u>{words}</u>{rest}" if cell.underlined else words + rest
 
 
 def latex(table: Table, form: Form) -> str:
@@ -91,10 +100,11 @@ def latex(table: Table, form: Form) -> str:
     body = [" & ".join(_tex(Text(h)) for h in header) + r" \\", r"\midrule"]
     body += [" & ".join(_tex(cell) for cell in row) + r" \\" for row in rows]
     small = [escape_latex(line) for line in lines]
-    small += [f"({chr(ord('a') + i)}) {escape_latex(note)}" for i, note in enumerate(notes)]
+    small += [f"({letter(i)}) {escape_latex(note)}" for i, note in enumerate(notes)]
     return "\n".join(
         [
             r"\documentclass[border=4pt,varwidth=60cm]{standalone}",
+            r"\usepackage[T1]{fontenc}",
             r"\usepackage{booktabs}",
             r"\begin{document}",
             rf"\textbf{{{escape_latex(title)}}}\par\smallskip",
@@ -112,10 +122,10 @@ def latex(table: Table, form: Form) -> str:
 
 
 def _tex(cell: Text) -> str:
-    words = escape_latex(cell.words)
+    words, rest = escape_latex(cell.words), escape_latex(cell.rest)
     if cell.bold:
-        return rf"\textbf{{{words}}}"
-    return rf"\underline{{{words}}}" if cell.underlined else words
+        return rf"\textbf{{{words}}}{rest}"
+    return rf"\underline{{{words}}}{rest}" if cell.underlined else words + rest
 
 
 def escape_latex(text: str) -> str:

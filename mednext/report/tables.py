@@ -16,7 +16,7 @@ from mednext.report.build import Table, View, build
 from mednext.report.cells import Form
 from mednext.report.render import html, latex, markdown
 from mednext.report.spec import load_tables, reported
-from mednext.results import CostRow, MetricRow, read_rows
+from mednext.results import CostRow, DatasetRow, MetricRow, read_rows
 
 VIEWS = (
     View(),
@@ -32,18 +32,22 @@ def read_tables(profile: Profile, partial: bool = False) -> list[Table]:
     """Every table of ``tables.yaml`` in every view that the results hold.
 
     Raises:
-        UserError: ``metrics.csv`` is missing (and ``partial`` is not set) or malformed.
+        UserError: ``metrics.csv`` or ``datasets.csv`` is missing (and ``partial`` is not set), a
+            file is malformed, or a run of the profile has no result (and ``partial`` is not set).
     """
     root = results_root(profile.profile)
     metrics: Sequence[MetricRow] = []
     if (root / "metrics.csv").is_file() or not partial:
         metrics = read_rows(root / "metrics.csv", MetricRow)
+    datasets: Sequence[DatasetRow] = []
+    if (root / "datasets.csv").is_file() or not partial:
+        datasets = read_rows(root / "datasets.csv", DatasetRow)
     costs = read_rows(root / "cost.csv", CostRow)
     tables = []
     for number, spec in load_tables().items():
         task = load_datasets()[spec.dataset].task
         for view in VIEWS:
-            table = build(number, spec, view, profile, metrics, costs)
+            table = build(number, spec, view, profile, metrics, costs, datasets)
             if view == View() or _differs(view, task, table):
                 tables.append(table)
     pending = [

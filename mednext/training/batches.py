@@ -14,6 +14,7 @@ from mednext.training.augment import center_crop, crop_flip, transunet
 from mednext.training.seeds import stream
 
 Data = ClassificationData | SegmentationData
+AUGMENT = {"classification": "crop_flip", "segmentation": "transunet"}
 
 
 def side_rows(data: Data, side: str) -> np.ndarray:

@@ -30,8 +30,12 @@ def restore(path: Path, identity: dict[str, str]) -> dict[str, Any] | None:
     except Exception as error:  # torch raises many kinds for a damaged file
         print(f"starting anew: {path} cannot be read ({error})", file=sys.stderr)
         return None
-    if state["identity"] != identity:
-        changed = [k for k, v in identity.items() if state["identity"].get(k) != v]
+    found = state.get("identity") if isinstance(state, dict) else None
+    if not isinstance(found, dict):
+        print(f"starting anew: {path} is not a checkpoint of a run", file=sys.stderr)
+        return None
+    if found != identity:
+        changed = sorted(k for k in {*identity, *found} if found.get(k) != identity.get(k))
         print(f"starting anew: {path} is of another {', '.join(changed)}", file=sys.stderr)
         return None
     return state
@@ -41,11 +45,13 @@ def restore(path: Path, identity: dict[str, str]) -> dict[str, Any] | None:
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a lock on ``folder`` that the kernel frees when the process ends, however it ends.
 
+    The lock is the file ``<folder>.lock`` beside it, which stays: the holder may remove the folder.
+
     Raises:
         UserError: another process holds it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as handle:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

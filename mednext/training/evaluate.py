@@ -101,6 +101,15 @@ def predict(run: RunConfig) -> None:
             np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
 
 
+def stored_predictions(run: RunConfig, selection: str) -> dict[str, np.ndarray]:
+    """The arrays that :func:`predict` wrote, or a :class:`UserError` if it has not run."""
+    file = paths_of(run).predictions(selection)
+    if not file.is_file():
+        raise UserError("this run has no predictions", file=file, remedy="run 'mednext predict'")
+    with np.load(file) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
 def evaluate(run: RunConfig) -> None:
     """Write ``cases.<selection>.csv`` from the predictions; of a failed run, its header alone."""
     record = read_run(paths_of(run).run_json)
@@ -108,8 +117,7 @@ def evaluate(run: RunConfig) -> None:
     for selection in run.selections:
         rows: list[dict[str, object]] = []
         if selection in record.weights:
-            with np.load(paths_of(run).predictions(selection)) as stored:
-                arrays = {name: stored[name] for name in stored.files}
+            arrays = stored_predictions(run, selection)
             if isinstance(data, ClassificationData):
                 rows = _image_rows(data, arrays["row"], arrays["score"])
             else:

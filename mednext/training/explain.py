@@ -20,7 +20,7 @@ from mednext.models.registry import gradcam_layer
 from mednext.results import read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import ordered_batches
-from mednext.training.evaluate import load_model, paths_of
+from mednext.training.evaluate import load_model, paths_of, stored_predictions
 
 
 def grad_cam(model: nn.Module, layer: nn.Module, images: Tensor, target: Tensor) -> np.ndarray:
@@ -57,17 +57,25 @@ def _shown(runs: Sequence[RunConfig]) -> list[RunConfig]:
     return shown
 
 
+def _check_ranks(ranks: Sequence[int], count: int, what: str) -> None:
+    if not all(0 <= rank < count for rank in ranks):
+        raise UserError(
+            "a figure asks for a test case that is not there",
+            found=", ".join(map(str, ranks)),
+            expected=f"ranks from 0 to {count - 1} ({what})",
+            remedy="change 'figures' in the configuration",
+        )
+
+
 def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out: Path) -> None:
     """Grad-CAM of the predicted class for the ``ranks``-th test image of each class, by name."""
     runs = _shown(runs)
     data = load(runs[0])
     assert isinstance(data, ClassificationData)
     test = sorted(data.sides["test"], key=lambda row: data.items[row])
-    chosen = [
-        [row for row in test if data.labels[row] == k][rank]
-        for k in range(len(data.classes))
-        for rank in ranks
-    ]
+    by_class = [[row for row in test if data.labels[row] == k] for k in range(len(data.classes))]
+    _check_ranks(ranks, min(len(rows) for rows in by_class), "test images of each class")
+    chosen = [rows[rank] for rows in by_class for rank in ranks]
     rows = np.asarray(chosen)
     heatmaps, scores = [], []
     for run in runs:
@@ -99,12 +107,13 @@ def explain_segmentation(runs: Sequence[RunConfig], ranks: Sequence[int], out: P
     data = load(runs[0])
     assert isinstance(data, SegmentationData)
     test = sorted((data.cases[i] for i in data.sides["test"]), key=lambda case: case.case)
+    _check_ranks(ranks, len(test), "test cases")
     cases = [test[rank] for rank in ranks]
     organs = range(1, len(data.classes))
     images, truths, slices = [], [], []
     predictions: list[list[np.ndarray]] = [[] for _ in runs]
     scores = np.zeros((len(runs), len(cases)), dtype=np.float32)
-    stored = [np.load(paths_of(run).predictions("last")) for run in runs]
+    stored = [stored_predictions(run, "last") for run in runs]
     for column, case in enumerate(cases):
         image, truth = (np.asarray(v) for v in data.volume(case))
         labelled = np.flatnonzero((truth > 0).any(axis=(1, 2)))

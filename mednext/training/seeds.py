@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import torch
 
@@ -25,6 +26,9 @@ def stream(run: RunConfig, purpose: str, epoch: int = 0) -> torch.Generator:
 def prepare_torch(run: RunConfig) -> None:
     """Set threads, determinism and the global seed that initial weights are drawn from."""
     torch.set_num_threads(run.threads)
+    if run.deterministic:
+        # Without it CUDA's matrix products refuse to run deterministically.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(run.deterministic)
     torch.backends.cudnn.benchmark = not run.deterministic
     # Subnormal numbers make a CPU many times slower and carry nothing here.

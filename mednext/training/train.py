@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mednext.config import RunConfig
+from mednext.config import RunConfig, benchmarks_dir
 from mednext.datasets.load import load
 from mednext.errors import UserError
 from mednext.files import atomic_path, sha256_file, write_csv
@@ -25,11 +25,18 @@ from mednext.models.registry import create_model
 from mednext.provenance import code_hash, env_hash, git_state, machine, versions
 from mednext.results import RunRecord, read_run, write_run
 from mednext.training import checkpoint
-from mednext.training.batches import Data, batch_count, ordered_batches, side_rows, train_batches
+from mednext.training.batches import (
+    AUGMENT,
+    Data,
+    batch_count,
+    ordered_batches,
+    side_rows,
+    train_batches,
+)
 from mednext.training.losses import LOSSES
 from mednext.training.progress import bar, epoch_line
-from mednext.training.schedule import factor
-from mednext.training.seeds import pick_device, prepare_torch
+from mednext.training.schedule import SCHEDULES, factor
+from mednext.training.seeds import pick_device, prepare_torch, seed_of
 
 OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
     "adam": torch.optim.Adam,
@@ -57,7 +64,8 @@ def train(run: RunConfig) -> RunRecord:
     unchanged is returned as it is.
 
     Raises:
-        UserError: the data are not ready, or another process works on this run.
+        UserError: the data are not ready, the recipe names something unknown, or another process
+            works on this run.
     """
     paths = RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
     data = load(run)
@@ -67,15 +75,31 @@ def train(run: RunConfig) -> RunRecord:
         "data": data.data_hash,
         "split": data.split_hash,
     }
-    work = paths.work / f"{run.config_hash}-{code_hash()}"
-    with checkpoint.exclusive(work):
-        done = finished(paths, identity)
-        if done is not None:
-            return done
-        record = _train(run, data, paths, work / "checkpoint.pt", identity)
-        (work / "checkpoint.pt").unlink(missing_ok=True)
-    shutil.rmtree(work)
+    check_recipe(run)
+    file = paths.work / f"{run.config_hash}-{code_hash()}" / "checkpoint.pt"
+    with checkpoint.exclusive(paths.work):
+        record = finished(paths, identity) or _train(run, data, paths, file, identity)
+        if paths.work.is_dir():
+            shutil.rmtree(paths.work)
     return record
+
+
+def check_recipe(run: RunConfig) -> None:
+    """Refuse a recipe with an optimiser, schedule, loss or augmentation that is not there."""
+    known: dict[str, tuple[str, ...]] = {
+        "optimizer": tuple(OPTIMIZERS),
+        "schedule": SCHEDULES,
+        "loss": (("cross_entropy",) if run.task == "classification" else ("ce_dice",)),
+        "augment": (AUGMENT[run.task],),
+    }
+    for name, values in known.items():
+        if run.recipe[name] not in values:
+            raise UserError(
+                f"unknown {name} for {run.task}",
+                file=benchmarks_dir() / "recipes.yaml",
+                found=run.recipe[name],
+                expected=", ".join(values),
+            )
 
 
 def finished(paths: RunPaths, identity: dict[str, str]) -> RunRecord | None:
@@ -143,6 +167,8 @@ def _train(
         parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         checkpoint.save(file, {"identity": identity, "state": vars(state), **parts})
         epoch_line(title, row, run.epochs)
+    if reason is None and not all(bool(v.isfinite().all()) for v in model.state_dict().values()):
+        reason = "diverged: weights are not finite after the last step"
     return _record(run, data, model, paths, state, reason, device, identity)
 
 
@@ -165,6 +191,8 @@ def train_epoch(
 ) -> float:
     """One pass over the training side; returns the mean loss of its batches."""
     model.train()
+    # What a network draws by itself (dropout) must not depend on where training was continued.
+    torch.manual_seed(seed_of(run.seed, run.dataset, epoch, "network"))
     per_epoch = batch_count(len(side_rows(data, "train")), run)
     loss_of = LOSSES[run.recipe["loss"]]
     losses = []

@@ -8,11 +8,16 @@ import matplotlib.pyplot as plt
 
 from mednext.config import Profile
 from mednext.layout import cases_npz
-from mednext.report.figures.style import STYLE, grid, heading, open_cases, save
+from mednext.report.figures.style import STYLE, absent, grid, heading, open_cases, save
+
+DATASET = "sars_cov2_ct"
 
 
 def write(profile: Profile, out: Path) -> None:
     """One row per image: the image, then each method's heatmap with its predicted class."""
+    if DATASET not in profile.datasets:
+        absent(profile.profile, DATASET, out / "fig6")
+        return
     cases = open_cases(cases_npz(profile.profile, "fig6"))
     classes = cases["classes"]
     with plt.rc_context(STYLE):

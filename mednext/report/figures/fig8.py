@@ -15,15 +15,21 @@ from mednext.layout import cases_npz
 from mednext.report.figures.style import (
     ORGAN_COLOURS,
     STYLE,
+    absent,
     grid,
     heading,
     open_cases,
     save,
 )
 
+DATASET = "acdc"
+
 
 def write(profile: Profile, out: Path) -> None:
     """One row per case: image, ground truth, each method with the Dice of the whole case."""
+    if DATASET not in profile.datasets:
+        absent(profile.profile, DATASET, out / "fig8")
+        return
     cases = open_cases(cases_npz(profile.profile, "fig8"))
     organs = [str(name) for name in cases["classes"][1:]]
     with plt.rc_context(STYLE):

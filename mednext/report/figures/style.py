@@ -57,6 +57,18 @@ def open_cases(path: Path) -> dict[str, Any]:
         return {name: stored[name] for name in stored.files}
 
 
+def absent(profile: str, dataset: str, stem: Path) -> None:
+    """Write a figure that says that its data set is not part of the profile."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(4.6, 1.2))
+        text = f"Nothing to show: data set '{dataset}'\nis not part of profile '{profile}'."
+        figure.text(0.5, 0.5, text, ha="center", va="center")
+        save(figure, stem)
+        plt.close(figure)
+
+
 def heading(figure: Figure, title: str, source: str) -> None:
     """The title, and the banner of synthetic data."""
     figure.suptitle(title)

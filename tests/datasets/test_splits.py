@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mednext.config import DatasetRun, SplitCounts, load_datasets
+from mednext.datasets.groups import near_duplicates
+from mednext.datasets.load import limited
+from mednext.datasets.splits import crossing_groups, grouped_split, paper_split, proportional
+
+RUN = DatasetRun(source="local", methods=("unet",), img_size=32, epochs=1, batch_size=2)
+
+
+def source(dataset: str, kind: str = "local") -> SimpleNamespace:
+    return SimpleNamespace(dataset=dataset, kind=kind, spec=load_datasets()[dataset])
+
+
+def sars_items(normal: int = 1229, covid: int = 1252) -> pd.DataFrame:
+    labels = ["normal"] * normal + ["covid19"] * covid
+    rows = range(len(labels))
+    return pd.DataFrame(
+        {"row": rows, "item": [f"{r}.png" for r in rows], "group": [f"g{r}" for r in rows]}
+    ).assign(label=labels)
+
+
+def counts(table: pd.DataFrame, label: str) -> list[int]:
+    return [
+        int(((table.side == s) & (table.label == label)).sum()) for s in ("train", "val", "test")
+    ]
+
+
+def test_the_complete_set_is_split_as_table_1() -> None:
+    table = paper_split(source("sars_cov2_ct"), RUN, sars_items())
+    assert counts(table, "normal") == [737, 246, 246]
+    assert counts(table, "covid19") == [751, 251, 250]
+
+
+def test_a_sample_is_split_in_proportion() -> None:
+    table = paper_split(source("sars_cov2_ct"), RUN, sars_items(50, 50))
+    # 50 * 737 / 1229 = 29.98, 50 * 246 / 1229 = 10.008
+    assert counts(table, "normal") == [30, 10, 10]
+
+
+def test_the_same_split_every_time_and_not_the_file_order() -> None:
+    first = paper_split(source("sars_cov2_ct"), RUN, sars_items())
+    again = paper_split(source("sars_cov2_ct"), RUN, sars_items())
+    assert first.equals(again)
+    assert first.side[:737].nunique() == 3
+
+
+@given(st.integers(3, 3000), st.lists(st.integers(1, 2000), min_size=3, max_size=3))
+def test_proportional_shares(total: int, shares: list[int]) -> None:
+    parts = proportional(total, shares)
+    assert sum(parts) == total
+    assert min(parts) >= 1
+    for part, share in zip(parts, shares, strict=True):
+        # a share off by one whole item is rounding; a forced minimum may take two more
+        assert abs(part - total * share / sum(shares)) < 3
+
+
+@given(st.lists(st.integers(0, 12), min_size=12, max_size=80), st.integers(0, 3))
+def test_grouped_keeps_every_group_on_one_side(groups: list[int], seed: int) -> None:
+    items = sars_items(len(groups) // 2, len(groups) - len(groups) // 2)
+    items["group"] = [f"near{g}" for g in groups]
+    paper = paper_split(source("sars_cov2_ct"), RUN, items)
+    table = grouped_split(source("sars_cov2_ct"), paper)
+    assert crossing_groups(table) == 0
+    assert set(table.side) <= {"train", "val", "test"}
+    assert table.row.tolist() == items.row.tolist()
+
+
+def test_acdc_follows_the_official_lists(local_data: Callable[[str], Path]) -> None:
+    root = local_data("acdc")
+    patients = [f"patient{n:03d}" for n in range(1, 101)]
+    items = pd.DataFrame({"row": range(100), "item": patients, "group": patients, "label": ""})
+    table = paper_split(source("acdc"), RUN, items)
+    for side, size in (("train", 70), ("val", 10), ("test", 20)):
+        lines = (root / f"{side}.list").read_text().split()
+        # the list has ED and ES of each patient as frame01 and frame02
+        assert len(lines) == 2 * size
+        expected = {line.split("_")[0] for line in lines}
+        assert set(table.group[table.side == side]) == expected
+
+
+def test_copies_of_an_image_are_one_group() -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (6, 1, 64, 64), dtype=np.uint8)
+    images[4] = np.clip(images[1] * 0.9 + 5, 0, 255)  # darker copy: the same correlation
+    groups = near_duplicates(images, 0.97)
+    assert groups[4] == groups[1]
+    assert len(set(groups)) == 5
+
+
+@pytest.mark.parametrize(("limit", "unused"), [((10, 4, 4), 1), (None, 0)])
+def test_a_limit_keeps_the_class_proportions(
+    limit: tuple[int, int, int] | None, unused: int
+) -> None:
+    table = paper_split(source("sars_cov2_ct"), RUN, sars_items(100, 300))
+    bound = SplitCounts(train=limit[0], val=limit[1], test=limit[2]) if limit else None
+    table["side"] = limited(table, bound, "classification", "sars_cov2_ct")
+    assert ((table.side == "unused").sum() > 0) == bool(unused)
+    if limit:
+        # one in four is normal: 2.5 of 10 rounds to 2 or 3, 1 of 4
+        assert counts(table, "normal")[0] in (2, 3)
+        assert counts(table, "normal")[1:] == [1, 1]
+        assert [
+            sum(c) for c in zip(counts(table, "normal"), counts(table, "covid19"), strict=True)
+        ] == list(limit)
