@@ -87,7 +87,8 @@ def html(table: Table, form: Form) -> str:
 
 
 def _html(cell: Text) -> str:
-    words, rest = escape(cell.words), escape(cell.rest)
+    # On a line of its own, so that a table of seven such columns fits the page.
+    words, rest = escape(cell.words), f"<br>{escape(cell.rest)}" if cell.rest else ""
     if cell.bold:
         return f"<strong>{words}</strong>{rest}"
     return f"<u>{words}</u>{rest}" if cell.underlined else words + rest

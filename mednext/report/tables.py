@@ -70,7 +70,12 @@ def _differs(view: View, task: str, table: Table) -> bool:
         return False
     if task == "segmentation" and view.orientation != base.orientation:
         return False
-    return any(line.status not in ("not run", "pending") for line in table.lines)
+    metrics = [column.name for column in table.spec.columns if column.metric is not None]
+    return any(
+        line.status in ("failed", "skipped")
+        or any(line.cells[name].value is not None for name in metrics)
+        for line in table.lines
+    )
 
 
 def write_tables(profile: Profile, out: Path, partial: bool = False) -> None:
@@ -106,9 +111,9 @@ def csv_frame(table: Table, form: Form) -> pd.DataFrame:
             continue
         cells = [line.cells[column.name] for line in table.lines]
         parts: dict[str, list[Any]] = {
-            "reproduced": [c.value for c in cells],
-            "ci_low": [c.low for c in cells],
-            "ci_high": [c.high for c in cells],
+            "reproduced": [_tidy(c.value) for c in cells],
+            "ci_low": [_tidy(c.low) for c in cells],
+            "ci_high": [_tidy(c.high) for c in cells],
             "n": [c.n for c in cells],
             "verdict": [c.verdict for c in cells],
         }
@@ -119,3 +124,8 @@ def csv_frame(table: Table, form: Form) -> pd.DataFrame:
     ours = pd.DataFrame(extra)
     counts = [name for name in ours if name.endswith("_n")]
     return pd.concat([frame, ours.astype(dict.fromkeys(counts, "Int64"))], axis=1)
+
+
+def _tidy(value: float | None) -> float | None:
+    """Without the last digits that turning fractions into percent leaves behind."""
+    return None if value is None else round(value, 10)

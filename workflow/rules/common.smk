@@ -41,10 +41,12 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def mednext(verb, options=""):
-    """A shell command that runs one verb on this configuration and keeps what it prints."""
-    command = f"python -m mednext {verb} --configfile {shlex.quote(CONFIGFILE)}"
-    return f"{command} {options} 2>&1 | tee -a {{log}}"
+def mednext(*verbs, options=""):
+    """A shell command that runs verbs on this configuration and keeps what they print."""
+    where = f"--configfile {shlex.quote(CONFIGFILE)} {options}"
+    return " && ".join(
+        f"python -m mednext {verb} {where} 2>&1 | tee -a {{log}}" for verb in verbs
+    )
 
 
 def data_paths(wildcards):
@@ -79,12 +81,12 @@ def all_cases(wildcards):
 
 
 def runs_of(dataset):
-    """run.json of the runs that a figure of ``dataset`` shows."""
+    """The evaluated runs that a figure of ``dataset`` shows."""
 
     def files(wildcards):
         seed = PROFILE.seeds[0]
         return [
-            str(run_paths(r).run_json)
+            str(run_paths(r).cases("last"))
             for r in RUNS
             if r.dataset == dataset and r.protocol == "paper" and r.seed == seed
         ]

@@ -16,7 +16,7 @@ for _dataset, _source_id in SOURCE_IDS.items():
         params:
             dataset=_dataset,
         shell:
-            mednext("datasets fetch", "--dataset {params.dataset}")
+            mednext("datasets fetch", options="--dataset {params.dataset}")
 
     rule:
         name:
@@ -32,7 +32,7 @@ for _dataset, _source_id in SOURCE_IDS.items():
         params:
             dataset=_dataset,
         shell:
-            mednext("datasets verify", "--dataset {params.dataset}")
+            mednext("datasets verify", options="--dataset {params.dataset}")
 
     rule:
         name:
@@ -48,7 +48,7 @@ for _dataset, _source_id in SOURCE_IDS.items():
         params:
             dataset=_dataset,
         shell:
-            mednext("datasets prepare", "--dataset {params.dataset}")
+            mednext("datasets prepare", options="--dataset {params.dataset}")
 
     rule:
         name:
@@ -66,7 +66,7 @@ for _dataset, _source_id in SOURCE_IDS.items():
         shell:
             mednext(
                 "datasets split",
-                "--dataset {params.dataset} --protocol {wildcards.protocol}",
+                options="--dataset {params.dataset} --protocol {wildcards.protocol}",
             )
 
 

@@ -33,7 +33,7 @@ for _task, _priority in (("segmentation", 50), ("classification", 10)):
             config_hash=lambda w: run_of(w).config_hash,
             code_hash=code_hash(),
         shell:
-            mednext("train", AXES)
+            mednext("train", options=AXES)
 
 
 rule evaluate:
@@ -47,7 +47,7 @@ rule evaluate:
         "../../environment.yml"
     threads: PROFILE.threads
     shell:
-        mednext("predict", AXES) + " && " + mednext("evaluate", AXES)
+        mednext("predict", "evaluate", options=AXES)
 
 
 rule metrics:

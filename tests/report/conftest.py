@@ -1,0 +1,33 @@
+"""The made-up results folder as fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mednext.report.figures import write_figures
+
+from .made_up import make_profile, write_results
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """A function: source -> the results folder, written below a fresh current folder."""
+    monkeypatch.chdir(tmp_path)
+    return write_results
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Source -> a results folder with its figures, drawn once."""
+    folders = {}
+    for source in ("local", "phantom"):
+        with pytest.MonkeyPatch.context() as patch:
+            folder = tmp_path_factory.mktemp(source)
+            patch.chdir(folder)
+            root = folder / write_results(source)
+            write_figures(make_profile(source), root / "figures")
+            folders[source] = root
+    return folders

@@ -1,0 +1,221 @@
+"""A made-up results folder: every number below is invented and chosen to be checked by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mednext.config import Profile
+from mednext.files import atomic_path
+from mednext.layout import cases_npz, results_root
+from mednext.results import CostRow, DatasetRow, MetricRow, write_rows
+
+CLASSIFIERS = ("mednext", "resnet18", "convnext_t")
+SEGMENTERS = ("medunext", "unet")
+NASTY = 'loss is <script>alert("x")</script> | nan & 50 % of_steps'
+
+
+def make_profile(source: str = "local", **changes: Any) -> Profile:
+    """Paper scale by default; ``changes`` go into both data sets."""
+    common: dict[str, Any] = {"source": source, "img_size": 224, **changes}
+    if source == "phantom":
+        common["phantom"] = {"train": 4, "val": 2, "test": 4}
+    sars = {"methods": CLASSIFIERS, "epochs": 300, "batch_size": 32} | common
+    acdc = {"methods": SEGMENTERS, "epochs": 100, "batch_size": 12} | common
+    return Profile.model_validate(
+        {
+            "profile": "made_up",
+            "seeds": (0, 1, 2),
+            "threads": 1,
+            "datasets": {"sars_cov2_ct": sars, "acdc": acdc},
+        }
+    )
+
+
+def metric_row(**changes: Any) -> MetricRow:
+    values: dict[str, Any] = {
+        "profile": "made_up",
+        "source": "local",
+        "source_id": "local-0123abcd",
+        "task": "classification",
+        "dataset": "sars_cov2_ct",
+        "protocol": "paper",
+        "selection": "last",
+        "method": "mednext",
+        "seed": 0,
+        "metric": "accuracy",
+        "target": "non_disease",
+        "policy": None,
+        "value": 0.5,
+        "ci_low": 0.4,
+        "ci_high": 0.6,
+        "n_cases": 496,
+        "n_groups": 496,
+        "config_hash": "c" * 16,
+        "data_hash": "d" * 16,
+        "split_hash": "e" * 16,
+        "code_hash": "f" * 16,
+        "env_hash": "0" * 16,
+        "status": "ok",
+    }
+    return MetricRow.model_validate(values | changes)
+
+
+def bad_row(method: str, status: str, reason: str, **changes: Any) -> MetricRow:
+    nothing = dict.fromkeys(("metric", "target", "value", "ci_low", "ci_high", "n_cases"))
+    return metric_row(method=method, status=status, reason=reason, **nothing, **changes)
+
+
+def metric_rows(source: str = "local") -> list[MetricRow]:
+    """MedNeXt with three seeds, ResNet18 failed, ConvNeXt-T skipped; both segmenters ran."""
+    rows = []
+    for seed, accuracy in enumerate((0.98, 0.985, 0.99)):
+        numbers = {"precision": 0.99, "recall": 0.90, "f1": 0.99, "accuracy": accuracy, "auc": 0.5}
+        for target in ("non_disease", "disease"):
+            for name, value in numbers.items():
+                shifted = value - (0.1 if target == "disease" else 0)
+                bounds = {"ci_low": shifted - 0.005, "ci_high": shifted + 0.005}
+                rows.append(
+                    metric_row(
+                        seed=seed,
+                        metric=name,
+                        target=target,
+                        value=shifted,
+                        source=source,
+                        **bounds,
+                    )
+                )
+    rows.append(bad_row("resnet18", "failed", NASTY, source=source))
+    rows.append(bad_row("convnext_t", "skipped", "no room", source=source))
+    acdc = {"dataset": "acdc", "task": "segmentation", "metric": "dice", "source": source}
+    for method, mean in (("medunext", 0.9), ("unet", 0.8)):
+        for target, shift in (("mean", 0.0), ("rv", -0.02), ("myo", -0.01), ("lv", 0.03)):
+            for policy in ("transunet", "nan"):
+                value = mean + shift + (0.001 if policy == "nan" else 0)
+                rows.append(
+                    metric_row(
+                        **acdc,
+                        method=method,
+                        target=target,
+                        policy=policy,
+                        value=value,
+                        ci_low=value - 0.03,
+                        ci_high=value + 0.03,
+                        n_cases=40,
+                    )
+                )
+    return rows
+
+
+def cost_rows() -> list[CostRow]:
+    base = {
+        "input_shape": "1x3x224x224",
+        "gmacs_fvcore": None,
+        "gmacs_ptflops": None,
+        "activations_m": None,
+        "uncounted_ops": None,
+        "reason": None,
+    }
+    made = [
+        ("mednext", "classification", 2, 10_724_598, 1.948, "matches", "off"),
+        ("resnet18", "classification", 2, 11_177_538, 1.8135, None, None),
+        ("resnet18", "classification", 1000, 11_689_512, 1.8141, "matches", "near"),
+        ("convnext_t", "classification", 1000, 28_589_128, 4.456, "matches", "off"),
+        ("medunext", "segmentation", 4, 39_850_000, 39.87, "matches", "not printed"),
+        ("unet", "segmentation", 4, 31_000_000, 40.0, "off", "not printed"),
+        ("nnunet", "segmentation", 4, 40_280_000, 50.0, "matches", "not printed"),
+    ]
+    return [
+        CostRow(
+            method=method,
+            task=task,
+            num_classes=classes,
+            params=params,
+            gmacs_torch=gmacs,
+            reported_params_m=None,
+            reported_gmacs=None,
+            verdict_params=first,  # type: ignore[arg-type]
+            verdict_gmacs=second,  # type: ignore[arg-type]
+            **base,  # type: ignore[arg-type]
+        )
+        for method, task, classes, params, gmacs, first, second in made
+    ]
+
+
+def dataset_rows(source: str = "local") -> list[DatasetRow]:
+    """The counts of Table 1, typed from the paper."""
+    made = [
+        ("sars_cov2_ct", "normal", "images", (737, 246, 246)),
+        ("sars_cov2_ct", "covid19", "images", (751, 251, 250)),
+        ("acdc", None, "cases", (70, 10, 20)),
+    ]
+    return [
+        DatasetRow(
+            dataset=dataset,
+            name=dataset,
+            source=source,
+            source_id=f"{source}-0123abcd",
+            protocol="paper",
+            klass=klass,
+            unit=unit,  # type: ignore[arg-type]
+            train=counts[0],
+            val=counts[1],
+            test=counts[2],
+            unused=0,
+            total=sum(counts),
+            expected_total=sum(counts),
+            printed_train=counts[0],
+            printed_val=counts[1],
+            printed_test=counts[2],
+            groups=10,
+            groups_on_two_sides=0,
+            data_hash="d" * 16,
+            split_hash="e" * 16,
+        )
+        for dataset, klass, unit, counts in made
+    ]
+
+
+def write_cases(source: str) -> None:
+    """Arrays of the two image figures: smooth blobs and squares, no image of anybody."""
+    y, x = np.mgrid[:64, :64] / 63.0
+    heat = np.exp(-((x - 0.3) ** 2 + (y - 0.6) ** 2) / 0.03).astype(np.float32)
+    scores = np.asarray([[0.9, 0.1], [0.8, 0.2]], dtype=np.float32)
+    fig6 = {
+        "images": np.stack([x * 255, y * 255]).astype(np.uint8),
+        "heatmaps": np.stack([[heat, heat.T]] * 3),
+        "labels": np.asarray([0, 1]),
+        "scores": np.stack([scores] * 3),
+        "items": np.asarray(["non-COVID/a (1).png", "COVID/b (2).png"]),
+        "methods": np.asarray(CLASSIFIERS),
+        "classes": np.asarray(["normal", "covid19"]),
+        "source": np.asarray(source),
+    }
+    mask = np.zeros((64, 64), dtype=np.uint8)
+    mask[10:50, 10:30], mask[10:50, 30:36], mask[10:50, 36:55] = 1, 2, 3
+    fig8 = {
+        "images": np.stack([x, y]).astype(np.float32),
+        "truth": np.stack([mask, mask]),
+        "predictions": np.stack([[mask, mask.T]] * 2),
+        "dice": np.asarray([[0.912, 0.5], [0.8, 0.75]], dtype=np.float32),
+        "cases": np.asarray(["patient101_frame01", "patient101_frame14"]),
+        "slices": np.asarray([4, 5]),
+        "methods": np.asarray(SEGMENTERS),
+        "classes": np.asarray(["background", "rv", "myo", "lv"]),
+        "source": np.asarray(source),
+    }
+    for name, arrays in (("fig6", fig6), ("fig8", fig8)):
+        with atomic_path(cases_npz("made_up", name)) as part:
+            np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
+
+
+def write_results(source: str) -> Path:
+    """All small result files of the made-up profile, below the current folder."""
+    root = results_root("made_up")
+    write_rows(root / "metrics.csv", MetricRow, metric_rows(source))
+    write_rows(root / "cost.csv", CostRow, cost_rows())
+    write_rows(root / "datasets.csv", DatasetRow, dataset_rows(source))
+    write_cases(source)
+    return root

@@ -1,0 +1,172 @@
+"""Whole trainings on a tiny phantom: repeatable, resumable after a kill, honest about failure."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mednext.collect import collect
+from mednext.config import RunConfig, load_profile
+from mednext.datasets.fetch import fetch
+from mednext.datasets.prepare import prepare
+from mednext.datasets.splits import split
+from mednext.datasets.verify import verify
+from mednext.errors import UserError
+from mednext.layout import results_root
+from mednext.results import MetricRow, read_rows
+from mednext.runs import resolve_runs, run_paths
+from mednext.training import train as engine
+from mednext.training.evaluate import evaluate, predict
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, RunConfig]:
+    """One run per task on prepared phantoms, in a working folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
+    common = {"source": "phantom", "img_size": 32, "epochs": 3, "batch_size": 8}
+    config = {
+        "profile": "tiny",
+        "seeds": [0],
+        "threads": 1,
+        "datasets": {
+            "sars_cov2_ct": common
+            | {"methods": ["resnet18"], "phantom": {"train": 24, "val": 8, "test": 12}},
+            "acdc": common
+            | {"methods": ["medunext"], "phantom": {"train": 1, "val": 1, "test": 2}},
+        },
+    }
+    Path("tiny.yaml").write_text(yaml.safe_dump(config))
+    profile = load_profile("tiny.yaml")
+    for dataset, run in profile.datasets.items():
+        for step in (fetch, verify, prepare):
+            step(dataset, run)
+        split(dataset, run, "paper")
+    return {run.dataset: run for run in resolve_runs(profile)}
+
+
+def test_the_same_run_twice_gives_the_same_bits(runs: dict[str, RunConfig]) -> None:
+    run = runs["sars_cov2_ct"]
+    first = engine.train(run)
+    run_paths(run).run_json.unlink()
+    again = engine.train(run)
+    assert first.status == "ok" and first.weights == again.weights
+    other = engine.train(run.model_copy(update={"seed": 1}))
+    assert other.weights != first.weights
+
+
+def test_a_finished_run_is_not_repeated(
+    runs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs["sars_cov2_ct"]
+    first = engine.train(run)
+    monkeypatch.setattr(engine, "train_epoch", lambda *a: pytest.fail("trained again"))
+    assert engine.train(run) == first
+
+
+@pytest.mark.parametrize("dataset", ["sars_cov2_ct", "acdc"])
+def test_a_killed_run_continues_to_the_same_bits(
+    dataset: str, runs: dict[str, RunConfig], tmp_path: Path
+) -> None:
+    run = runs[dataset]
+    undisturbed = engine.train(run)
+    run_paths(run).run_json.unlink()
+    command = [sys.executable, "-m", "mednext", "train", "--configfile", "tiny.yaml"]
+    command += ["--dataset", dataset]
+    log = tmp_path / "train.log"
+    with log.open("w") as stream:
+        env = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=env)
+        while "epoch 1/3" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not run_paths(run).run_json.exists()
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
+    assert "epoch 1/3" not in done.stdout and "epoch 3/3" in done.stdout
+    assert (
+        engine.finished(
+            run_paths(run),
+            {
+                "config": undisturbed.config_hash,
+                "code": undisturbed.code_hash,
+                "data": undisturbed.data_hash,
+                "split": undisturbed.split_hash,
+            },
+        )
+        is not None
+    )
+    resumed = engine.read_run(run_paths(run).run_json)
+    assert resumed.weights == undisturbed.weights
+    history = pd.read_csv(run_paths(run).history)
+    assert history.epoch.tolist() == [1, 2, 3]
+
+
+def test_a_diverged_run_is_a_failed_row(
+    runs: dict[str, RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs["sars_cov2_ct"]
+    monkeypatch.setattr(engine, "train_epoch", lambda *a: float("nan"))
+    record = engine.train(run)
+    assert record.status == "failed" and "diverged" in str(record.reason)
+    predict(run)
+    evaluate(run)
+    collect([run], results_root("tiny") / "metrics.csv")
+    rows = read_rows(results_root("tiny") / "metrics.csv", MetricRow)
+    assert {r.status for r in rows} == {"failed"} and all("diverged" in str(r.reason) for r in rows)
+
+
+def test_two_processes_cannot_work_on_one_run(runs: dict[str, RunConfig]) -> None:
+    run = runs["sars_cov2_ct"]
+    work = run_paths(run).work
+    with engine.checkpoint.exclusive(work), pytest.raises(UserError, match="another process"):
+        engine.train(run)
+
+
+def test_changed_weights_are_refused(runs: dict[str, RunConfig]) -> None:
+    run = runs["sars_cov2_ct"]
+    engine.train(run)
+    file = run_paths(run).weights("last")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=r"weights(.|\n)*train the run again"):
+        predict(run)
+
+
+def test_metrics_can_be_recomputed_from_the_counts(runs: dict[str, RunConfig]) -> None:
+    for run in runs.values():
+        engine.train(run)
+        predict(run)
+        evaluate(run)
+    collect(list(runs.values()), results_root("tiny") / "metrics.csv")
+    rows = read_rows(results_root("tiny") / "metrics.csv", MetricRow)
+
+    def value(metric: str, target: str, policy: str | None) -> float | None:
+        key = (metric, target, policy, "last")
+        (found,) = [r.value for r in rows if (r.metric, r.target, r.policy, r.selection) == key]
+        return found
+
+    cases = pd.read_csv(run_paths(runs["sars_cov2_ct"]).cases("last"))
+    assert len(cases) == 12 and set(cases.side) == {"test"}
+    hits = (cases.label == cases.prediction).mean()
+    assert value("accuracy", "disease", None) == pytest.approx(hits)
+    assert value("accuracy", "non_disease", None) == pytest.approx(hits)
+    sick = cases[cases.label == 1]
+    assert value("recall", "disease", None) == pytest.approx((sick.prediction == 1).mean())
+    organs = pd.read_csv(run_paths(runs["acdc"]).cases("last"))
+    assert len(organs) == 2 * 2 * 3  # patients, frames, organs
+    ratio = 2 * organs.tp / (2 * organs.tp + organs.fp + organs.fn)
+    by_organ = ratio.where(organs.tp + organs.fp > 0, 0.0).groupby(organs.organ).mean()
+    assert value("dice", "mean", "transunet") == pytest.approx(np.mean(by_organ))
+    assert value("dice", "lv", "transunet") == pytest.approx(by_organ["lv"])
