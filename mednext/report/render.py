@@ -87,8 +87,11 @@ def html(table: Table, form: Form) -> str:
 
 
 def _html(cell: Text) -> str:
-    # On a line of its own, so that a table of seven such columns fits the page.
-    words, rest = escape(cell.words), f"<br>{escape(cell.rest)}" if cell.rest else ""
+    # What follows has lines of its own and breaks only around the interval, so that a table of
+    # seven such columns fits the page.
+    words, rest = escape(cell.words), escape(cell.rest)
+    if rest:
+        rest = "<br>" + rest.strip().replace(" ", "\u00a0").replace("\u00a0[", " [")
     if cell.bold:
         return f"<strong>{words}</strong>{rest}"
     return f"<u>{words}</u>{rest}" if cell.underlined else words + rest

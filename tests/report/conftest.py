@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mednext.report.figures import write_figures
+from mednext.report.tables import write_tables
 
 from .made_up import make_profile, write_results
 
@@ -17,6 +18,14 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     """A function: source -> the results folder, written below a fresh current folder."""
     monkeypatch.chdir(tmp_path)
     return write_results
+
+
+@pytest.fixture
+def local(made_up: Callable[[str], Path]) -> Path:
+    """The tables of a run at the paper's scale."""
+    root = made_up("local")
+    write_tables(make_profile(), root / "tables")
+    return root / "tables"
 
 
 @pytest.fixture(scope="session")

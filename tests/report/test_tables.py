@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from mednext.config import Profile, benchmarks_dir
 from mednext.errors import UserError
-from mednext.report.render import escape_latex
 from mednext.report.spec import Column, load_tables
 from mednext.report.tables import write_tables
 from mednext.results import Metric, MetricRow, write_rows
@@ -33,13 +29,6 @@ def rows_of(markdown: str) -> dict[str, list[str]]:
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
             rows[re.sub(r" \([a-z]+\)$", "", cells[0])] = cells[1:]
     return rows
-
-
-@pytest.fixture
-def local(made_up: Callable[[str], Path]) -> Path:
-    root = made_up("local")
-    write_tables(make_profile(), root / "tables")
-    return root / "tables"
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -134,8 +123,6 @@ def test_best_and_second_of_the_reproduced_table(local: Path) -> None:
 
 
 def test_ties_share_a_rank(local: Path) -> None:
-    # DSC of the paper: UNet and SwinUNet tie at 88.09, which is neither first nor second; in the
-    # reproduced table two equal values must both be bold.
     root = local.parent
     rows = [
         r.model_copy(update={"value": 0.9}) if r.task == "segmentation" else r
@@ -151,8 +138,12 @@ def test_ties_share_a_rank(local: Path) -> None:
 
 
 def test_other_views_are_suffixed_files(local: Path) -> None:
-    names = {path.name for path in local.glob("*.md")}
-    assert names == {"table2.md", "table2.disease.md", "table6.md", "table6.nan.md"}
+    assert {path.name for path in local.glob("*.md")} == {
+        "table2.md",
+        "table2.disease.md",
+        "table6.md",
+        "table6.nan.md",
+    }
     rows = rows_of((local / "table2.disease.md").read_text())
     assert rows["MedNeXt (Ours)"][3].endswith("→ 80.00 [79.50, 80.50] ▼")
     assert "positive class disease" in (local / "table2.disease.md").read_text()
@@ -235,61 +226,6 @@ def test_a_data_set_outside_the_profile_keeps_its_table(made_up: Callable[[str],
     write_tables(Profile.model_validate(whole), root / "tables")
     rows = rows_of((root / "tables" / "table6.md").read_text())
     assert rows["MedUNeXt (Ours)"][1:3] == ["**39.85** → 39.85 ✓", "**91.28** → not run"]
-
-
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [
-        ("50 % & more_of #1", r"50 \% \& more\_of \#1"),
-        (r"a\b{c}$", r"a\textbackslash{}b\{c\}\$"),
-        ("O(N^2) ~ <1>", r"O(N\textasciicircum{}2) \textasciitilde{} \textless{}1\textgreater{}"),
-        ("1 → [2, 3] ✓", r"1 $\to$ {[}2, 3{]} $\surd$"),
-    ],
-)
-def test_latex_escaping(text: str, escaped: str) -> None:
-    assert escape_latex(text) == escaped
-
-
-def test_the_latex_of_a_nasty_reason_is_escaped(local: Path) -> None:
-    tex = (local / "table2.tex").read_text()
-    assert r"\textbar{} nan \& 50 \% of\_steps" in tex
-    assert all(rule in tex for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
-    body = tex.split(r"\toprule")[1].split(r"\bottomrule")[0]
-    widths = {len(re.findall(r"(?<!\\)&", line)) for line in body.splitlines() if "&" in line}
-    assert widths == {7}
-    assert not re.search(r"(?<!\\)[%#]", tex)
-
-
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_the_latex_compiles(local: Path) -> None:
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table2.tex"]
-    done = subprocess.run(command, cwd=local, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-
-
-class Cells(HTMLParser):
-    """Counts elements and refuses unbalanced ones."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.counts: dict[str, int] = {}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        if tag not in ("meta", "br", "img", "link"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def test_the_html_is_balanced_and_reasons_are_text(local: Path) -> None:
-    parser = Cells()
-    parser.feed((local / "table2.html").read_text())
-    assert parser.open == []
-    assert parser.counts["tr"] == 12
-    assert "script" not in parser.counts
 
 
 def test_writing_twice_gives_the_same_bytes(local: Path) -> None:

@@ -82,7 +82,7 @@ def test_bad_configuration_is_one_message_before_anything_runs(
 
 
 def test_two_configuration_files_are_refused(checkout: Path) -> None:
-    done = snakemake(checkout, "--configfile", "config/demo.yaml", "config/quick.yaml", "--dry-run")
+    done = snakemake(checkout, "--configfile", "config/demo.yaml", "config/quick.yaml")
     assert done.returncode != 0
     assert "exactly one --configfile" in done.stderr
 
@@ -91,7 +91,7 @@ def test_missing_local_folder_is_named_with_its_remedy(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEDNEXT_LOCAL", str(checkout / "nowhere"))
-    done = snakemake(checkout, "--configfile", "config/quick.yaml", "--dry-run")
+    done = snakemake(checkout, "--configfile", "config/quick.yaml")
     assert done.returncode != 0
     assert "MEDNEXT_LOCAL" in done.stderr
     assert "sars-cov-2-ct-scan-256" in done.stderr

@@ -1,0 +1,199 @@
+"""metrics.csv from counts that were worked out by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from scipy.stats import binomtest
+
+from mednext.collect import collect
+from mednext.config import RunConfig, load_recipes
+from mednext.errors import UserError
+from mednext.layout import RunPaths
+from mednext.results import Metric, MetricRow, RunRecord, read_rows, write_run
+
+OUT = Path("metrics.csv")
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run_of(task: str, **changes: Any) -> RunConfig:
+    image = task == "classification"
+    values: dict[str, Any] = {
+        "profile": "tiny",
+        "source": "phantom",
+        "source_id": "phantom-00000000",
+        "task": task,
+        "dataset": "sars_cov2_ct" if image else "acdc",
+        "protocol": "paper",
+        "method": "mednext" if image else "medunext",
+        "method_kwargs": {},
+        "constructor": "none:none",
+        "seed": 0,
+        "img_size": 32,
+        "channels": 1,
+        "classes": ("normal", "covid19") if image else ("background", "rv", "myo", "lv"),
+        "epochs": 1,
+        "batch_size": 4,
+        "limit": None,
+        "recipe": load_recipes()[task].values(),
+        "threads": 1,
+        "device": "cpu",
+        "deterministic": True,
+        "selections": ("last",),
+    }
+    return RunConfig(**{**values, **changes})
+
+
+def paths(run: RunConfig) -> RunPaths:
+    return RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
+
+
+def trained(run: RunConfig, cases: pd.DataFrame | None = None, **changes: Any) -> RunConfig:
+    values: dict[str, Any] = {
+        "status": "ok",
+        "config": run.model_dump(mode="json"),
+        "config_hash": run.config_hash,
+        **dict.fromkeys(("data_hash", "split_hash", "code_hash", "env_hash"), "0" * 16),
+        "git_commit": None,
+        "git_dirty": None,
+        "device": "cpu",
+        "machine": {},
+        "versions": {},
+        "threads": 1,
+        "epochs_done": 1,
+        "best_val_epoch": None,
+        **dict.fromkeys(("n_train", "n_val", "n_test"), 1),
+        "wall_seconds": 1.0,
+        "weights": {"last": "0" * 64},
+    }
+    write_run(paths(run).run_json, RunRecord(**{**values, **changes}))
+    if cases is not None:
+        cases.to_csv(paths(run).cases("last"), index=False)
+    return run
+
+
+def images() -> pd.DataFrame:
+    """10 images of 5 groups: of 6 diseased 5 are found, of 4 normal ones 3."""
+    label = [1, 1, 1, 1, 1, 1, 0, 0, 0, 0]
+    score = [0.9, 0.9, 0.8, 0.7, 0.6, 0.2, 0.1, 0.3, 0.4, 0.75]
+    return pd.DataFrame(
+        {
+            "row": range(10),
+            "path": [f"{i}.png" for i in range(10)],
+            "group": [i // 2 for i in range(10)],
+            "side": "test",
+            "label": label,
+            "score_0": [1 - s for s in score],
+            "score_1": score,
+            "prediction": [int(s > 0.5) for s in score],
+        }
+    )
+
+
+def test_both_orientations_by_hand() -> None:
+    collect([trained(run_of("classification"), images())], OUT)
+    rows = read_rows(OUT, MetricRow)
+    value = {(r.target, str(r.metric)): r.value for r in rows}
+    assert len(rows) == 2 * 10 == len(value)
+    assert value["disease", "recall"] == value["non_disease", "specificity"] == 5 / 6
+    assert value["disease", "specificity"] == value["non_disease", "recall"] == 3 / 4
+    assert value["disease", "precision"] == 5 / 6
+    assert value["non_disease", "precision"] == 3 / 4
+    assert value["disease", "accuracy"] == value["non_disease", "accuracy"] == 8 / 10
+    # of 24 pairs in order: 4 for each of 0.9, 0.9, 0.8; 3 for each of 0.7, 0.6; 1 for 0.2
+    assert value["disease", "auc"] == pytest.approx(19 / 24)
+    assert {(r.n_cases, r.n_groups, r.status, r.policy) for r in rows} == {(10, 5, "ok", None)}
+    accuracy = next(r for r in rows if r.metric is Metric.ACCURACY)
+    interval = binomtest(8, 10).proportion_ci(method="wilson")
+    assert (accuracy.ci_low, accuracy.ci_high) == pytest.approx((interval.low, interval.high))
+    for row in rows:
+        assert row.ci_low is not None and row.ci_high is not None and row.value is not None
+        if row.metric is not Metric.ECE:  # biased upwards by resampling
+            assert row.ci_low <= row.value <= row.ci_high
+
+
+def organs() -> pd.DataFrame:
+    """Two cases of two patients; the myocardium of the second is neither there nor found."""
+    counts = {
+        ("a", "rv"): (8, 2, 2),
+        ("a", "myo"): (5, 0, 5),
+        ("a", "lv"): (4, 4, 0),
+        ("b", "rv"): (0, 0, 3),  # not found
+        ("b", "myo"): (0, 0, 0),
+        ("b", "lv"): (0, 6, 0),  # not there
+    }
+    empty = {name: float("nan") for name in ("hd95_pooled_mm", "hd95_max_mm")}
+    return pd.DataFrame(
+        [
+            {
+                "case": case,
+                "group": case,
+                "organ": organ,
+                "side": "test",
+                **dict(zip(("tp", "fp", "fn"), three, strict=True)),
+                "hd95_pooled_vox": 3.0 if case == "a" else float("nan"),
+                "hd95_max_vox": 4.0 if case == "a" else float("nan"),
+                **empty,
+            }
+            for (case, organ), three in counts.items()
+        ]
+    )
+
+
+def test_dice_under_three_policies_by_hand() -> None:
+    collect([trained(run_of("segmentation"), organs())], OUT)
+    rows = read_rows(OUT, MetricRow)
+    value = {(str(r.metric), r.policy, r.target): r.value for r in rows}
+    a = {"rv": 16 / 20, "myo": 10 / 15, "lv": 8 / 12}
+    expected = {
+        "transunet": {"rv": (a["rv"] + 0) / 2, "myo": (a["myo"] + 0) / 2, "lv": (a["lv"] + 1) / 2},
+        "nan": a,
+        "worst": {"rv": a["rv"] / 2, "myo": a["myo"], "lv": a["lv"] / 2},
+    }
+    for policy, by_organ in expected.items():
+        for organ, number in by_organ.items():
+            assert value["dice", policy, organ] == pytest.approx(number), (policy, organ)
+        mean = sum(by_organ.values()) / 3
+        assert value["dice", policy, "mean"] == pytest.approx(mean)
+    assert value["hd95_pooled_vox", "nan", "mean"] == 3.0
+    assert value["hd95_max_vox", "nan", "rv"] == 4.0
+    assert not any(str(r.metric).endswith("_mm") for r in rows)  # no spacing, no millimetres
+
+
+def test_a_run_without_numbers_is_one_row_with_its_reason() -> None:
+    failed = trained(run_of("classification"), status="failed", reason="diverged", weights={})
+    no_val = trained(
+        run_of("segmentation", selections=("last", "best_val")), organs(), weights={"last": "0"}
+    )
+    collect([failed, no_val], OUT)
+    rows = read_rows(OUT, MetricRow)
+    (first,) = [r for r in rows if r.status == "failed"]
+    assert (first.reason, first.metric, first.value) == ("diverged", None, None)
+    (second,) = [r for r in rows if r.status == "skipped"]
+    assert second.selection == "best_val" and "validation" in str(second.reason)
+
+
+def test_collecting_twice_gives_the_same_bytes() -> None:
+    runs = [trained(run_of("classification"), images()), trained(run_of("segmentation"), organs())]
+    collect(runs, OUT)
+    first = OUT.read_bytes()
+    collect(runs, OUT)
+    assert OUT.read_bytes() == first
+
+
+@pytest.mark.parametrize("missing", ["run", "cases"])
+def test_what_is_missing_is_named(missing: str) -> None:
+    run = run_of("classification")
+    if missing == "cases":
+        trained(run)
+    file = "run.json" if missing == "run" else "cases.last.csv"
+    with pytest.raises(UserError, match=file):
+        collect([run], OUT)
+    assert not OUT.exists()
