@@ -71,7 +71,9 @@ def absent(profile: str, dataset: str, stem: Path) -> None:
 
 def heading(figure: Figure, title: str, source: str) -> None:
     """The title, and the banner of synthetic data."""
-    figure.suptitle(title)
+    # At a fixed distance from the edge: the default is a share of the height, and a figure of many
+    # rows would push it into the panels.
+    figure.suptitle(title, y=1 - 0.08 / figure.get_figheight())
     if source == "phantom":
         figure.text(
             0.5,
