@@ -3,8 +3,8 @@
 Two layouts are read:
 
 - the challenge's own: ``database/training/patientNNN/{Info.cfg, patientNNN_frameFF[_gt].nii.gz}``,
-  axes (x, y, slice); intensities are clipped at the 99 % point and scaled to [0, 1] per volume, as
-  WSL4MIS's ``acdc_data_processing.py`` does;
+  axes (x, y, slice); intensities are clipped at the 99 % point of the histogram and scaled to
+  [0, 1] per volume, as WSL4MIS's ``acdc_data_processing.py`` does;
 - the form WSL4MIS converts it to: ``ACDC_training_volumes/patientNNN_frameFF.h5`` with ``image``
   (scaled to [0, 1]; integers carry the attribute ``scale``) and ``label``, axes (slice, y, x), no
   spacing.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,23 @@ from pathlib import Path
 import h5py
 import nibabel as nib
 import numpy as np
+from nibabel.spatialimages import HeaderDataError
 
 from mednext.config import DatasetSpec
 from mednext.errors import UserError
 
 NAME = re.compile(r"(patient\d{3})_frame(\d{2})")
 FRAMES = ("ED", "ES")
+# What h5py, gzip and nibabel raise for damaged or incomplete files.
+UNREADABLE = (
+    OSError,
+    KeyError,
+    ValueError,
+    EOFError,
+    zlib.error,
+    HeaderDataError,
+    nib.filebasedimages.ImageFileError,
+)
 
 
 @dataclass(frozen=True)
@@ -82,13 +94,40 @@ def frames(paths: list[str], root: Path) -> dict[str, dict[str, str]]:
     for patient, images in found.items():
         if len(images) != len(FRAMES):
             raise UserError(
-                f"{patient} does not have two labelled frames",
+                f"{patient} does not have exactly two labelled frames",
                 file=root / images[0],
                 found=f"{len(images)}: {', '.join(Path(p).name for p in images)}",
                 expected="end-diastole and end-systole",
                 remedy="copy the patient's files again",
             )
     return {p: dict(zip(FRAMES, sorted(images), strict=True)) for p, images in found.items()}
+
+
+def check_info(
+    paths: list[str], by_patient: dict[str, dict[str, str]], read: Read, root: Path
+) -> None:
+    """Compare the frames with ``Info.cfg`` (lines ``ED: 1`` and ``ES: 12``) of each patient.
+
+    The converted form has no such file and is not checked.
+
+    Raises:
+        UserError: ED and ES are missing there, or name other frames than those present.
+    """
+    for path in (p for p in paths if Path(p).name == "Info.cfg"):
+        images = by_patient.get(Path(path).parent.name)
+        if images is None:
+            continue
+        text = read(path).getvalue().decode("latin-1")
+        info = dict(re.findall(r"^(ED|ES):\s*(\d+)\s*$", text, flags=re.MULTILINE))
+        present = {f: str(int(Path(p).name.split("_frame")[1][:2])) for f, p in images.items()}
+        if info != present:
+            raise UserError(
+                "Info.cfg names other frames than those present",
+                file=root / path,
+                found=", ".join(f"{k}: {v}" for k, v in info.items()) or "neither ED nor ES",
+                expected=", ".join(f"{k}: {v}" for k, v in present.items()),
+                remedy="copy the patient's folder again",
+            )
 
 
 def read_volume(path: str, patient: str, frame: str, read: Read, root: Path) -> Volume:
@@ -104,7 +143,7 @@ def read_volume(path: str, patient: str, frame: str, read: Read, root: Path) -> 
         parts = _read_h5(path, read) if path.endswith(".h5") else _read_nifti(path, read)
     except UserError:
         raise
-    except (OSError, KeyError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
+    except UNREADABLE as error:
         raise UserError(
             "the volume cannot be read",
             file=file,
@@ -132,7 +171,9 @@ def _read_nifti(path: str, read: Read) -> tuple[np.ndarray, np.ndarray, tuple[fl
     image, spacing = _nifti(read(path))
     label, _ = _nifti(read(path.replace(".nii.gz", "_gt.nii.gz")))
     if np.isfinite(image).all():
-        low, high = image.min(), np.percentile(image, 99)
+        # The smallest intensity that 99 % of the voxels do not exceed: upstream's histogram has one
+        # bin per integer.
+        low, high = image.min(), np.percentile(image, 99, method="inverted_cdf")
         image = (np.clip(image, low, high) - low) / max(high - low, 1e-6)
     return image.astype(np.float32), label, spacing
 
@@ -154,7 +195,21 @@ def _check(image: np.ndarray, label: np.ndarray, file: Path) -> None:
             remedy="copy both original files again",
         )
     if image.ndim != 3:
-        raise UserError("not a volume", file=file, found=image.shape, expected="three axes")
+        raise UserError(
+            "not a volume",
+            file=file,
+            found=f"shape {image.shape}",
+            expected="three axes (slices, height, width)",
+            remedy="copy the original file again",
+        )
+    if len(image) < 2:
+        raise UserError(
+            "the volume has a single slice",
+            file=file,
+            found=f"shape {image.shape}",
+            expected="at least two slices",
+            remedy="use the volumes, not the files of single slices",
+        )
     if not np.isfinite(image).all():
         raise UserError(
             "the image holds values that are not numbers",

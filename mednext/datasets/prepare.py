@@ -1,6 +1,8 @@
 """Decode a data set once into memory-mapped arrays of the training size.
 
-Classification: ``images.npy`` (N, C, P, P) uint8 with P = 8/7 of the training size, to be cropped.
+Classification: ``images.npy`` (N, C, P, P) uint8 with P = 8/7 of the training size, to be cropped,
+and ``thumbnails.npy`` (N, 32, 32) uint8 of the decoded images, from which near-duplicates are found
+(not from ``images.npy``: the groups are to be the same at every training size).
 Segmentation: ``slices_image.npy`` (N, S, S) float32 (cubic spline, as ``zoom(order=3)`` upstream),
 ``slices_label.npy`` (N, S, S) uint8 (nearest), and the volumes in their own resolution, flat:
 ``volumes_image.npy`` float32, ``volumes_label.npy`` uint8, described by ``volumes.csv``.
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +20,20 @@ import pandas as pd
 from scipy.ndimage import zoom
 
 from mednext.config import DatasetRun
-from mednext.datasets import acdc, sars_cov2_ct
+from mednext.datasets import acdc, groups, sars_cov2_ct
 from mednext.datasets.manifest import read_checked, read_manifest
 from mednext.datasets.source import Source, resolve_source
 from mednext.files import hash_json, sha256_file, write_json
 from mednext.provenance import folder_hash
+
+# The arrays of a segmentation set; their sizes are known only when the last volume has been read,
+# so that the bytes are written first and the header is put before them at the end.
+VOLUME_ARRAYS: dict[str, type[np.generic]] = {
+    "slices_image": np.float32,
+    "slices_label": np.uint8,
+    "volumes_image": np.float32,
+    "volumes_label": np.uint8,
+}
 
 
 def padded_size(img_size: int) -> int:
@@ -59,10 +71,13 @@ def _images(source: Source, img_size: int, part: Path) -> int:
     side = padded_size(img_size)
     shape = (len(entries), source.spec.channels, side, side)
     images = np.lib.format.open_memmap(part / "images.npy", "w+", np.uint8, shape)
+    small = np.empty((len(entries), groups.SIDE, groups.SIDE), dtype=np.uint8)
     for row, entry in enumerate(entries):
         image = sars_cov2_ct.read_image(read_checked(source.root, entry), source.root / entry.path)
         images[row, 0] = sars_cov2_ct.resized(image, side)
+        small[row] = groups.thumbnail(image)
     images.flush()
+    np.save(part / "thumbnails.npy", small)
     index = pd.DataFrame(
         {
             "row": range(len(entries)),
@@ -77,10 +92,9 @@ def _images(source: Source, img_size: int, part: Path) -> int:
 def _volumes(source: Source, img_size: int, part: Path) -> int:
     entries = {e.path: e for e in read_manifest(source.paths.manifest)}
     rows: list[dict[str, object]] = []
-    small_images: list[np.ndarray] = []
-    small_labels: list[np.ndarray] = []
     offset = start = 0
-    with (part / "image.raw").open("wb") as images, (part / "label.raw").open("wb") as labels:
+    with ExitStack() as stack:
+        raw = {n: stack.enter_context((part / f"{n}.raw").open("wb")) for n in VOLUME_ARRAYS}
         for patient, paths in sorted(acdc.frames(list(entries), source.root).items()):
             for frame, path in paths.items():
                 volume = acdc.read_volume(
@@ -91,11 +105,12 @@ def _volumes(source: Source, img_size: int, part: Path) -> int:
                     source.root,
                 )
                 depth, height, width = volume.image.shape
-                images.write(np.ascontiguousarray(volume.image, np.float32).tobytes())
-                labels.write(np.ascontiguousarray(volume.label).tobytes())
+                raw["volumes_image"].write(volume.image.astype(np.float32).tobytes())
+                raw["volumes_label"].write(volume.label.tobytes())
                 for image, label in zip(volume.image, volume.label, strict=True):
-                    small_images.append(resize_slice(image, img_size, order=3))
-                    small_labels.append(resize_slice(label, img_size, order=0))
+                    small = resize_slice(image, img_size, order=3).astype(np.float32)
+                    raw["slices_image"].write(small.tobytes())
+                    raw["slices_label"].write(resize_slice(label, img_size, order=0).tobytes())
                 spacing = volume.spacing or (np.nan, np.nan, np.nan)
                 rows.append(
                     {
@@ -115,14 +130,9 @@ def _volumes(source: Source, img_size: int, part: Path) -> int:
                 )
                 start += depth
                 offset += depth * height * width
-    np.save(part / "slices_image.npy", np.stack(small_images).astype(np.float32))
-    np.save(part / "slices_label.npy", np.stack(small_labels).astype(np.uint8))
-    for name, kind in (("image", np.float32), ("label", np.uint8)):
-        raw = part / f"{name}.raw"
-        flat = np.lib.format.open_memmap(part / f"volumes_{name}.npy", "w+", kind, (offset,))
-        flat[:] = np.memmap(raw, kind, "r")
-        flat.flush()
-        raw.unlink()
+    for name, kind in VOLUME_ARRAYS.items():
+        shape = (start, img_size, img_size) if name.startswith("slices") else (offset,)
+        _with_header(part / f"{name}.raw", part / f"{name}.npy", np.dtype(kind), shape)
     pd.DataFrame(rows).to_csv(part / "volumes.csv", index=False, lineterminator="\n")
     index = pd.DataFrame(
         [(r["case"], z) for r in rows for z in range(int(str(r["depth"])))],
@@ -131,6 +141,15 @@ def _volumes(source: Source, img_size: int, part: Path) -> int:
     index.insert(0, "row", range(len(index)))
     index.to_csv(part / "index.csv", index=False, lineterminator="\n")
     return start
+
+
+def _with_header(raw: Path, target: Path, kind: np.dtype, shape: tuple[int, ...]) -> None:
+    """Turn the plain bytes ``raw`` into the ``.npy`` file ``target``; they pass in blocks."""
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    with raw.open("rb") as source, target.open("wb") as stream:
+        np.lib.format.write_array_header_2_0(stream, header)
+        shutil.copyfileobj(source, stream, 1 << 20)
+    raw.unlink()
 
 
 def resize_slice(plane: np.ndarray, side: int, order: int) -> np.ndarray:

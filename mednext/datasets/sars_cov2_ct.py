@@ -7,6 +7,8 @@ colour modes. The converted form has the same names with the ending ``.webp``.
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,16 @@ from mednext.config import DatasetSpec
 from mednext.errors import UserError
 
 ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
+# What Pillow raises for damaged files, and for sizes no CT slice has.
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 def list_files(root: Path, spec: DatasetSpec) -> list[str]:
@@ -71,7 +83,7 @@ def read_image(content: io.BytesIO, file: Path) -> Image.Image:
             expected="a PNG, WebP or JPEG image",
             remedy="replace it by the original file or remove it",
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise UserError(
             "the image is damaged and cannot be decoded",
             file=file,

@@ -60,10 +60,10 @@ def _items(source: Source, folder: Path) -> pd.DataFrame:
             {"row": volumes.row, "item": volumes.case, "group": volumes.patient, "label": ""}
         )
     index = pd.read_csv(folder / "index.csv")
-    images = np.load(folder / "images.npy", mmap_mode="r")
+    thumbnails = np.load(folder / "thumbnails.npy")
     threshold = source.spec.duplicate_threshold
     assert threshold is not None  # every classification set of datasets.yaml has one
-    numbers = near_duplicates(images, threshold)
+    numbers = near_duplicates(thumbnails, threshold)
     slugs = [c.slug for c in source.spec.classes]
     return pd.DataFrame(
         {
@@ -118,18 +118,20 @@ def crossing_groups(table: pd.DataFrame) -> int:
 
 
 def grouped_split(source: Source, paper: pd.DataFrame) -> pd.DataFrame:
-    """Whole groups on the sides, near the paper's counts: the largest group goes first, each to the
-    side that lacks most; equal sizes in random order.
+    """Whole groups on the sides, near the paper's counts of each class: the largest group goes
+    first, each to the side that lacks most of its classes; equal sizes in random order.
     """
     random = stream("split", "grouped", source.dataset, source.spec.split_seed)
-    lacking = {side: float((paper.side == side).sum()) for side in SIDES}
-    sizes = paper.group.value_counts()
-    order = sorted(sizes.index, key=lambda g: (-sizes[g], random.random()))
+    sizes = pd.crosstab(paper.group, paper.label)
+    lacking = {side: paper[paper.side == side].label.value_counts() for side in SIDES}
+    room = {s: v.reindex(sizes.columns, fill_value=0).to_numpy(float) for s, v in lacking.items()}
+    order = sorted(sizes.index, key=lambda g: (-int(sizes.loc[g].sum()), random.random()))
     side_of: dict[str, str] = {}
     for group in order:
-        side = max(SIDES, key=lambda s: lacking[s])
+        size = sizes.loc[group].to_numpy(float)
+        side = max(SIDES, key=lambda s: float(room[s] @ size))
         side_of[group] = side
-        lacking[side] -= sizes[group]
+        room[side] -= size
     table = paper.copy()
     table["side"] = table.group.map(side_of)
     return table

@@ -56,6 +56,9 @@ def _images(source: Source) -> dict[str, Any]:
 def _volumes(source: Source) -> dict[str, Any]:
     entries = {e.path: e for e in read_manifest(source.paths.manifest)}
     by_patient = acdc.frames(list(entries), source.root)
+    acdc.check_info(
+        list(entries), by_patient, lambda p: read_checked(source.root, entries[p]), source.root
+    )
     slices, shapes = 0, []
     labelled = Counter[int]()
     for patient, images in sorted(by_patient.items()):

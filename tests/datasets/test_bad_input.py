@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from mednext.config import DatasetRun
+from mednext.config import DatasetRun, SplitCounts, load_datasets
 from mednext.datasets.fetch import fetch
+from mednext.datasets.phantom import acdc as phantom
+from mednext.datasets.prepare import prepare, prepared_key
 from mednext.datasets.source import resolve_source
 from mednext.datasets.verify import verify
 from mednext.errors import UserError
@@ -115,7 +118,7 @@ def test_bad_volumes(
 def test_a_patient_with_one_frame(volumes: Path) -> None:
     (volumes / "ACDC_training_volumes" / "patient003_frame01.h5").unlink()
     message = refused_frames("acdc")
-    assert "patient003 does not have two" in message and "1:" in message
+    assert "patient003 does not have exactly two" in message and "1:" in message
 
 
 def refused_frames(dataset: str) -> str:
@@ -143,3 +146,73 @@ def test_a_file_that_changed_after_it_was_listed(images: Path) -> None:
     changed.paths.manifest.write_text(manifest)
     with pytest.raises(UserError, match=r"has changed(.|\n)*Covid \(1\)"):
         verify("sars_cov2_ct", RUN)
+
+
+@pytest.mark.parametrize("step", [prepare, verify])
+def test_a_file_that_is_gone(images: Path, step: Callable[[str, DatasetRun], None]) -> None:
+    fetch("sars_cov2_ct", RUN)
+    source = resolve_source("sars_cov2_ct", RUN)
+    manifest = source.paths.manifest.read_text()
+    (images / "COVID" / "Covid (1).png").unlink()
+    paths = resolve_source("sars_cov2_ct", RUN).paths
+    paths.manifest.parent.mkdir(parents=True, exist_ok=True)
+    paths.manifest.write_text(manifest)
+    with pytest.raises(UserError, match=r"is gone(.|\n)*Covid \(1\)(.|\n)*remedy"):
+        step("sars_cov2_ct", RUN)
+    assert not paths.facts.exists()
+    assert not paths.prepared_meta(prepared_key("sars_cov2_ct", RUN.img_size)).exists()
+
+
+def test_official_is_refused(roots: Path) -> None:
+    run = RUN.model_copy(update={"source": "official"})
+    with pytest.raises(UserError, match=r"cannot be downloaded(.|\n)*source: local"):
+        fetch("acdc", run)
+
+
+def test_a_missing_heart_data_set(roots: Path) -> None:
+    with pytest.raises(UserError, match=r"'acdc' is not there(.|\n)*MEDNEXT_LOCAL"):
+        fetch("acdc", RUN)
+
+
+def test_a_single_slice(volumes: Path) -> None:
+    edit(volumes, lambda image, label: (image[:1], label[:1]))
+    message = refused("acdc")
+    assert "single slice" in message and "patient002_frame09.h5" in message
+
+
+def nifti(root: Path) -> Path:
+    """Phantom hearts as if they were the user's own, in the challenge's layout: one patient."""
+    counts = SplitCounts(train=1, val=1, test=1)
+    phantom.generate(root / "acdc", counts, load_datasets()["acdc"])
+    return root / "acdc" / "database" / "training" / "patient002"
+
+
+def test_info_that_names_other_frames(roots: Path) -> None:
+    folder = nifti(roots)
+    text = (folder / "Info.cfg").read_text()
+    (folder / "Info.cfg").write_text(text.replace("ED: 1\n", "ED: 2\n"))
+    message = refused("acdc")
+    assert "patient002/Info.cfg" in message and "ED: 2" in message and "ED: 1" in message
+
+
+@pytest.mark.parametrize("place", [0, 4000, -40], ids=["start", "middle", "end"])
+def test_damaged_nifti(roots: Path, place: int) -> None:
+    file = next(nifti(roots).glob("*_frame01.nii.gz"))
+    content = bytearray(file.read_bytes())
+    for offset in range(30):
+        content[place + offset] ^= 0xFF
+    file.write_bytes(bytes(content))
+    message = refused("acdc")
+    assert file.name in message and "cannot be read" in message
+
+
+def test_a_nifti_whose_header_is_nonsense(roots: Path) -> None:
+    file = next(nifti(roots).glob("*_frame01.nii.gz"))
+    file.write_bytes(gzip.compress(b"\x07" * 4000))
+    assert file.name in refused("acdc")
+
+
+def test_a_missing_label_file(roots: Path) -> None:
+    file = next(nifti(roots).glob("*_frame01_gt.nii.gz"))
+    file.unlink()
+    assert file.name in refused("acdc")

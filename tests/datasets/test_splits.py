@@ -9,11 +9,21 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from mednext.config import DatasetRun, SplitCounts, load_datasets
-from mednext.datasets.groups import near_duplicates
+from mednext.datasets.fetch import fetch
+from mednext.datasets.groups import near_duplicates, thumbnail
 from mednext.datasets.load import limited
-from mednext.datasets.splits import crossing_groups, grouped_split, paper_split, proportional
+from mednext.datasets.prepare import prepare
+from mednext.datasets.source import resolve_source
+from mednext.datasets.splits import (
+    crossing_groups,
+    grouped_split,
+    paper_split,
+    proportional,
+    split,
+)
 
 RUN = DatasetRun(source="local", methods=("unet",), img_size=32, epochs=1, batch_size=2)
 
@@ -91,7 +101,7 @@ def test_acdc_follows_the_official_lists(local_data: Callable[[str], Path]) -> N
 
 def test_copies_of_an_image_are_one_group() -> None:
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (6, 1, 64, 64), dtype=np.uint8)
+    images = random.integers(0, 256, (6, 32, 32), dtype=np.uint8)
     images[4] = np.clip(images[1] * 0.9 + 5, 0, 255)  # darker copy: the same correlation
     groups = near_duplicates(images, 0.97)
     assert groups[4] == groups[1]
@@ -113,3 +123,56 @@ def test_a_limit_keeps_the_class_proportions(
         assert [
             sum(c) for c in zip(counts(table, "normal"), counts(table, "covid19"), strict=True)
         ] == list(limit)
+
+
+def test_a_thumbnail_is_the_mean_of_its_area() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8)
+    small = thumbnail(Image.fromarray(pixels))
+    expected = pixels.reshape(32, 2, 32, 3).mean(axis=(1, 3))
+    assert small.shape == (32, 32) and np.abs(small - expected).max() <= 1  # rounding
+
+
+def test_grouped_split_comes_near_the_counts_of_each_class() -> None:
+    items = sars_items()
+    items["group"] = [f"near{row // 3}" for row in items.row]  # groups of three
+    paper = paper_split(source("sars_cov2_ct"), RUN, items)
+    assert crossing_groups(paper) > 0
+    table = grouped_split(source("sars_cov2_ct"), paper)
+    for label in ("normal", "covid19"):
+        for ours, printed in zip(counts(table, label), counts(paper, label), strict=True):
+            assert abs(ours - printed) <= 3
+
+
+def test_grouped_is_the_paper_split_where_no_patient_crosses(volumes: Path) -> None:
+    for step in (fetch, prepare):
+        step("acdc", RUN)
+    paths = resolve_source("acdc", RUN).paths
+    for protocol in ("paper", "grouped"):
+        split("acdc", RUN, protocol)
+    assert paths.split("paper").read_bytes() == paths.split("grouped").read_bytes()
+    table = pd.read_csv(paths.split("paper"), keep_default_na=False)
+    assert table.columns.tolist() == ["row", "item", "group", "label", "side"]
+    # 5 patients as 70 : 10 : 20 are 3.5, 0.5 and 1: the first remainder wins, val gets its one
+    assert table.groupby("side").group.nunique().to_dict() == {"train": 3, "val": 1, "test": 1}
+    assert crossing_groups(table) == 0
+
+
+def test_near_duplicate_groups_do_not_depend_on_the_training_size(images: Path) -> None:
+    files = []
+    for size in (32, 96):
+        run = RUN.model_copy(update={"img_size": size})
+        fetch("sars_cov2_ct", run)
+        prepare("sars_cov2_ct", run)
+        split("sars_cov2_ct", run, "grouped")
+        files.append(resolve_source("sars_cov2_ct", run).paths.split("grouped").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_patients_are_limited_whole() -> None:
+    patients = [f"patient{n:03d}" for n in range(1, 101) for _ in range(2)]
+    items = pd.DataFrame({"row": range(200), "item": range(200), "group": patients, "label": ""})
+    table = paper_split(source("acdc"), RUN, items)
+    table["side"] = limited(table, SplitCounts(train=20, val=4, test=20), "segmentation", "acdc")
+    used = table[table.side != "unused"]
+    assert used.groupby("side").group.nunique().to_dict() == {"train": 20, "val": 4, "test": 20}
+    assert (used.groupby("group").size() == 2).all()
