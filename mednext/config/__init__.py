@@ -1,0 +1,64 @@
+"""Everything a person may configure, as pydantic models: ``config/*.yaml`` (the scale of a run) and
+``benchmarks/*.yaml`` (what is compared).
+
+Every file is complete in itself; nothing merges, and an unknown key is an error. Errors name the
+file, the key, the value found and the remedy.
+"""
+
+from mednext.config.benchmarks import (
+    ClassSpec,
+    DatasetSpec,
+    MethodSpec,
+    Recipe,
+    Setting,
+    Task,
+    benchmarks_dir,
+    load_datasets,
+    load_methods,
+    load_recipes,
+)
+from mednext.config.files import (
+    Strict,
+    lookup,
+    parse,
+    read_yaml,
+)
+from mednext.config.profile import (
+    DatasetRun,
+    Device,
+    FigureCases,
+    Profile,
+    Protocol,
+    RunConfig,
+    Selection,
+    SourceKind,
+    SplitCounts,
+    load_profile,
+)
+
+__all__ = [
+    "ClassSpec",
+    "DatasetRun",
+    "DatasetSpec",
+    "Device",
+    "FigureCases",
+    "MethodSpec",
+    "Profile",
+    "Protocol",
+    "Recipe",
+    "RunConfig",
+    "Selection",
+    "Setting",
+    "SourceKind",
+    "SplitCounts",
+    "Strict",
+    "Task",
+    "benchmarks_dir",
+    "load_datasets",
+    "load_methods",
+    "load_profile",
+    "load_recipes",
+    "lookup",
+    "parse",
+    "read_yaml",
+]

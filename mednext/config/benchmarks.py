@@ -1,0 +1,143 @@
+"""What is compared: ``benchmarks/{datasets,methods,recipes}.yaml`` as pydantic models."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field
+
+from mednext.config.files import Strict, parse, read_yaml
+
+Task = Literal["classification", "segmentation"]
+Status = Literal["stated", "ambiguous", "not stated"]
+M = TypeVar("M", bound=BaseModel)
+
+
+class ClassSpec(Strict):
+    """One class (classification) or label (segmentation); its place in the file is its index."""
+
+    slug: str
+    name: str
+    disease: bool | None = None
+    """Classification: is this the diseased class? Both orientations are always reported."""
+    folder: str | None = None
+    """Classification: the folder of the original delivery."""
+    expected: int | None = None
+    """Classification: number of images in the complete original."""
+    paper_split: tuple[int, int, int] | None = None
+    """Table 1: train, val, test images of this class."""
+
+
+class DatasetSpec(Strict):
+    """One entry of ``benchmarks/datasets.yaml``."""
+
+    name: str
+    task: Task
+    channels: int
+    reference: str
+    url: str
+    licence: str
+    classes: tuple[ClassSpec, ...]
+    local_folders: tuple[str, ...]
+    """Folder names below ``MEDNEXT_LOCAL`` that are tried, in this order."""
+    paper_split_cases: tuple[int, int, int] | None = None
+    """Segmentation, Table 1: train, val, test patients."""
+    paper_split_file: str | None = None
+    """Official list below ``benchmarks/splits/`` (columns group, side)."""
+    split_seed: int = 0
+    duplicate_threshold: float | None = None
+    """Classification, protocol ``grouped``: images whose thumbnails correlate above this are one
+    group."""
+
+    @property
+    def num_classes(self) -> int:
+        """Classes, or labels with the background."""
+        return len(self.classes)
+
+
+class MethodSpec(Strict):
+    """One entry of ``benchmarks/methods.yaml``."""
+
+    task: Task
+    constructor: str
+    """``package.module:function``; called as ``f(num_classes=, in_chans=, img_size=, **kwargs)``"""
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    printed: dict[str, str] = Field(default_factory=dict)
+    """Table number -> the name printed in that table."""
+    citation: str
+    url: str
+    source: str
+    """The library the code comes from, with its version, or ``this project``."""
+    assumed: str
+    """What the paper leaves open and was assumed here."""
+    pretrained: bool = False
+    size_multiple: int = 32
+    """Height and width must be divisible by this."""
+    cost_classes: int | None = None
+    """Outputs of the head behind the printed costs, where it is not the task's own; that row of
+    ``cost.csv`` carries the verdict."""
+    cost_note: str = ""
+    """Why the measured costs are not the printed ones, as far as it is known."""
+
+
+class Setting(Strict):
+    """A value of a recipe with its provenance in the paper."""
+
+    value: Any
+    status: Status
+    line: int | None = None
+    """Line of the paper's text that states it."""
+    note: str = ""
+
+
+class Recipe(Strict):
+    """How one task is trained; see ``benchmarks/recipes.yaml`` for where each value comes from."""
+
+    optimizer: Setting
+    lr: Setting
+    betas: Setting
+    eps: Setting
+    weight_decay: Setting
+    schedule: Setting
+    warmup_fraction: Setting
+    epochs: Setting
+    batch_size: Setting
+    loss: Setting
+    augment: Setting
+    normalise: Setting
+
+    def values(self) -> dict[str, Any]:
+        """The bare values, by name."""
+        return {name: getattr(self, name).value for name in type(self).model_fields}
+
+
+def benchmarks_dir() -> Path:
+    """``benchmarks/`` of the checkout, else the copy inside the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parent / "benchmarks"
+    return checkout if (checkout / "methods.yaml").is_file() else package / "_benchmarks"
+
+
+def _load_map(name: str, model: type[M]) -> dict[str, M]:
+    path = benchmarks_dir() / name
+    return {slug: parse(model, entry, path) for slug, entry in read_yaml(path).items()}
+
+
+@cache
+def load_datasets() -> dict[str, DatasetSpec]:
+    """``benchmarks/datasets.yaml`` by slug."""
+    return _load_map("datasets.yaml", DatasetSpec)
+
+
+@cache
+def load_methods() -> dict[str, MethodSpec]:
+    """``benchmarks/methods.yaml`` by slug."""
+    return _load_map("methods.yaml", MethodSpec)
+
+
+@cache
+def load_recipes() -> dict[str, Recipe]:
+    """``benchmarks/recipes.yaml`` by task."""
+    return _load_map("recipes.yaml", Recipe)

@@ -1,0 +1,144 @@
+"""The scale of a run: one file of ``config/`` as pydantic models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mednext.config.benchmarks import Task, load_datasets, load_methods
+from mednext.config.files import Strict, lookup, parse, read_yaml
+from mednext.errors import UserError
+from mednext.files import hash_json
+
+SourceKind = Literal["phantom", "local", "official"]
+Protocol = Literal["paper", "grouped"]
+Selection = Literal["last", "best_val"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class SplitCounts(Strict):
+    """Train, validation and test counts: images per class set, or patients."""
+
+    train: int = Field(ge=1)
+    val: int = Field(ge=0)
+    test: int = Field(ge=1)
+
+
+class DatasetRun(Strict):
+    """How one data set enters a profile."""
+
+    source: SourceKind
+    folder: str | None = None
+    """Source ``local``: the folder below MEDNEXT_LOCAL; without it the first known one is used."""
+    phantom: SplitCounts | None = None
+    """Source ``phantom``: how much to generate, per side (images of both classes, or patients)."""
+    protocols: tuple[Protocol, ...] = ("paper",)
+    methods: tuple[str, ...] = Field(min_length=1)
+    img_size: int = Field(ge=32)
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    limit: SplitCounts | None = None
+    """Use only so many images (class proportions kept) or patients of each side."""
+
+    @model_validator(mode="after")
+    def _phantom_has_counts(self) -> DatasetRun:
+        if (self.source == "phantom") != (self.phantom is not None):
+            raise ValueError(
+                "'phantom' (train, val, test) goes with source: phantom, and only there"
+            )
+        if self.folder is not None and self.source != "local":
+            raise ValueError("'folder' goes with source: local, and only there")
+        return self
+
+
+class FigureCases(Strict):
+    """Which test cases the image figures show: ranks in the sorted test set."""
+
+    fig6: tuple[int, ...] = (0, 1)
+    fig8: tuple[int, ...] = (0,)
+
+
+class Profile(Strict):
+    """One file of ``config/``: the scale of a run."""
+
+    profile: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    seeds: tuple[int, ...] = Field(min_length=1)
+    threads: int = Field(ge=1)
+    """CPU threads of one training run; part of its identity, since sums depend on it."""
+    device: Device = "auto"
+    deterministic: bool = True
+    selections: tuple[Selection, ...] = ("last", "best_val")
+    datasets: dict[str, DatasetRun] = Field(min_length=1)
+    figures: FigureCases = FigureCases()
+
+    @field_validator("selections")
+    @classmethod
+    def _last_is_the_headline(cls, value: tuple[Selection, ...]) -> tuple[Selection, ...]:
+        if "last" not in value:
+            raise ValueError("'last' is the headline selection and must be listed")
+        return value
+
+
+class RunConfig(Strict):
+    """One training run, fully resolved: equal values give equal results on one machine."""
+
+    profile: str
+    source: SourceKind
+    source_id: str
+    task: Task
+    dataset: str
+    protocol: Protocol
+    method: str
+    method_kwargs: dict[str, Any]
+    constructor: str
+    seed: int
+    img_size: int
+    channels: int
+    classes: tuple[str, ...]
+    epochs: int
+    batch_size: int
+    limit: SplitCounts | None
+    recipe: dict[str, Any]
+    threads: int
+    device: Device
+    deterministic: bool
+    selections: tuple[Selection, ...]
+
+    @property
+    def config_hash(self) -> str:
+        """First 16 hex digits of the SHA-256 over everything but the profile's name."""
+        return hash_json(self.model_dump(mode="json", exclude={"profile"}))[:16]
+
+
+def load_profile(path: str | Path) -> Profile:
+    """Read one file of ``config/`` and check it against the benchmarks.
+
+    Raises:
+        UserError: unknown key, data set or method, a method of the wrong task, or an image size
+            that one of the methods cannot take.
+    """
+    path = Path(path)
+    profile = parse(Profile, read_yaml(path), path)
+    for slug, run in profile.datasets.items():
+        dataset = lookup("data set", slug, load_datasets(), path)
+        for name in run.methods:
+            method = lookup("method", name, load_methods(), path)
+            if method.task != dataset.task:
+                raise UserError(
+                    f"'{name}' is a {method.task} method and '{slug}' a {dataset.task} data set",
+                    file=path,
+                    found=name,
+                    expected=f"a {dataset.task} method",
+                )
+            if run.img_size % method.size_multiple:
+                lower = run.img_size // method.size_multiple * method.size_multiple
+                raise UserError(
+                    f"'{name}' cannot take images of this size",
+                    file=path,
+                    found=f"datasets.{slug}.img_size = {run.img_size}",
+                    expected=f"a multiple of {method.size_multiple}",
+                    remedy=f"use {lower or method.size_multiple} or {lower + method.size_multiple}",
+                )
+    return profile
