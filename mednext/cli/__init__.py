@@ -1,0 +1,39 @@
+"""The command line: one verb per step of the pipeline, thin over the library.
+
+Each module registers the verbs of one part of the pipeline and imports what is heavy only when a
+verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 2 bad input (one
+message).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from mednext.cli import cost, datasets, models, render, runs
+from mednext.errors import UserError
+
+PARTS = (datasets, models, runs, cost, render)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; bad input becomes one message on stderr and exit code 2."""
+    arguments = parser().parse_args(argv)
+    try:
+        arguments.handler(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    top = argparse.ArgumentParser(
+        prog="mednext", description="Benchmark of the 2D MedNeXt and MedUNeXt of PLoS One 2026"
+    )
+    verbs = top.add_subparsers(required=True, metavar="VERB")
+    for part in PARTS:
+        part.register(verbs)
+    return top

@@ -1,0 +1,55 @@
+"""What the verbs share: their options, and the profile and runs that these select."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from mednext.config import Profile, RunConfig, load_profile
+
+DEFAULT_CONFIG = "config/demo.yaml"
+Handler = Callable[[argparse.Namespace], None]
+Verbs = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def add_verb(
+    group: Verbs[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    handler: Handler,
+    *,
+    config: bool = True,
+    dataset: bool = False,
+    axes: bool = False,
+) -> argparse.ArgumentParser:
+    """A verb with the options it takes: --configfile, --dataset, or all axes of a run."""
+    verb = group.add_parser(name, help=text, description=text)
+    verb.set_defaults(handler=handler)
+    if config:
+        verb.add_argument("--configfile", type=Path, default=Path(DEFAULT_CONFIG))
+    if dataset or axes:
+        verb.add_argument("--dataset", required=dataset)
+    if axes:
+        verb.add_argument("--protocol")
+        verb.add_argument("--method")
+        verb.add_argument("--seed", type=int)
+    return verb
+
+
+def profile_of(arguments: argparse.Namespace) -> Profile:
+    """The profile named by ``--configfile``."""
+    return load_profile(arguments.configfile)
+
+
+def runs_of(arguments: argparse.Namespace) -> list[RunConfig]:
+    """The runs of the profile that the axes select."""
+    from mednext.runs import resolve_runs, select_runs
+
+    return select_runs(
+        resolve_runs(profile_of(arguments)),
+        dataset=arguments.dataset,
+        protocol=arguments.protocol,
+        method=arguments.method,
+        seed=arguments.seed,
+    )

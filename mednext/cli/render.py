@@ -1,0 +1,38 @@
+"""``mednext tables|figures|page``: drawn from the small result files alone."""
+
+from __future__ import annotations
+
+import argparse
+
+from mednext.cli.common import Verbs, add_verb, profile_of
+from mednext.layout import results_root
+
+
+def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+    """Add the verbs of this module."""
+    tables = add_verb(verbs, "tables", "render the tables of a profile", _tables)
+    tables.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
+    add_verb(verbs, "figures", "render the figures of a profile", _figures)
+    add_verb(verbs, "page", "render the page of a profile", _page)
+
+
+def _tables(arguments: argparse.Namespace) -> None:
+    from mednext.report.tables import write_tables
+
+    profile = profile_of(arguments)
+    root = results_root(profile.profile)
+    write_tables(profile, root / "tables", partial=arguments.partial)
+
+
+def _figures(arguments: argparse.Namespace) -> None:
+    from mednext.report.figures import write_figures
+
+    profile = profile_of(arguments)
+    write_figures(profile, results_root(profile.profile) / "figures")
+
+
+def _page(arguments: argparse.Namespace) -> None:
+    from mednext.report.page import write_page
+
+    profile = profile_of(arguments)
+    write_page(profile, results_root(profile.profile) / "page")

@@ -1,0 +1,62 @@
+"""``mednext train|predict|evaluate|explain|results``: the runs of a profile."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from mednext.cli.common import Verbs, add_verb, profile_of, runs_of
+from mednext.config import RunConfig
+from mednext.layout import cases_npz, results_root
+
+
+def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+    """Add the verbs of this module."""
+    for verb, text in (
+        ("train", "train the selected runs of a profile"),
+        ("predict", "predict the test side with the trained weights"),
+        ("evaluate", "count per case from the stored predictions"),
+    ):
+        add_verb(verbs, verb, text, _step, axes=True).set_defaults(step=verb)
+    results = verbs.add_parser("results", help="gather result files")
+    kinds = results.add_subparsers(required=True, metavar="WHAT")
+    add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
+    explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
+    explain.add_argument("figure", choices=["fig6", "fig8"])
+
+
+def _step(arguments: argparse.Namespace) -> None:
+    from mednext.training.evaluate import evaluate, predict
+    from mednext.training.train import train
+
+    steps: dict[str, Callable[[RunConfig], object]] = {
+        "train": train,
+        "predict": predict,
+        "evaluate": evaluate,
+    }
+    for run in runs_of(arguments):
+        steps[arguments.step](run)
+
+
+def _collect(arguments: argparse.Namespace) -> None:
+    from mednext.collect import collect
+    from mednext.runs import resolve_runs
+
+    profile = profile_of(arguments)
+    collect(resolve_runs(profile), results_root(profile.profile) / "metrics.csv")
+
+
+def _explain(arguments: argparse.Namespace) -> None:
+    from mednext.runs import resolve_runs, select_runs
+    from mednext.training.explain import explain_classification, explain_segmentation
+
+    profile = profile_of(arguments)
+    shown = {
+        "fig6": (explain_classification, "sars_cov2_ct", profile.figures.fig6),
+        "fig8": (explain_segmentation, "acdc", profile.figures.fig8),
+    }
+    explain, dataset, ranks = shown[arguments.figure]
+    runs = select_runs(
+        resolve_runs(profile), dataset=dataset, protocol="paper", seed=profile.seeds[0]
+    )
+    explain(runs, ranks, cases_npz(profile.profile, arguments.figure))
