@@ -14,8 +14,8 @@ from mednext.config import RunConfig, load_datasets
 from mednext.errors import UserError
 from mednext.layout import RunPaths
 from mednext.metrics.classification import binary_metrics
-from mednext.metrics.segmentation import POLICIES, dice
-from mednext.metrics.statistics import bootstrap, wilson
+from mednext.metrics.segmentation import POLICIES, dice, hausdorff
+from mednext.metrics.statistics import bootstrap, interval
 from mednext.results import Metric, MetricRow, RunRecord, read_run, write_rows
 
 DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
@@ -78,7 +78,7 @@ def _number(value: float) -> float | None:
 
 
 def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]:
-    """All metrics for both choices of the positive class; accuracy has Wilson's interval."""
+    """All metrics for both choices of the positive class."""
     classes = load_datasets()[run.dataset].classes
     label, prediction = cases.label.to_numpy(), cases.prediction.to_numpy()
     groups = cases.group.astype(str).tolist()
@@ -99,11 +99,10 @@ def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]
             )
 
         values = statistic(np.arange(len(cases)))
-        bounds = bootstrap(groups, statistic, _seed("bootstrap", run.dataset))
+        draws = bootstrap(groups, statistic, _seed("bootstrap", run.dataset))
         for column, name in enumerate(names):
-            low, high = bounds[:, column]
-            if name == "accuracy":
-                low, high = wilson(int((label == prediction).sum()), len(cases))
+            limits = (-1.0, 1.0) if name == "mcc" else (0.0, 1.0)
+            low, high = interval(values[column], draws[:, column], len(set(groups)), limits)
             out.append(
                 {
                     "metric": Metric(name),
@@ -120,17 +119,25 @@ def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]
 
 
 def _overlap(cases: pd.DataFrame) -> list[dict[str, Any]]:
-    """Dice of each organ and their mean under the three policies, then HD95 where it is known."""
+    """Dice and HD95 of each organ and their mean, under the three policies for empty masks.
+
+    HD95 in millimetres only where every case has a spacing: a mean over the others alone would be
+    one over other cases.
+    """
     organs = list(dict.fromkeys(cases.organ))
     tables = {organ: cases[cases.organ == organ].reset_index(drop=True) for organ in organs}
     out: list[dict[str, Any]] = []
     for policy in POLICIES:
         columns = [dice(t.tp, t.fp, t.fn, policy) for t in tables.values()]
         out += _organ_rows(Metric.DICE, policy, np.stack(columns), organs, tables[organs[0]])
-    for name in DISTANCES:
-        values = np.stack([t[name].to_numpy(float) for t in tables.values()])
-        if not np.isnan(values).all():
-            out += _organ_rows(Metric(name), "nan", values, organs, tables[organs[0]])
+        for name in DISTANCES:
+            diagonal = f"diagonal_{name.rsplit('_', 1)[1]}"
+            if cases[diagonal].isna().any():
+                continue
+            columns = [
+                hausdorff(t[name], t.tp, t.fp, t.fn, t[diagonal], policy) for t in tables.values()
+            ]
+            out += _organ_rows(Metric(name), policy, np.stack(columns), organs, tables[organs[0]])
     return out
 
 
@@ -141,15 +148,19 @@ def _organ_rows(
     groups = cases.group.astype(str).tolist()
     statistic = _means(values)
     points = statistic(np.arange(len(cases)))
-    bounds = bootstrap(groups, statistic, _seed("bootstrap", metric))
+    draws = bootstrap(groups, statistic, _seed("bootstrap", metric))
+    limits = (0.0, 1.0) if metric is Metric.DICE else None
+    bounds = [
+        interval(p, d, len(set(groups)), limits) for p, d in zip(points, draws.T, strict=True)
+    ]
     return [
         {
             "metric": metric,
             "target": target,
             "policy": policy,
             "value": _number(points[column]),
-            "ci_low": _number(bounds[0, column]),
-            "ci_high": _number(bounds[1, column]),
+            "ci_low": _number(bounds[column][0]),
+            "ci_high": _number(bounds[column][1]),
             "n_cases": len(cases),
             "n_groups": len(set(groups)),
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 POLICIES = ("transunet", "nan", "worst")
@@ -14,6 +16,12 @@ def organ_counts(truth: np.ndarray, prediction: np.ndarray, organ: int) -> tuple
     return tp, int(np.count_nonzero(found)) - tp, int(np.count_nonzero(inside)) - tp
 
 
+def image_diagonal(shape: Sequence[int], spacing: Sequence[float] | None = None) -> float:
+    """Largest distance between two voxels of an image, in voxels or in the unit of ``spacing``."""
+    steps = np.ones(len(shape)) if spacing is None else np.asarray(spacing, dtype=np.float64)
+    return float(np.linalg.norm((np.asarray(shape) - 1) * steps))
+
+
 def dice(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, policy: str) -> np.ndarray:
     """Dice similarity coefficient (Eq. 20) of every case; NaN where the policy leaves it out.
 
@@ -21,16 +29,48 @@ def dice(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, policy: str) -> np.ndar
     ``transunet`` 1, ``worst`` 0. Prediction empty, truth not: ``transunet`` and ``worst`` 0. Both
     empty: ``transunet`` 0. Else NaN. (``transunet`` is Beckschen/TransUNet, ``utils.py``.)
     """
-    if policy not in POLICIES:
-        raise ValueError(f"unknown policy {policy!r}, expected one of {POLICIES}")
     tp, fp, fn = (np.asarray(v, dtype=np.float64) for v in (tp, fp, fn))
     truth, found = tp + fn > 0, tp + fp > 0
-    out = np.full(tp.shape, np.nan)
+    out = _by_policy(truth, found, policy, alone=1.0, worst=0.0)
     both = truth & found
     out[both] = 2 * tp[both] / (2 * tp + fp + fn)[both]
+    return out
+
+
+def hausdorff(
+    distance: np.ndarray,
+    tp: np.ndarray,
+    fp: np.ndarray,
+    fn: np.ndarray,
+    diagonal: np.ndarray,
+    policy: str,
+) -> np.ndarray:
+    """HD95 of every case; NaN where the policy leaves it out.
+
+    Both masks there: ``distance``, in all policies. One of them empty: ``transunet`` 0, ``worst``
+    the ``diagonal`` of the image. Both empty: ``transunet`` 0. Else NaN.
+    """
+    tp, fp, fn = (np.asarray(v, dtype=np.float64) for v in (tp, fp, fn))
+    truth, found = tp + fn > 0, tp + fp > 0
+    out = _by_policy(truth, found, policy, alone=0.0, worst=np.asarray(diagonal, np.float64))
+    both = truth & found
+    out[both] = np.asarray(distance, np.float64)[both]
+    return out
+
+
+def _by_policy(
+    truth: np.ndarray, found: np.ndarray, policy: str, alone: float, worst: np.ndarray | float
+) -> np.ndarray:
+    """What the policy gives to cases with an empty mask; NaN elsewhere.
+
+    ``alone`` is what ``transunet`` gives where only the prediction is there.
+    """
+    if policy not in POLICIES:
+        raise ValueError(f"unknown policy {policy!r}, expected one of {POLICIES}")
+    out = np.full(truth.shape, np.nan)
     if policy == "transunet":
-        out[~truth & found] = 1.0
+        out[~truth & found] = alone
         out[~found] = 0.0
     elif policy == "worst":
-        out[truth ^ found] = 0.0
+        out[truth ^ found] = np.broadcast_to(worst, truth.shape)[truth ^ found]
     return out

@@ -14,14 +14,15 @@ from mednext.datasets.load import ClassificationData, SegmentationData, load
 from mednext.errors import UserError
 from mednext.files import atomic_path, sha256_file, write_csv
 from mednext.layout import RunPaths
-from mednext.metrics.segmentation import organ_counts
-from mednext.metrics.surface import hd95
+from mednext.metrics.segmentation import image_diagonal, organ_counts
+from mednext.metrics.surface import hd95_of_organs
 from mednext.models.registry import create_model
 from mednext.results import read_run
 from mednext.training.batches import ordered_batches, side_rows
 from mednext.training.seeds import pick_device, prepare_torch
 
 DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
+DIAGONALS = ("diagonal_vox", "diagonal_mm")
 
 
 def paths_of(run: RunConfig) -> RunPaths:
@@ -130,7 +131,7 @@ def _columns(run: RunConfig) -> list[str]:
     if run.task == "classification":
         scores = [f"score_{k}" for k in range(len(run.classes))]
         return ["row", "path", "group", "side", "label", *scores, "prediction"]
-    return ["case", "group", "organ", "side", "tp", "fp", "fn", *DISTANCES]
+    return ["case", "group", "organ", "side", "tp", "fp", "fn", *DISTANCES, *DIAGONALS]
 
 
 def _image_rows(
@@ -158,24 +159,26 @@ def _volume_rows(
         case = data.cases[index]
         _, truth = data.volume(case)
         truth, prediction = np.asarray(truth), predictions[case.case]
-        for value, organ in enumerate(data.classes[1:], start=1):
+        spacings = [None, case.spacing] if case.spacing else [None]
+        distances = np.full((len(data.classes) - 1, 2, 2), np.nan)
+        organs = range(1, len(data.classes))
+        distances[:, : len(spacings)] = hd95_of_organs(truth, prediction, organs, spacings)
+        diagonals = image_diagonal(case.shape), np.nan
+        if case.spacing:
+            diagonals = diagonals[0], image_diagonal(case.shape, case.spacing)
+        for value in organs:
             tp, fp, fn = organ_counts(truth, prediction, value)
-            voxels = hd95(truth == value, prediction == value)
-            metres = (
-                hd95(truth == value, prediction == value, case.spacing)
-                if case.spacing
-                else (np.nan, np.nan)
-            )
             rows.append(
                 {
                     "case": case.case,
                     "group": case.patient,
-                    "organ": organ,
+                    "organ": data.classes[value],
                     "side": "test",
                     "tp": tp,
                     "fp": fp,
                     "fn": fn,
-                    **dict(zip(DISTANCES, (*voxels, *metres), strict=True)),
+                    **dict(zip(DISTANCES, distances[value - 1].flatten(), strict=True)),
+                    **dict(zip(DIAGONALS, diagonals, strict=True)),
                 }
             )
     return rows

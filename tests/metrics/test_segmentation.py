@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from medpy.metric import binary as oracle
 
-from mednext.metrics.segmentation import POLICIES, dice, organ_counts
+from mednext.metrics.segmentation import POLICIES, dice, hausdorff, image_diagonal, organ_counts
 
 maps = arrays(np.uint8, (3, 4, 5), elements=st.integers(0, 3))
 NAN = float("nan")
@@ -45,6 +45,24 @@ def test_empty_masks(
     tp, fp, fn = np.array([0, 0, 0, 3]), np.array([5, 0, 0, 1]), np.array([0, 5, 0, 2])
     expected = [truth_empty, found_empty, both_empty, 2 * 3 / (2 * 3 + 1 + 2)]
     assert dice(tp, fp, fn, policy) == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "truth_empty", "found_empty", "both_empty"),
+    [("transunet", 0.0, 0.0, 0.0), ("nan", NAN, NAN, NAN), ("worst", 30.0, 30.0, NAN)],
+)
+def test_distance_of_empty_masks(
+    policy: str, truth_empty: float, found_empty: float, both_empty: float
+) -> None:
+    tp, fp, fn = np.array([0, 0, 0, 3]), np.array([5, 0, 0, 1]), np.array([0, 5, 0, 2])
+    distance = np.array([NAN, NAN, NAN, 2.5])
+    found = hausdorff(distance, tp, fp, fn, np.full(4, 30.0), policy)
+    assert found == pytest.approx([truth_empty, found_empty, both_empty, 2.5], nan_ok=True)
+
+
+def test_diagonal_from_corner_to_corner() -> None:
+    assert image_diagonal((3, 5, 7)) == pytest.approx((4 + 16 + 36) ** 0.5)
+    assert image_diagonal((3, 5, 7), (10, 2, 1)) == pytest.approx((400 + 64 + 36) ** 0.5)
 
 
 def test_an_unknown_policy_is_refused() -> None:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest, ttest_1samp
 
-from mednext.metrics.statistics import bootstrap, wilson
+from mednext.metrics.statistics import bootstrap, interval, wilson
 
 
 @given(st.integers(1, 500), st.data())
@@ -26,12 +28,11 @@ def mean_of(values: np.ndarray):  # type: ignore[no-untyped-def]
     return lambda rows: np.array([np.nanmean(values[rows])])
 
 
-def test_bootstrap_of_independent_cases_has_the_width_of_the_normal_interval() -> None:
+def test_bootstrap_of_independent_cases_spreads_like_the_mean() -> None:
     values = np.random.default_rng(0).normal(3, 2, size=400)
-    low, high = bootstrap([str(i) for i in range(400)], mean_of(values), seed=1, repeats=4000)
-    error = values.std() / math.sqrt(400)
-    assert low[0] == pytest.approx(values.mean() - 1.96 * error, abs=0.15 * error)
-    assert high[0] == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
+    draws = bootstrap([str(i) for i in range(400)], mean_of(values), seed=1, repeats=4000)
+    assert draws.shape == (4000, 1)
+    assert draws.std() == pytest.approx(values.std() / math.sqrt(400), rel=0.05)
 
 
 def test_copies_in_a_group_do_not_narrow_the_interval() -> None:
@@ -50,10 +51,101 @@ def test_the_seed_decides() -> None:
     assert not np.array_equal(first, bootstrap(groups, mean_of(values), seed=6))
 
 
-def test_undefined_draws_are_left_out() -> None:
-    def sometimes(rows: np.ndarray) -> np.ndarray:
-        return np.array([1.0 if 0 in rows else math.nan, math.nan])
+def test_an_unlimited_value_has_students_interval() -> None:
+    values = np.random.default_rng(3).gamma(2.0, size=25)
+    draws = bootstrap([str(i) for i in range(25)], mean_of(values), seed=0, repeats=20000)
+    expected = ttest_1samp(values, 0).confidence_interval()
+    found = interval(float(values.mean()), draws[:, 0], 25, limits=None)
+    assert found == pytest.approx((expected.low, expected.high), rel=0.02)
 
-    bounds = bootstrap(["a", "b", "c"], sometimes, seed=0)
-    assert bounds[:, 0].tolist() == [1.0, 1.0]
-    assert np.isnan(bounds[:, 1]).all()
+
+def test_a_proportion_of_independent_cases_has_nearly_wilsons_interval() -> None:
+    right = np.arange(500) < 460
+    draws = bootstrap([str(i) for i in range(500)], mean_of(right), seed=0, repeats=20000)
+    assert interval(0.92, draws[:, 0], 500) == pytest.approx(wilson(460, 500), abs=5e-4)
+
+
+@pytest.mark.parametrize("groups", [5, 20, 60])
+def test_all_right_is_not_certain(groups: int) -> None:
+    low, high = interval(1.0, np.ones(100), groups)
+    assert high == 1 and 0.3 < low < 1
+    # No more certain than Clopper and Pearson of as many independent trials.
+    assert low < binomtest(groups, groups).proportion_ci(0.95).low + 0.02
+
+
+def test_an_interval_needs_something_to_go_by() -> None:
+    some = np.array([0.5, 0.6, 0.7])
+    for value, draws, groups, limits in (
+        (0.6, some, 1, (0.0, 1.0)),
+        (math.nan, some, 9, (0.0, 1.0)),
+        (0.6, np.array([0.6, math.nan, math.nan]), 9, (0.0, 1.0)),
+        (3.0, np.full(3, 3.0), 9, None),
+    ):
+        assert all(math.isnan(v) for v in interval(value, draws, groups, limits))
+
+
+@given(st.floats(-1, 1), arrays(float, 20, elements=st.floats(-1, 1)), st.integers(2, 100))
+def test_an_interval_stays_inside_its_limits(value: float, draws: np.ndarray, n: int) -> None:
+    low, high = interval(value, draws, n, (-1.0, 1.0))
+    assert -1 <= low <= value + 1e-9 and value - 1e-9 <= high <= 1 and low < high
+
+
+def coverage(
+    draw: Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]],
+    truth: float,
+    limits: tuple[float, float] | None,
+    repeats: int = 600,
+) -> float:
+    """How often the interval of a mean holds the truth over simulated test sets."""
+    random = np.random.default_rng(7)
+    hits = 0
+    for number in range(repeats):
+        values, groups = draw(random)
+        draws = bootstrap(groups.tolist(), mean_of(values), seed=number, repeats=200)
+        low, high = interval(float(values.mean()), draws[:, 0], len(set(groups)), limits)
+        hits += low <= truth <= high
+    return hits / repeats
+
+
+def clustered(share: float, images: int, clusters: int, correlation: float):  # type: ignore[no-untyped-def]
+    """Right and wrong answers with the given correlation inside clusters of random size."""
+
+    def draw(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        groups = np.concatenate(
+            [np.arange(clusters), random.integers(clusters, size=images - clusters)]
+        )
+        easy = np.full(clusters, share)
+        if correlation:
+            scale = 1 / correlation - 1
+            easy = random.beta(share * scale, (1 - share) * scale, size=clusters)
+        return (random.random(images) < easy[groups]).astype(float), groups
+
+    return draw
+
+
+def skewed_dice(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """20 Dice values with a tail to the left, mean 8 / 9."""
+    return random.beta(8, 1, size=20), np.arange(20)
+
+
+def distances(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """HD95 of 20 patients with two frames each, mean 3."""
+    patient = np.repeat(random.normal(0, 0.5, 20), 2)
+    return 3 + patient + random.normal(0, 0.7, 40), np.repeat(np.arange(20), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("draw", "truth", "limits"),
+    [
+        (clustered(0.98, 496, 60, 0.05), 0.98, (0.0, 1.0)),
+        (clustered(0.90, 496, 60, 0.2), 0.90, (0.0, 1.0)),
+        (clustered(0.98, 496, 496, 0.0), 0.98, (0.0, 1.0)),
+        (clustered(0.90, 20, 20, 0.0), 0.90, (0.0, 1.0)),
+        (skewed_dice, 8 / 9, (0.0, 1.0)),
+        (distances, 3.0, None),
+    ],
+    ids=["496in60at98", "496in60at90", "496at98", "20at90", "dice20", "hd95of20"],
+)
+def test_coverage(draw, truth: float, limits: tuple[float, float] | None) -> None:  # type: ignore[no-untyped-def]
+    assert 0.92 <= coverage(draw, truth, limits) <= 0.98

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from medpy.metric import binary as oracle
 
-from mednext.metrics.surface import hd95
+from mednext.metrics.surface import hd95, hd95_of_organs
 
 masks = arrays(bool, (4, 6, 7), elements=st.booleans())
 spacings = st.one_of(
@@ -79,3 +82,44 @@ def test_without_a_surface_there_is_no_distance(empty: str) -> None:
     truth = full if empty == "prediction" else none
     found = full if empty == "truth" else none
     assert all(math.isnan(v) for v in hd95(truth, found))
+
+
+label_maps = arrays(np.uint8, (4, 6, 7), elements=st.integers(0, 4))
+
+
+@settings(deadline=None, max_examples=60)
+@given(label_maps, label_maps, spacings)
+def test_all_organs_at_once_are_each_alone(
+    truth: np.ndarray, found: np.ndarray, spacing: tuple[float, float, float] | None
+) -> None:
+    together = hd95_of_organs(truth, found, [3, 1, 4], [None, spacing])
+    for row, organ in enumerate([3, 1, 4]):
+        for column, steps in enumerate((None, spacing)):
+            inside, seen = truth == organ, found == organ
+            if not inside.any() or not seen.any():
+                assert np.isnan(together[row, column]).all()
+                continue
+            expected = oracle.hd95(seen, inside, voxelspacing=steps)
+            assert together[row, column, 0] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("patient", [1, 35, 62])
+def test_medpy_agrees_on_real_labels(local_data: Callable[[str], Path], patient: int) -> None:
+    """End-systole against end-diastole of one heart: real shapes, shifted and shrunk."""
+    folder = local_data("acdc") / "ACDC_training_volumes"
+    maps = []
+    for file in sorted(folder.glob(f"patient{patient:03d}_frame*.h5")):
+        with h5py.File(file) as stored:
+            maps.append(stored["label"][:])
+    truth, found = maps
+    spacings = (None, (10.0, 1.37, 1.37))
+    together = hd95_of_organs(truth, found, [1, 2, 3], spacings)
+    for row, organ in enumerate((1, 2, 3)):
+        for column, spacing in enumerate(spacings):
+            expected = oracle.hd95(found == organ, truth == organ, voxelspacing=spacing)
+            assert together[row, column, 0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_maps_of_different_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(2, 2\).*\(2, 3\)"):
+        hd95_of_organs(np.zeros((2, 2)), np.zeros((2, 3)), [1])

@@ -1,0 +1,102 @@
+"""Paired tests between two methods on the same cases, and how stable a ranking is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binomtest, norm, rankdata, wilcoxon
+
+
+def mcnemar_exact(first_right: np.ndarray, second_right: np.ndarray) -> float:
+    """Two-sided exact McNemar test (10.1007/BF02295996) of two classifiers on the same cases.
+
+    Args:
+        first_right: (N,) bool, the first method is right.
+        second_right: (N,) bool, the second one is.
+
+    Returns:
+        p; 1 if they differ nowhere.
+    """
+    only_first = int((first_right & ~second_right).sum())
+    differ = only_first + int((~first_right & second_right).sum())
+    return float(binomtest(only_first, differ).pvalue) if differ else 1.0
+
+
+def delong(
+    positive: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> tuple[float, float, float]:
+    """DeLong's test of two correlated areas under the ROC curve (10.2307/2531595).
+
+    Args:
+        positive: (N,) bool.
+        first: (N,) scores of one method, higher means positive.
+        second: (N,) scores of the other.
+
+    Returns:
+        the two areas and the two-sided p (1 if both order the cases alike, NaN without both
+        classes or with a single case of one).
+    """
+    n_pos, n_neg = int(positive.sum()), int((~positive).sum())
+    if min(n_pos, n_neg) < 2:
+        return math.nan, math.nan, math.nan
+    parts = [_placements(positive, scores) for scores in (first, second)]
+    areas = [float(of_pos.mean()) for of_pos, _ in parts]
+    on_pos = np.cov(np.stack([of_pos for of_pos, _ in parts]))
+    on_neg = np.cov(np.stack([of_neg for _, of_neg in parts]))
+    covariance = on_pos / n_pos + on_neg / n_neg
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    if variance <= 1e-15:
+        return areas[0], areas[1], 1.0 if areas[0] == areas[1] else math.nan
+    z = (areas[0] - areas[1]) / math.sqrt(variance)
+    return areas[0], areas[1], float(2 * norm.sf(abs(z)))
+
+
+def _placements(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the other class that each positive beats, and that each negative is beaten by."""
+    ranks = rankdata(scores)
+    pos, neg = scores[positive], scores[~positive]
+    of_pos = (ranks[positive] - rankdata(pos)) / len(neg)
+    of_neg = 1 - (ranks[~positive] - rankdata(neg)) / len(pos)
+    return of_pos, of_neg
+
+
+def wilcoxon_paired(first: np.ndarray, second: np.ndarray) -> float:
+    """Two-sided Wilcoxon signed-rank test over cases; 1 if all are equal, NaN without a pair.
+
+    Cases in which either value is NaN are left out.
+    """
+    known = ~(np.isnan(first) | np.isnan(second))
+    difference = np.asarray(first - second, dtype=np.float64)[known]
+    if len(difference) == 0:
+        return math.nan
+    if not difference.any():
+        return 1.0
+    return float(wilcoxon(difference).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm's step-down adjustment (10.2307/4615733); NaN stays NaN and is not counted."""
+    p = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(p.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = len(order) - np.arange(len(order))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
+    return adjusted
+
+
+def rank_shares(draws: np.ndarray, higher_is_better: bool = True) -> np.ndarray:
+    """How often each method has each rank over bootstrap draws; ties share the better rank.
+
+    Args:
+        draws: (R, M) values of M methods on the same R draws.
+        higher_is_better: direction of the metric.
+
+    Returns:
+        (M, M): share of the draws in which method i has rank j (0 is the best).
+    """
+    ranks = rankdata(-draws if higher_is_better else draws, method="min", axis=1).astype(int) - 1
+    methods = draws.shape[1]
+    return np.stack([np.bincount(r, minlength=methods) for r in ranks.T]) / len(draws)
