@@ -19,3 +19,4 @@ rule all:
         rules.tables.output,
         rules.figures.output,
         rules.datasets_table.output,
+        rules.comparisons.output,

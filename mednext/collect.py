@@ -68,7 +68,8 @@ def _run_rows(run: RunConfig, record: RunRecord, selection: str, file: Path) -> 
     return [MetricRow(**base, **value, status="ok", reason=None) for value in values]
 
 
-def _seed(*axes: object) -> int:
+def stream_seed(*axes: object) -> int:
+    """Seed of the random stream with these names."""
     digest = hashlib.sha256("\0".join(str(axis) for axis in axes).encode()).digest()
     return int.from_bytes(digest[:8], "little")
 
@@ -99,7 +100,7 @@ def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]
             )
 
         values = statistic(np.arange(len(cases)))
-        draws = bootstrap(groups, statistic, _seed("bootstrap", run.dataset))
+        draws = bootstrap(groups, statistic, stream_seed("bootstrap", run.dataset))
         for column, name in enumerate(names):
             limits = (-1.0, 1.0) if name == "mcc" else (0.0, 1.0)
             low, high = interval(values[column], draws[:, column], len(set(groups)), limits)
@@ -148,7 +149,7 @@ def _organ_rows(
     groups = cases.group.astype(str).tolist()
     statistic = _means(values)
     points = statistic(np.arange(len(cases)))
-    draws = bootstrap(groups, statistic, _seed("bootstrap", metric))
+    draws = bootstrap(groups, statistic, stream_seed("bootstrap", metric))
     limits = (0.0, 1.0) if metric is Metric.DICE else None
     bounds = [
         interval(p, d, len(set(groups)), limits) for p, d in zip(points, draws.T, strict=True)

@@ -32,10 +32,11 @@ def code_hash() -> str:
 
 @cache
 def folder_hash(*names: str, extra: bytes = b"") -> str:
-    """First 16 hex digits over all files of the named folders of the package, and ``extra``."""
+    """First 16 hex digits over the named files and folders of the package, and ``extra``."""
     digest = hashlib.sha256()
     for name in names:
-        for file in sorted((package_dir() / name).rglob("*")):
+        place = package_dir() / name
+        for file in [place] if place.is_file() else sorted(place.rglob("*")):
             if file.is_file() and file.suffix != ".pyc":
                 digest.update(str(file.relative_to(package_dir())).encode() + b"\0")
                 digest.update(file.read_bytes() + b"\0")

@@ -21,6 +21,7 @@ from mednext.files import write_csv, write_json
 
 Status = Literal["ok", "failed", "skipped", "pending"]
 CostVerdict = Literal["matches", "near", "off", "not printed"]
+PairedTest = Literal["mcnemar", "delong", "wilcoxon"]
 Verdict = Literal["reproduced", "higher", "lower", "inconclusive", "not comparable"]
 
 
@@ -144,6 +145,48 @@ class DatasetRow(Row):
     groups_on_two_sides: int
     data_hash: str
     split_hash: str
+
+
+class ComparisonRow(Row):
+    """One row of ``comparisons.csv``: two methods on the same test cases."""
+
+    profile: str
+    source: str
+    source_id: str
+    dataset: str
+    protocol: str
+    selection: str
+    seed: int
+    test: PairedTest
+    metric: Metric
+    method_a: str
+    method_b: str
+    value_a: float | None
+    value_b: float | None
+    p: float | None
+    """Two-sided, of this pair alone; None where the test is not defined."""
+    p_holm: float | None
+    """Adjusted for all pairs of the data set, protocol, selection, seed and test."""
+    n_cases: int
+    n_groups: int
+    note: str | None
+
+
+class RankRow(Row):
+    """One row of ``ranking.csv``: how often a method has a rank over resampled groups."""
+
+    profile: str
+    source: str
+    source_id: str
+    dataset: str
+    protocol: str
+    selection: str
+    seed: int
+    metric: Metric
+    method: str
+    rank: int
+    share: float
+    n_groups: int
 
 
 class RunRecord(Outcome):

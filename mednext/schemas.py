@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from mednext.config import DatasetSpec, MethodSpec, Profile, Recipe
 from mednext.files import write_json
-from mednext.results import CostRow, DatasetRow, MetricRow, RunRecord
+from mednext.results import ComparisonRow, CostRow, DatasetRow, MetricRow, RankRow, RunRecord
 
 MODELS: dict[str, type[BaseModel]] = {
     "profile": Profile,
@@ -17,6 +17,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "methods": MethodSpec,
     "recipes": Recipe,
     "metrics": MetricRow,
+    "comparisons": ComparisonRow,
+    "ranking": RankRow,
     "cost": CostRow,
     "datasets_table": DatasetRow,
     "run": RunRecord,

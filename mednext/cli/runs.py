@@ -21,6 +21,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     results = verbs.add_parser("results", help="gather result files")
     kinds = results.add_subparsers(required=True, metavar="WHAT")
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
+    add_verb(kinds, "compare", "comparisons.csv and ranking.csv from the same counts", _compare)
     explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
     explain.add_argument("figure", choices=["fig6", "fig8"])
 
@@ -44,6 +45,15 @@ def _collect(arguments: argparse.Namespace) -> None:
 
     profile = profile_of(arguments)
     collect(resolve_runs(profile), results_root(profile.profile) / "metrics.csv")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from mednext.compare import compare
+    from mednext.runs import resolve_runs
+
+    profile = profile_of(arguments)
+    root = results_root(profile.profile)
+    compare(resolve_runs(profile), root / "comparisons.csv", root / "ranking.csv")
 
 
 def _explain(arguments: argparse.Namespace) -> None:

@@ -60,9 +60,25 @@ rule metrics:
     conda:
         "../../environment.yml"
     params:
-        code=folder_hash("metrics"),
+        code=folder_hash("metrics", "collect.py"),
     shell:
         mednext("results collect")
+
+
+rule comparisons:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/comparisons.csv",
+        f"{RESULTS}/ranking.csv",
+    log:
+        f"{LOGS}/comparisons.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("metrics", "collect.py", "compare.py"),
+    shell:
+        mednext("results compare")
 
 
 rule explain_fig6:
