@@ -10,7 +10,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results test test-all lint format lock schemas
+.PHONY: help setup results test test-all lint format lock schemas bench
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ format: setup  ## rewrite code in the project's format
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+bench: setup  ## side-by-side timings into results/speed/ (minutes)
+	python benchmarks/speed/hd95.py
 
 schemas: setup  ## write workflow/schemas/*.json from the pydantic models
 	python -m mednext.schemas workflow/schemas

@@ -205,7 +205,12 @@ class RunRecord(Outcome):
     versions: dict[str, str]
     threads: int
     epochs_done: int
-    best_val_epoch: int | None
+    best_epochs: dict[str, int]
+    """Selection -> the epoch (from 1) whose weights it holds; ``last`` is not listed."""
+    micro_batch: int
+    """Images per forward pass; gradients were summed up to the batch size."""
+    memory_halvings: int
+    """How often the micro-batch was halved because the device was out of memory."""
     n_train: int
     n_val: int
     n_test: int

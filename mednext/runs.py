@@ -56,11 +56,14 @@ def resolve_run(
         classes=tuple(c.slug for c in spec.classes),
         epochs=run.epochs,
         batch_size=run.batch_size,
+        micro_batch=run.micro_batch,
         limit=run.limit,
         recipe={k: v for k, v in recipe.items() if k not in ("epochs", "batch_size")},
         threads=profile.threads,
         device=profile.device,
         deterministic=profile.deterministic,
+        precision=profile.precision,
+        compile=profile.compile,
         selections=profile.selections,
     )
 

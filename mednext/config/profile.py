@@ -14,8 +14,11 @@ from mednext.files import hash_json
 
 SourceKind = Literal["phantom", "local", "official"]
 Protocol = Literal["paper", "grouped"]
-Selection = Literal["last", "best_val"]
+Selection = Literal["last", "best_val", "best_test"]
+"""Which epoch's weights are judged: ``last`` is the headline; ``best_test`` is chosen by the test
+side itself and only an upper bound of what another choice could have given."""
 Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["fp32", "bf16", "fp16"]
 
 
 class SplitCounts(Strict):
@@ -39,6 +42,8 @@ class DatasetRun(Strict):
     img_size: int = Field(ge=32)
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
+    micro_batch: int | None = Field(default=None, ge=1)
+    """Images per forward pass where the batch does not fit the device; None: the whole batch."""
     limit: SplitCounts | None = None
     """Use only so many images (class proportions kept) or patients of each side."""
 
@@ -69,6 +74,10 @@ class Profile(Strict):
     """CPU threads of one training run; part of its identity, since sums depend on it."""
     device: Device = "auto"
     deterministic: bool = True
+    precision: Precision = "fp32"
+    """Of the forward pass in training; weights, sums and the evaluation are fp32."""
+    compile: bool = False
+    """torch.compile the networks for training."""
     selections: tuple[Selection, ...] = ("last", "best_val")
     datasets: dict[str, DatasetRun] = Field(min_length=1)
     figures: FigureCases = FigureCases()
@@ -99,11 +108,14 @@ class RunConfig(Strict):
     classes: tuple[str, ...]
     epochs: int
     batch_size: int
+    micro_batch: int | None = None
     limit: SplitCounts | None
     recipe: dict[str, Any]
     threads: int
     device: Device
     deterministic: bool
+    precision: Precision = "fp32"
+    compile: bool = False
     selections: tuple[Selection, ...]
 
     @property

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import stdev
+
+from scipy.stats import t
 
 from mednext.config import DatasetRun, Profile, load_datasets, load_methods, load_recipes
 from mednext.errors import UserError
 from mednext.report.spec import Column, TableSpec, reported
-from mednext.results import CostRow, DatasetRow, MetricRow
+from mednext.results import CostRow, DatasetRow, Metric, MetricRow
 
 PAPER_SIZE = 224
 MIN_SEEDS = 3
@@ -241,17 +245,43 @@ def _cell(
     known = [m for m in rows if m.value is not None]
     if not known:
         return Cell(printed)
-    count = len(known)
-    value = sum(m.value or 0.0 for m in known) / count * column.scale
-    # The mean over seeds of the intervals: each covers the sampling of the test cases.
-    lows = [m.ci_low for m in known if m.ci_low is not None]
-    highs = [m.ci_high for m in known if m.ci_high is not None]
-    low = sum(lows) / count * column.scale if len(lows) == count else None
-    high = sum(highs) / count * column.scale if len(highs) == count else None
+    value, low, high = over_seeds(known)
+    low = None if low is None else low * column.scale
+    high = None if high is None else high * column.scale
+    value *= column.scale
     verdict = "not comparable"
     if scale is None and printed:
-        verdict = judge(float(printed), value, low, high, count, column.scale / 100)
+        verdict = judge(float(printed), value, low, high, len(known), column.scale / 100)
     return Cell(printed, value, low, high, known[0].n_cases, verdict)
+
+
+def over_seeds(rows: Sequence[MetricRow]) -> tuple[float, float | None, float | None]:
+    """Mean over seeds and its interval, in the unit of ``metrics.csv``.
+
+    Two uncertainties, added as squares: the test cases, which all seeds share (the mean half-width
+    of the intervals), and the seeds (Student's interval of their mean). One seed shows nothing of
+    the latter: its interval is that of the test cases alone.
+    """
+    values = [row.value for row in rows if row.value is not None]
+    count = len(values)
+    mean = sum(values) / count
+    known = [
+        (row.value - row.ci_low, row.ci_high - row.value)
+        for row in rows
+        if row.value is not None and row.ci_low is not None and row.ci_high is not None
+    ]
+    if len(known) < count:
+        return mean, None, None
+    below, above = (sum(halves) / count for halves in zip(*known, strict=True))
+    seeds = 0.0
+    if count > 1:
+        seeds = float(t.ppf(0.975, count - 1)) * stdev(values) / math.sqrt(count)
+    low = mean - math.hypot(below, seeds)
+    high = mean + math.hypot(above, seeds)
+    if str(rows[0].metric).startswith("hd95"):
+        return mean, low, high
+    least = -1.0 if rows[0].metric == Metric.MCC else 0.0
+    return mean, max(least, low), min(1.0, high)
 
 
 def _shown(row: MetricRow, column: Column, view: View) -> bool:

@@ -116,6 +116,10 @@ def headings(table: Table, form: Form) -> tuple[str, list[str]]:
             "PHANTOM (synthetic) data: these numbers say nothing about the paper or its methods."
         )
     view = table.view
+    if view.selection == "best_test":
+        lines.append(
+            "UPPER BOUND, not a result: the epoch was chosen by its score on the test side itself."
+        )
     what = f"Protocol {view.protocol}, weights of selection {view.selection}, "
     task_view = (
         f"empty-mask policy {view.policy}"

@@ -22,6 +22,7 @@ VIEWS = (
     View(),
     View(protocol="grouped"),
     View(selection="best_val"),
+    View(selection="best_test"),
     View(orientation="disease"),
     View(policy="nan"),
     View(policy="worst"),

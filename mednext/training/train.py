@@ -8,13 +8,13 @@ import time
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from mednext.config import RunConfig, benchmarks_dir
 from mednext.datasets.load import load
@@ -25,24 +25,25 @@ from mednext.models.registry import create_model
 from mednext.provenance import code_hash, env_hash, git_state, machine, versions
 from mednext.results import RunRecord, read_run, write_run
 from mednext.training import checkpoint
-from mednext.training.batches import (
-    AUGMENT,
-    Data,
-    batch_count,
-    ordered_batches,
-    side_rows,
-    train_batches,
-)
-from mednext.training.losses import LOSSES
+from mednext.training.batches import AUGMENT, Data, batch_count, side_rows, train_batches
 from mednext.training.progress import bar, epoch_line
 from mednext.training.schedule import SCHEDULES, factor
 from mednext.training.seeds import pick_device, prepare_torch, seed_of
+from mednext.training.step import OPTIMIZERS, Stepper
+from mednext.training.validate import validate
 
-OPTIMIZERS: dict[str, type[torch.optim.Adam]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-}
 Weights = dict[str, Tensor]
+WATCHED = {"best_val": "val", "best_test": "test"}
+"""Selection -> the side whose score chooses the epoch."""
+COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_score", "images_per_s", "seconds")
+
+
+class Best(TypedDict):
+    """The epoch of the highest score on one side; the first of equals."""
+
+    score: float
+    epoch: int
+    weights: Weights
 
 
 @dataclass
@@ -51,9 +52,8 @@ class State:
 
     epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
-    best_score: float = -math.inf
-    best_epoch: int | None = None
-    best: Weights | None = None
+    best: dict[str, Best] = field(default_factory=dict)
+    """Selection -> the best epoch so far."""
     seconds: float = 0.0
 
 
@@ -79,7 +79,8 @@ def train(run: RunConfig) -> RunRecord:
     file = paths.work / f"{run.config_hash}-{code_hash()}" / "checkpoint.pt"
     with checkpoint.exclusive(paths.work):
         record = finished(paths, identity) or _train(run, data, paths, file, identity)
-        if paths.work.is_dir():
+        # The last good checkpoint of a training that failed stays, to look at.
+        if record.status == "ok" and paths.work.is_dir():
             shutil.rmtree(paths.work)
     return record
 
@@ -131,144 +132,103 @@ def _train(
     model = create_model(
         run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
     ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(run, model)
+    stepper = Stepper(run, model, device)
     state = State()
     stored = checkpoint.restore(file, identity)
     if stored is not None:
         model.load_state_dict(stored["model"])
-        optimizer.load_state_dict(stored["optimizer"])
+        stepper.load_state_dict(stored["stepper"])
         state = State(**stored["state"])
     title = f"{run.dataset}/{run.method}/seed{run.seed}"
     reason = None
     while state.epoch < run.epochs and reason is None:
         begun = time.perf_counter()
-        loss = train_epoch(run, data, model, optimizer, device, state.epoch, title)
+        loss = train_epoch(run, data, stepper, state.epoch, title)
         if not math.isfinite(loss):
             reason = f"diverged: the training loss was {loss} in epoch {state.epoch + 1}"
             break
         trained = time.perf_counter() - begun
-        val_loss, score = validate(run, data, model, device)
+        scores = {side: validate(run, data, stepper, side) for side in _watched(run)}
         state.epoch += 1
-        if score > state.best_score:
-            state.best_score, state.best_epoch = score, state.epoch
-            state.best = _weights(model)
+        _keep_best(run, state, {side: score for side, (_, score) in scores.items()}, model)
         seconds = time.perf_counter() - begun
         state.seconds += seconds
         row = {
             "epoch": state.epoch,
-            "lr": optimizer.param_groups[0]["lr"],
+            "lr": stepper.optimizer.param_groups[0]["lr"],
             "train_loss": loss,
-            "val_loss": val_loss,
-            "val_score": score,
+            "val_loss": scores["val"][0],
+            "val_score": scores["val"][1],
             "images_per_s": len(side_rows(data, "train")) / trained,
             "seconds": seconds,
         }
         state.history.append(row)
-        parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+        parts = {"model": model.state_dict(), "stepper": stepper.state_dict()}
         checkpoint.save(file, {"identity": identity, "state": vars(state), **parts})
         epoch_line(title, row, run.epochs)
     if reason is None and not all(bool(v.isfinite().all()) for v in model.state_dict().values()):
         reason = "diverged: weights are not finite after the last step"
-    return _record(run, data, model, paths, state, reason, device, identity)
+    return _record(run, data, stepper, paths, state, reason, identity)
 
 
-def make_optimizer(run: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimiser over all parameters."""
-    kind = OPTIMIZERS[run.recipe["optimizer"]]
-    options: dict[str, Any] = {k: run.recipe[k] for k in ("lr", "eps", "weight_decay")}
-    options["betas"] = tuple(run.recipe["betas"])
-    return kind(model.parameters(), fused=True, **options)
+def _watched(run: RunConfig) -> list[str]:
+    """Sides to look at after each epoch: the validation side always, the test side on request."""
+    return ["val"] + [s for name, s in WATCHED.items() if name in run.selections and s != "val"]
 
 
-def train_epoch(
-    run: RunConfig,
-    data: Data,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    device: torch.device,
-    epoch: int,
-    title: str,
-) -> float:
+def _keep_best(
+    run: RunConfig, state: State, scores: dict[str, float], model: torch.nn.Module
+) -> None:
+    for selection, side in WATCHED.items():
+        if selection not in run.selections or math.isnan(scores[side]):
+            continue
+        if selection not in state.best or scores[side] > state.best[selection]["score"]:
+            state.best[selection] = Best(
+                score=scores[side], epoch=state.epoch, weights=_weights(model)
+            )
+
+
+def train_epoch(run: RunConfig, data: Data, stepper: Stepper, epoch: int, title: str) -> float:
     """One pass over the training side; returns the mean loss of its batches."""
-    model.train()
+    stepper.model.train()
     # What a network draws by itself (dropout) must not depend on where training was continued.
     torch.manual_seed(seed_of(run.seed, run.dataset, epoch, "network"))
     per_epoch = batch_count(len(side_rows(data, "train")), run)
-    loss_of = LOSSES[run.recipe["loss"]]
     losses = []
     batches = bar(train_batches(data, run, epoch), per_epoch, f"{title} epoch {epoch + 1}")
     for number, (images, labels) in enumerate(batches):
-        rate = factor(
+        rate = run.recipe["lr"] * factor(
             run.recipe["schedule"],
             epoch * per_epoch + number,
             run.epochs * per_epoch,
             run.recipe["warmup_fraction"],
         )
-        for group in optimizer.param_groups:
-            group["lr"] = run.recipe["lr"] * rate
-        loss = loss_of(model(images.to(device)), labels.to(device))
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
+        losses.append(stepper.step(images, labels, rate))
     return float(np.mean(losses))
 
 
-@torch.no_grad()
-def validate(
-    run: RunConfig, data: Data, model: nn.Module, device: torch.device
-) -> tuple[float, float]:
-    """Loss and score on the validation side, (nan, nan) without one.
-
-    The score is the accuracy, or the mean Dice of the organs over all slices together.
-    """
-    rows = side_rows(data, "val")
-    if len(rows) == 0:
-        return math.nan, math.nan
-    model.eval()
-    loss_of = LOSSES[run.recipe["loss"]]
-    losses = []
-    classes = len(run.classes)
-    confusion = torch.zeros(classes * classes, dtype=torch.int64)
-    for images, labels in ordered_batches(data, run, rows):
-        logits = model(images.to(device)).cpu()
-        losses.append(loss_of(logits, labels).item() * len(labels))
-        pairs = labels.flatten() * classes + logits.argmax(1).flatten()
-        confusion += torch.bincount(pairs, minlength=classes * classes)
-    table = confusion.reshape(classes, classes).double()
-    hits = table.diagonal()
-    if run.task == "classification":
-        score = hits.sum() / table.sum()
-    else:
-        score = (2 * hits / (table.sum(0) + table.sum(1)).clamp(min=1))[1:].mean()
-    return sum(losses) / len(rows), float(score)
-
-
-def _weights(model: nn.Module) -> Weights:
+def _weights(model: torch.nn.Module) -> Weights:
     return {k: v.detach().cpu().clone().contiguous() for k, v in model.state_dict().items()}
 
 
 def _record(
     run: RunConfig,
     data: Data,
-    model: nn.Module,
+    stepper: Stepper,
     paths: RunPaths,
     state: State,
     reason: str | None,
-    device: torch.device,
     identity: dict[str, str],
 ) -> RunRecord:
     """Write weights, history and, last of all, ``run.json``."""
     weights: dict[str, Weights] = {}
     if reason is None:
-        weights["last"] = _weights(model)
-        if state.best is not None and "best_val" in run.selections:
-            weights["best_val"] = deepcopy(state.best)
+        weights["last"] = _weights(stepper.model)
+        weights |= {name: deepcopy(best["weights"]) for name, best in state.best.items()}
     for selection, tensors in weights.items():
         with atomic_path(paths.weights(selection)) as part:
             save_file(tensors, part)
-    columns = ["epoch", "lr", "train_loss", "val_loss", "val_score", "images_per_s", "seconds"]
-    write_csv(paths.history, pd.DataFrame(state.history, columns=columns))
+    write_csv(paths.history, pd.DataFrame(state.history, columns=list(COLUMNS)))
     commit, dirty = git_state()
     record = RunRecord(
         status="ok" if reason is None else "failed",
@@ -281,12 +241,14 @@ def _record(
         env_hash=env_hash(),
         git_commit=commit,
         git_dirty=dirty,
-        device=str(device),
+        device=str(stepper.device),
         machine=dict(machine()),
         versions=versions(),
         threads=run.threads,
         epochs_done=state.epoch,
-        best_val_epoch=state.best_epoch,
+        best_epochs={name: best["epoch"] for name, best in state.best.items()},
+        micro_batch=stepper.micro_batch,
+        memory_halvings=stepper.halvings,
         n_train=len(side_rows(data, "train")),
         n_val=len(side_rows(data, "val")),
         n_test=len(side_rows(data, "test")),

@@ -71,7 +71,7 @@ def bad_row(method: str, status: str, reason: str, **changes: Any) -> MetricRow:
 def metric_rows(source: str = "local") -> list[MetricRow]:
     """MedNeXt with three seeds, ResNet18 failed, ConvNeXt-T skipped; both segmenters ran."""
     rows = []
-    for seed, accuracy in enumerate((0.98, 0.985, 0.99)):
+    for seed, accuracy in enumerate((0.983, 0.985, 0.987)):
         numbers = {"precision": 0.99, "recall": 0.90, "f1": 0.99, "accuracy": accuracy, "auc": 0.5}
         for target in ("non_disease", "disease"):
             for name, value in numbers.items():

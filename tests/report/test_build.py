@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from mednext.errors import UserError
-from mednext.report.build import Table, View, build, data_difference, judge, scale_difference
+from mednext.report.build import (
+    Table,
+    View,
+    build,
+    data_difference,
+    judge,
+    over_seeds,
+    scale_difference,
+)
 from mednext.report.spec import load_tables
 from mednext.results import MetricRow
 
@@ -100,8 +108,22 @@ def test_too_little_data_is_not_comparable() -> None:
 def test_seeds_are_averaged() -> None:
     table = _table(metric_rows())
     cell = next(line for line in table.lines if line.slug == "mednext").cells["accuracy_pct"]
-    # (98.0 + 98.5 + 99.0) / 3, each with half a point on either side
-    assert (cell.value, cell.low, cell.high) == pytest.approx((98.5, 98.0, 99.0))
+    # (98.3 + 98.5 + 98.7) / 3; half a point for the cases, and for three seeds with a standard
+    # deviation of 0.2 another 4.3027 * 0.2 / sqrt(3) = 0.4968: together 0.7049
+    assert (cell.value, cell.low, cell.high) == pytest.approx((98.5, 97.7951, 99.2049), abs=1e-4)
+
+
+def test_one_seed_has_the_interval_of_its_cases() -> None:
+    row = metric_row(value=0.99, ci_low=0.97, ci_high=0.995)
+    assert over_seeds([row]) == pytest.approx((0.99, 0.97, 0.995))
+
+
+def test_seeds_that_differ_widely_stay_inside_the_possible() -> None:
+    rows = [metric_row(seed=s, value=v, ci_low=v, ci_high=v) for s, v in enumerate((0.9, 1.0))]
+    # Student's quantile for one degree of freedom is 12.7
+    mean, low, high = over_seeds(rows)
+    assert mean == pytest.approx(0.95) and low == pytest.approx(0.95 - 12.706 * 0.05, abs=1e-3)
+    assert high == 1.0
 
 
 def test_a_missing_interval_is_not_taken_for_a_narrow_one() -> None:

@@ -65,7 +65,7 @@ def test_side_by_side_strings(local: Path) -> None:
         "**100** → 99.00 [98.50, 99.50] ▼",
         "<u>96.75</u> → 90.00 [89.50, 90.50] ▼",
         "**98.35** → 99.00 [98.50, 99.50] ▲",
-        "**98.39** → 98.50 [98.00, 99.00] ✓",
+        "**98.39** → 98.50 [97.80, 99.20] ✓",
         "**0.9988** → 0.5000 [0.4950, 0.5050] ▼",
     ]
     assert rows["ResNet18 [24]"][0] == "11.69 → 11.69 ✓"
@@ -79,14 +79,10 @@ def test_side_by_side_strings(local: Path) -> None:
 
 def test_side_by_side_csv_numbers(local: Path) -> None:
     row = next(r for r in read(local / "table2.csv") if r["slug"] == "mednext")
-    names = ("reproduced", "ci_low", "ci_high", "n", "verdict")
-    assert [row[f"accuracy_pct_{n}"] for n in names] == [
-        "98.5",
-        "98.0",
-        "99.0",
-        "496",
-        "reproduced",
-    ]
+    names = ("reproduced", "n", "verdict")
+    assert [row[f"accuracy_pct_{n}"] for n in names] == ["98.5", "496", "reproduced"]
+    bounds = float(row["accuracy_pct_ci_low"]), float(row["accuracy_pct_ci_high"])
+    assert bounds == pytest.approx((97.7951, 99.2049), abs=1e-4)
     assert row["params_m_verdict"] == "matches"
     row = next(r for r in read(local / "table2.csv") if r["slug"] == "resnet50")
     assert (row["status"], row["reason"]) == (
@@ -125,15 +121,16 @@ def test_best_and_second_of_the_reproduced_table(local: Path) -> None:
 def test_ties_share_a_rank(local: Path) -> None:
     root = local.parent
     rows = [
-        r.model_copy(update={"value": 0.9}) if r.task == "segmentation" else r
+        r.model_copy(update={"value": 0.9, "ci_low": 0.87, "ci_high": 0.93})
+        if r.task == "segmentation"
+        else r
         for r in metric_rows()
     ]
     write_rows(root / "metrics.csv", MetricRow, rows)
     write_tables(make_profile(), local)
     shown = rows_of((local / "reproduced" / "table6.md").read_text())
     assert {shown[name][2] for name in ("MedUNeXt (Ours)", "UNet [55]")} == {
-        "**90.00** [87.00, 93.00]",
-        "**90.00** [77.00, 83.00]",
+        "**90.00** [87.00, 93.00]"
     }
 
 

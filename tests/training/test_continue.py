@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from torch import nn
+import torch
 
 from mednext.config import RunConfig
 from mednext.errors import UserError
@@ -16,6 +16,7 @@ from mednext.results import RunRecord
 from mednext.training import train as engine
 from mednext.training.batches import batch_count, train_batches
 from mednext.training.evaluate import evaluate, paths_of, predict
+from mednext.training.step import Stepper
 
 Tiny = Callable[..., RunConfig]
 
@@ -30,7 +31,7 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
 
     def stopped(*arguments: Any) -> float:
         loss = whole(*arguments)
-        if arguments[5] == stop:
+        if arguments[3] == stop:
             raise Stopped
         return loss
 
@@ -53,7 +54,7 @@ def test_continued_is_bit_for_bit_undisturbed(
     whole = engine.train_epoch
 
     def counted(*arguments: Any) -> float:
-        epochs.append(arguments[5])
+        epochs.append(arguments[3])
         return whole(*arguments)
 
     monkeypatch.setattr(engine, "train_epoch", counted)
@@ -61,7 +62,7 @@ def test_continued_is_bit_for_bit_undisturbed(
     assert epochs == list(range(stop, 3))
     assert continued.weights == undisturbed.weights
     assert set(continued.weights) == {"last", "best_val"}
-    assert continued.best_val_epoch == undisturbed.best_val_epoch
+    assert continued.best_epochs == undisturbed.best_epochs
     assert pd.read_csv(paths_of(run).history).epoch.tolist() == [1, 2, 3]
     assert not paths_of(run).work.exists()
 
@@ -70,15 +71,48 @@ def test_the_best_epoch_is_the_first_of_equals(tiny: Tiny, monkeypatch: pytest.M
     scores = iter([0.5, 0.75, 0.75])
     monkeypatch.setattr(engine, "validate", lambda *a: (1.0, next(scores)))
     record = engine.train(tiny("classification"))
-    assert record.best_val_epoch == 2
+    assert record.best_epochs == {"best_val": 2}
     assert record.weights["best_val"] != record.weights["last"]
+
+
+def test_the_best_on_the_test_side_is_kept_on_request(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"val": iter([0.5, 0.9, 0.7]), "test": iter([0.8, 0.6, 0.7])}
+    monkeypatch.setattr(engine, "validate", lambda r, d, s, side: (1.0, next(scores[side])))
+    record = engine.train(tiny("classification", selections=("last", "best_val", "best_test")))
+    assert record.best_epochs == {"best_val": 2, "best_test": 1}
+    assert len(set(record.weights.values())) == 3
+
+
+def test_the_test_side_is_not_looked_at_without_request(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides: list[str] = []
+    monkeypatch.setattr(engine, "validate", lambda r, d, s, side: sides.append(side) or (1.0, 0.5))
+    engine.train(tiny("classification"))
+    assert sides == ["val"] * 3
+
+
+def test_a_failed_run_keeps_its_last_good_checkpoint(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = engine.train_epoch
+    monkeypatch.setattr(engine, "train_epoch", lambda *a: whole(*a) if a[3] < 2 else math.nan)
+    run = tiny("classification")
+    record = engine.train(run)
+    assert record.status == "failed" and record.epochs_done == 2
+    (file,) = paths_of(run).work.rglob("checkpoint.pt")
+    kept = torch.load(file, weights_only=True)
+    assert kept["state"]["epoch"] == 2
+    assert all(v.isfinite().all() for v in kept["model"].values())
 
 
 def test_without_a_validation_side_there_is_no_best(tiny: Tiny) -> None:
     run = tiny("classification", val=False)
     record = engine.train(run)
     assert record.status == "ok" and record.n_val == 0
-    assert set(record.weights) == {"last"} and record.best_val_epoch is None
+    assert set(record.weights) == {"last"} and record.best_epochs == {}
     predict(run)
     evaluate(run)
     assert len(pd.read_csv(paths_of(run).cases("last"))) == 4
@@ -110,8 +144,8 @@ def test_batches_depend_on_the_epoch_and_on_nothing_else(tiny: Tiny) -> None:
 def test_weights_that_are_not_finite_are_a_failure(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(run: RunConfig, data: object, model: nn.Module, *rest: object) -> float:
-        next(model.parameters()).data.fill_(math.inf)
+    def spoil(run: RunConfig, data: object, stepper: Stepper, *rest: object) -> float:
+        next(stepper.model.parameters()).data.fill_(math.inf)
         return 0.5
 
     run = tiny("classification", epochs=1)
