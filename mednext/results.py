@@ -216,6 +216,8 @@ class RunRecord(Outcome):
     n_test: int
     wall_seconds: float
     """Training time summed over all continued parts."""
+    epoch_seconds: list[float]
+    """Of each epoch, its validation included."""
     weights: dict[str, str]
     """Selection -> SHA-256 of its weights file."""
 

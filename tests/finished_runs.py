@@ -61,6 +61,7 @@ def trained(run: RunConfig, cases: pd.DataFrame | None = None, **changes: Any) -
         "memory_halvings": 0,
         **dict.fromkeys(("n_train", "n_val", "n_test"), 1),
         "wall_seconds": 1.0,
+        "epoch_seconds": [1.0],
         "weights": {"last": "0" * 64},
     }
     write_run(paths(run).run_json, RunRecord(**{**values, **changes}))

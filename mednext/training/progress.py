@@ -18,13 +18,15 @@ def bar(batches: Iterable[T], total: int, title: str) -> Iterator[T]:
     yield from tqdm(batches, total=total, desc=title, disable=quiet, leave=False, unit="batch")
 
 
-def epoch_line(title: str, row: dict[str, float], epochs: int) -> None:
-    """Print loss, validation score, speed and the time that is left."""
+def epoch_line(
+    title: str, row: dict[str, float], epochs: int, images_per_s: float, seconds: float
+) -> None:
+    """Print loss, validation score, training speed and the time left if epochs take ``seconds``."""
     done = int(row["epoch"])
-    left = timedelta(seconds=round(row["seconds"] * (epochs - done)))
+    left = timedelta(seconds=round(seconds * (epochs - done)))
     score = "" if row["val_score"] != row["val_score"] else f" val {row['val_score']:.4f}"
     print(
         f"{title} epoch {done}/{epochs} loss {row['train_loss']:.4f}{score}"
-        f" {row['images_per_s']:.1f} images/s, {left} left",
+        f" {images_per_s:.1f} images/s, {left} left",
         flush=True,
     )

@@ -35,7 +35,7 @@ from mednext.training.validate import validate
 Weights = dict[str, Tensor]
 WATCHED = {"best_val": "val", "best_test": "test"}
 """Selection -> the side whose score chooses the epoch."""
-COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_score", "images_per_s", "seconds")
+COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_score")
 
 
 class Best(TypedDict):
@@ -54,7 +54,8 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Best] = field(default_factory=dict)
     """Selection -> the best epoch so far."""
-    seconds: float = 0.0
+    seconds: list[float] = field(default_factory=list)
+    """Of each epoch; no part of the history, which is the same however often it was continued."""
 
 
 def train(run: RunConfig) -> RunRecord:
@@ -151,21 +152,19 @@ def _train(
         scores = {side: validate(run, data, stepper, side) for side in _watched(run)}
         state.epoch += 1
         _keep_best(run, state, {side: score for side, (_, score) in scores.items()}, model)
-        seconds = time.perf_counter() - begun
-        state.seconds += seconds
+        state.seconds.append(round(time.perf_counter() - begun, 3))
         row = {
             "epoch": state.epoch,
             "lr": stepper.optimizer.param_groups[0]["lr"],
             "train_loss": loss,
             "val_loss": scores["val"][0],
             "val_score": scores["val"][1],
-            "images_per_s": len(side_rows(data, "train")) / trained,
-            "seconds": seconds,
         }
         state.history.append(row)
         parts = {"model": model.state_dict(), "stepper": stepper.state_dict()}
         checkpoint.save(file, {"identity": identity, "state": vars(state), **parts})
-        epoch_line(title, row, run.epochs)
+        speed = len(side_rows(data, "train")) / trained
+        epoch_line(title, row, run.epochs, speed, state.seconds[-1])
     if reason is None and not all(bool(v.isfinite().all()) for v in model.state_dict().values()):
         reason = "diverged: weights are not finite after the last step"
     return _record(run, data, stepper, paths, state, reason, identity)
@@ -252,7 +251,8 @@ def _record(
         n_train=len(side_rows(data, "train")),
         n_val=len(side_rows(data, "val")),
         n_test=len(side_rows(data, "test")),
-        wall_seconds=round(state.seconds, 3),
+        wall_seconds=round(sum(state.seconds), 3),
+        epoch_seconds=state.seconds,
         weights={s: sha256_file(paths.weights(s)) for s in weights},
     )
     write_run(paths.run_json, record)
