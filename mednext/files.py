@@ -39,6 +39,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
         part.chmod(0o666 & ~_umask())
         part.replace(target)
         _fsync_folder(target.parent)
+    except OSError as error:
+        if error.filename is None:  # as of a full disk: say at least what was being written
+            error.filename = str(target)
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -61,6 +65,12 @@ def write_text(target: Path, text: str) -> None:
     """Write ``text`` as UTF-8, atomically."""
     with atomic_path(target) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write ``content``, atomically."""
+    with atomic_path(target) as part:
+        part.write_bytes(content)
 
 
 def write_json(target: Path, value: Any) -> None:

@@ -1,19 +1,21 @@
 """The command line: one verb per step of the pipeline, thin over the library.
 
 Each module registers the verbs of one part of the pipeline and imports what is heavy only when a
-verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 2 bad input (one
-message).
+verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 2 bad input, 3 no
+room to write (each with one message).
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 
 from mednext.cli import cost, datasets, models, render, runs
 from mednext.errors import UserError
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PARTS = (datasets, models, runs, cost, render)
 
 
@@ -25,6 +27,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        full = UserError(
+            "a file could not be written",
+            file=error.filename,
+            found=error.strerror,
+            remedy="make room on this disk and repeat the command; nothing finished is lost",
+        )
+        print(f"error: {full}", file=sys.stderr)
+        return 3
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,13 +13,18 @@ from typing import Any
 import torch
 
 from mednext.errors import UserError
-from mednext.files import atomic_path
+from mednext.files import write_bytes
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` over ``path``; a kill at any moment leaves the old or the new file."""
-    with atomic_path(path) as part:
-        torch.save(state, part)
+    """Write ``state`` over ``path``; a kill at any moment leaves the old or the new file.
+
+    Raises:
+        OSError: the disk is full. (torch's own writer would hide it in a RuntimeError.)
+    """
+    content = io.BytesIO()
+    torch.save(state, content)
+    write_bytes(path, content.getvalue())
 
 
 def restore(path: Path, identity: dict[str, str]) -> dict[str, Any] | None:

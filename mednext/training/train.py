@@ -13,13 +13,13 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mednext.config import RunConfig, benchmarks_dir
 from mednext.datasets.load import load
 from mednext.errors import UserError
-from mednext.files import atomic_path, sha256_file, write_csv
+from mednext.files import sha256_file, write_bytes, write_csv
 from mednext.layout import RunPaths
 from mednext.models.registry import create_model
 from mednext.provenance import code_hash, env_hash, git_state, machine, versions
@@ -225,8 +225,7 @@ def _record(
         weights["last"] = _weights(stepper.model)
         weights |= {name: deepcopy(best["weights"]) for name, best in state.best.items()}
     for selection, tensors in weights.items():
-        with atomic_path(paths.weights(selection)) as part:
-            save_file(tensors, part)
+        write_bytes(paths.weights(selection), save(tensors))
     write_csv(paths.history, pd.DataFrame(state.history, columns=list(COLUMNS)))
     commit, dirty = git_state()
     record = RunRecord(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -112,6 +113,29 @@ def test_a_killed_run_continues_to_the_same_bits(
     assert resumed.weights == undisturbed.weights
     history = pd.read_csv(run_paths(run).history)
     assert history.epoch.tolist() == [1, 2, 3]
+
+
+def test_without_room_nothing_is_half_written(runs: dict[str, RunConfig]) -> None:
+    """The limit on file sizes fails a write as a full disk does, in the middle."""
+    run = runs["sars_cov2_ct"]
+    undisturbed = engine.train(run)
+    run_paths(run).run_json.unlink()
+    limit = 1_000_000  # less than a checkpoint
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    command = [sys.executable, "-m", "mednext", "train", "--configfile", "tiny.yaml"]
+    command += ["--dataset", "sars_cov2_ct"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    full = subprocess.run(command, preexec_fn=no_room, capture_output=True, text=True, env=env)
+    assert full.returncode == 3
+    assert "checkpoint.pt" in full.stderr and "make room" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert not run_paths(run).run_json.exists()
+    assert not list(results_root("tiny").rglob("*.part*"))
+    subprocess.run(command, env=env, check=True)
+    assert engine.read_run(run_paths(run).run_json).weights == undisturbed.weights
 
 
 def test_a_diverged_run_is_a_failed_row(
