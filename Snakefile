@@ -10,6 +10,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/gate.smk"
 
 
 rule all:
@@ -20,3 +21,4 @@ rule all:
         rules.figures.output,
         rules.datasets_table.output,
         rules.comparisons.output,
+        rules.probes.output,

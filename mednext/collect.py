@@ -48,6 +48,7 @@ def _run_rows(run: RunConfig, record: RunRecord, selection: str, file: Path) -> 
         "method": run.method,
         "seed": run.seed,
         "config_hash": record.config_hash,
+        "setting_hash": RunConfig.model_validate(record.config).setting_hash,
         "data_hash": record.data_hash,
         "split_hash": record.split_hash,
         "code_hash": record.code_hash,

@@ -88,6 +88,8 @@ class MetricRow(Outcome):
     n_cases: int | None
     n_groups: int | None
     config_hash: str
+    setting_hash: str
+    """As ``config_hash``, without seed, threads and device: equal for runs that should agree."""
     data_hash: str | None
     split_hash: str | None
     code_hash: str
@@ -170,6 +172,14 @@ class ComparisonRow(Row):
     n_cases: int
     n_groups: int
     note: str | None
+
+
+class ProbeRow(Row):
+    """One row of ``probes.csv``: one sample of an untrained network's output."""
+
+    method: str
+    position: int
+    value: float
 
 
 class RankRow(Row):

@@ -9,7 +9,16 @@ from pydantic import BaseModel
 
 from mednext.config import DatasetSpec, MethodSpec, Profile, Recipe
 from mednext.files import write_json
-from mednext.results import ComparisonRow, CostRow, DatasetRow, MetricRow, RankRow, RunRecord
+from mednext.gate import GateRules
+from mednext.results import (
+    ComparisonRow,
+    CostRow,
+    DatasetRow,
+    MetricRow,
+    ProbeRow,
+    RankRow,
+    RunRecord,
+)
 
 MODELS: dict[str, type[BaseModel]] = {
     "profile": Profile,
@@ -19,6 +28,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "metrics": MetricRow,
     "comparisons": ComparisonRow,
     "ranking": RankRow,
+    "probes": ProbeRow,
+    "gate": GateRules,
     "cost": CostRow,
     "datasets_table": DatasetRow,
     "run": RunRecord,

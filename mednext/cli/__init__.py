@@ -1,8 +1,8 @@
 """The command line: one verb per step of the pipeline, thin over the library.
 
 Each module registers the verbs of one part of the pipeline and imports what is heavy only when a
-verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 2 bad input, 3 no
-room to write (each with one message).
+verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 1 what a verb found
+is bad (``gate``), 2 bad input, 3 no room to write (the last two with one message).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import errno
 import sys
 from collections.abc import Sequence
 
-from mednext.cli import cost, datasets, models, render, runs
+from mednext.cli import cost, datasets, gate, models, render, runs
 from mednext.errors import UserError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-PARTS = (datasets, models, runs, cost, render)
+PARTS = (datasets, models, runs, cost, render, gate)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; bad input becomes one message on stderr and exit code 2."""
     arguments = parser().parse_args(argv)
     try:
-        arguments.handler(arguments)
+        return arguments.handler(arguments) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -38,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         print(f"error: {full}", file=sys.stderr)
         return 3
-    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,7 +9,8 @@ from pathlib import Path
 from mednext.config import Profile, RunConfig, load_profile
 
 DEFAULT_CONFIG = "config/demo.yaml"
-Handler = Callable[[argparse.Namespace], None]
+Handler = Callable[[argparse.Namespace], int | None]
+"""What a verb runs; it returns the exit code if that is not 0."""
 Verbs = argparse._SubParsersAction  # argparse has no public name for it
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb
 from mednext.config import load_methods, lookup
@@ -15,6 +16,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_verb(which, "list", "all methods", _list, config=False)
     text = "one method: source, citation, assumptions"
     add_verb(which, "show", text, _show, config=False).add_argument("method")
+    text = "probes.csv: outputs of the untrained networks on a fixed input"
+    probe = add_verb(which, "probe", text, _probe, config=False)
+    probe.add_argument("--out", type=Path, required=True)
+    probe.add_argument("--methods", nargs="*", help="default: all")
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -26,3 +31,15 @@ def _show(arguments: argparse.Namespace) -> None:
     spec = lookup("method", arguments.method, load_methods())
     for name, value in spec.model_dump().items():
         print(f"{name:14} {value}")
+
+
+def _probe(arguments: argparse.Namespace) -> None:
+    from mednext.models.probe import probe
+    from mednext.results import ProbeRow, write_rows
+
+    rows = [
+        ProbeRow(method=method, position=position, value=value)
+        for method in arguments.methods or load_methods()
+        for position, value in enumerate(probe(method))
+    ]
+    write_rows(arguments.out, ProbeRow, rows)

@@ -123,6 +123,12 @@ class RunConfig(Strict):
         """First 16 hex digits of the SHA-256 over everything but the profile's name."""
         return hash_json(self.model_dump(mode="json", exclude={"profile"}))[:16]
 
+    @property
+    def setting_hash(self) -> str:
+        """As ``config_hash``, but equal for other seeds, threads and devices."""
+        parts = self.model_dump(mode="json", exclude={"profile", "seed", "threads", "device"})
+        return hash_json(parts)[:16]
+
 
 def load_profile(path: str | Path) -> Profile:
     """Read one file of ``config/`` and check it against the benchmarks.

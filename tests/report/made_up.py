@@ -58,6 +58,7 @@ def metric_row(**changes: Any) -> MetricRow:
         "split_hash": "e" * 16,
         "code_hash": "f" * 16,
         "env_hash": "0" * 16,
+        "setting_hash": "0" * 16,
         "status": "ok",
     }
     return MetricRow.model_validate(values | changes)

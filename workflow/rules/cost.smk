@@ -12,3 +12,19 @@ rule cost:
         code=folder_hash("models", "cost"),
     shell:
         "python -m mednext cost --out {output} 2>&1 | tee {log}"
+
+
+# What the untrained networks answer to a fixed input: the gate sees a changed function here.
+rule probes:
+    input:
+        "benchmarks/methods.yaml",
+    output:
+        f"{RESULTS}/probes.csv",
+    log:
+        f"{LOGS}/probes.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("models"),
+    shell:
+        "python -m mednext models probe --out {output} 2>&1 | tee {log}"

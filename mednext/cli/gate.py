@@ -1,0 +1,46 @@
+"""``mednext gate``: is a new set of results worse than the reference's?"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+from pathlib import Path
+
+from mednext.cli.common import Verbs, add_verb
+
+
+def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+    """Add the verbs of this module."""
+    text = "compare results with a reference: 0 passed, 1 worse, 2 not comparable"
+    gate = add_verb(verbs, "gate", text, _gate, config=False)
+    gate.add_argument("reference", type=Path, help="folder with metrics.csv, cost.csv, probes.csv")
+    gate.add_argument("new", type=Path, help="folder with the same files, results/<profile>")
+    gate.add_argument("--rules", type=Path, help="default: benchmarks/gate.yaml")
+    gate.add_argument(
+        "--nondeterministic", action="store_true", help="the kernels do not repeat their sums"
+    )
+    gate.add_argument("--all", action="store_true", help="show informational metrics, too")
+    gate.add_argument("--markdown", type=Path, help="write a table for a pull request")
+    gate.add_argument("--junit", type=Path, help="write JUnit XML")
+    gate.add_argument("--update-reference", action="store_true", help="take over the new results")
+    gate.add_argument("--reason", help="why the reference changes (with --update-reference)")
+
+
+def _gate(arguments: argparse.Namespace) -> int:
+    from mednext.files import write_text
+    from mednext.gate import check_reason, exit_code, gate, load_rules
+    from mednext.gate_report import junit, markdown, terminal, update_reference
+
+    reason = check_reason(arguments.reason) if arguments.update_reference else ""
+    rules = load_rules(arguments.rules)
+    findings = gate(arguments.reference, arguments.new, rules, arguments.nondeterministic)
+    print(terminal(findings, arguments.all))
+    if arguments.markdown:
+        write_text(arguments.markdown, markdown(findings))
+    if arguments.junit:
+        write_text(arguments.junit, junit(findings))
+    if arguments.update_reference:
+        today = datetime.date.today().isoformat()
+        print(update_reference(arguments.reference, arguments.new, findings, reason, today))
+        return 0
+    return exit_code(findings)

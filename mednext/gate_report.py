@@ -1,0 +1,97 @@
+"""The gate's findings for people and for CI: terminal, Markdown, JUnit XML, a new reference."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from mednext.files import write_bytes, write_text
+from mednext.gate import Finding, Outcome
+
+FILES = ("metrics.csv", "cost.csv", "probes.csv")
+MARK = {"ok": "ok", "better": "BETTER", "worse": "WORSE", "not comparable": "NOT COMPARABLE"}
+ORDER: tuple[Outcome, ...] = ("worse", "not comparable", "better", "ok", "informational")
+HEADER = ("result", "what", "reference", "new", "tolerance", "note")
+
+
+def shown(findings: Sequence[Finding], everything: bool = False) -> list[Finding]:
+    """What a person wants to see first: failures, improvements, then what passed.
+
+    Informational findings are left out unless ``everything`` is asked for.
+    """
+    kept = [f for f in findings if everything or f.outcome != "informational"]
+    return sorted(kept, key=lambda f: ORDER.index(f.outcome))
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """One line of counts."""
+    counts = Counter(finding.outcome for finding in findings)
+    return "gate: " + ", ".join(f"{counts[outcome]} {outcome}" for outcome in ORDER)
+
+
+def terminal(findings: Sequence[Finding], everything: bool = False) -> str:
+    """An aligned table and the summary."""
+    rows = [HEADER, *(_cells(f) for f in shown(findings, everything))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*lines, summary(findings)])
+
+
+def markdown(findings: Sequence[Finding]) -> str:
+    """A table for a pull request."""
+    lines = [f"**{summary(findings)}**", "", f"| {' | '.join(HEADER)} |", "|---" * 6 + "|"]
+    for finding in shown(findings):
+        cells = (cell.replace("|", "\\|") for cell in _cells(finding))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def junit(findings: Sequence[Finding]) -> str:
+    """JUnit XML: one test case per gated finding."""
+    cases = shown(findings)
+    failures = [f for f in cases if f.outcome in ("worse", "not comparable")]
+    suite = ET.Element(
+        "testsuite", name="mednext gate", tests=str(len(cases)), failures=str(len(failures))
+    )
+    for finding in cases:
+        case = ET.SubElement(suite, "testcase", classname="gate", name=finding.name)
+        if finding in failures:
+            text = " ".join(f"{k}={v}" for k, v in zip(HEADER, _cells(finding), strict=True))
+            ET.SubElement(case, "failure", message=finding.outcome).text = text
+    ET.indent(suite)
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def update_reference(
+    reference: Path, new: Path, findings: Sequence[Finding], reason: str, today: str
+) -> str:
+    """Copy the new results over the reference and record why; returns the old and new values."""
+    changed = [f for f in findings if f.reference != f.new or f.outcome == "not comparable"]
+    rows = "\n".join(f"| {f.name} | {_number(f.reference)} | {_number(f.new)} |" for f in changed)
+    entry = f"## {today}: {reason}\n\n| what | old | new |\n|---|---|---|\n{rows}\n"
+    for name in FILES:
+        write_bytes(reference / name, (new / name).read_bytes())
+    history = reference / "CHANGES.md"
+    before = history.read_text(encoding="utf-8") if history.is_file() else ""
+    write_text(history, f"{entry}\n{before}" if before else entry)
+    return entry
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    return (
+        MARK.get(finding.outcome, "info"),
+        finding.name,
+        _number(finding.reference),
+        _number(finding.new),
+        _number(finding.tolerance),
+        finding.note,
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)

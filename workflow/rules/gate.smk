@@ -1,0 +1,25 @@
+# The regression gate against the committed reference of the profile: snakemake gate
+rule gate:
+    input:
+        reference=[
+            f"results/reference/{PROFILE.profile}/{name}.csv"
+            for name in ("metrics", "cost", "probes")
+        ],
+        metrics=rules.metrics.output,
+        cost=rules.cost.output,
+        probes=rules.probes.output,
+        rules="benchmarks/gate.yaml",
+    output:
+        touch(f"{RESULTS}/gate.passed"),
+    # Logs, since Snakemake keeps those of a failed job: the findings matter most then.
+    log:
+        text=f"{LOGS}/gate.txt",
+        markdown=f"{LOGS}/gate.md",
+        junit=f"{LOGS}/gate.xml",
+    conda:
+        "../../environment.yml"
+    params:
+        folders=f"results/reference/{PROFILE.profile} {RESULTS}",
+    shell:
+        "python -m mednext gate {params.folders}"
+        " --markdown {log.markdown} --junit {log.junit} 2>&1 | tee {log.text}"
