@@ -11,6 +11,7 @@ from mednext.config import (
     load_methods,
     load_recipes,
     lookup,
+    method_slug,
 )
 from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
@@ -38,7 +39,8 @@ def resolve_run(
     """One run of ``profile``, with the recipe of its task and the scale of the profile."""
     run = dataset_run(profile, dataset)
     spec = lookup("data set", dataset, load_datasets())
-    how = lookup("method", method, load_methods())
+    method = method_slug(method)
+    how = load_methods()[method]
     recipe = load_recipes()[spec.task].values()
     return RunConfig(
         profile=profile.profile,

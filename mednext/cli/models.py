@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb
-from mednext.config import load_methods, lookup
+from mednext.config import load_methods, method_slug
 
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
@@ -28,7 +28,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    spec = lookup("method", arguments.method, load_methods())
+    spec = load_methods()[method_slug(arguments.method)]
     for name, value in spec.model_dump().items():
         print(f"{name:14} {value}")
 

@@ -16,6 +16,7 @@ from mednext.config.benchmarks import (
     load_datasets,
     load_methods,
     load_recipes,
+    method_slug,
 )
 from mednext.config.files import (
     Strict,
@@ -59,6 +60,7 @@ __all__ = [
     "load_profile",
     "load_recipes",
     "lookup",
+    "method_slug",
     "parse",
     "read_yaml",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
-from mednext.config.files import Strict, parse, read_yaml
+from mednext.config.files import Strict, lookup, parse, read_yaml
 
 Task = Literal["classification", "segmentation"]
 Status = Literal["stated", "ambiguous", "not stated"]
@@ -64,6 +64,8 @@ class MethodSpec(Strict):
     constructor: str
     """``package.module:function``; called as ``f(num_classes=, in_chans=, img_size=, **kwargs)``"""
     kwargs: dict[str, Any] = Field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    """Other names of the same network; a run under one of them is a run of this method."""
     printed: dict[str, str] = Field(default_factory=dict)
     """Table number -> the name printed in that table."""
     citation: str
@@ -135,6 +137,19 @@ def load_datasets() -> dict[str, DatasetSpec]:
 def load_methods() -> dict[str, MethodSpec]:
     """``benchmarks/methods.yaml`` by slug."""
     return _load_map("methods.yaml", MethodSpec)
+
+
+def method_slug(name: str, path: str | Path | None = None) -> str:
+    """The registered name of a method given by its name or one of its aliases.
+
+    Raises:
+        UserError: no method has this name; ``path`` is the file that holds it.
+    """
+    methods = load_methods()
+    names = {alias: slug for slug, spec in methods.items() for alias in (slug, *spec.aliases)}
+    known = {alias: methods[slug] for alias, slug in names.items()}
+    lookup("method", name, known, path)
+    return names[name]
 
 
 @cache

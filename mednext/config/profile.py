@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mednext.config.benchmarks import Task, load_datasets, load_methods
+from mednext.config.benchmarks import Task, load_datasets, load_methods, method_slug
 from mednext.config.files import Strict, lookup, parse, read_yaml
 from mednext.errors import UserError
 from mednext.files import hash_json
@@ -142,7 +142,7 @@ def load_profile(path: str | Path) -> Profile:
     for slug, run in profile.datasets.items():
         dataset = lookup("data set", slug, load_datasets(), path)
         for name in run.methods:
-            method = lookup("method", name, load_methods(), path)
+            method = load_methods()[method_slug(name, path)]
             if method.task != dataset.task:
                 raise UserError(
                     f"'{name}' is a {method.task} method and '{slug}' a {dataset.task} data set",
@@ -159,4 +159,14 @@ def load_profile(path: str | Path) -> Profile:
                     expected=f"a multiple of {method.size_multiple}",
                     remedy=f"use {lower or method.size_multiple} or {lower + method.size_multiple}",
                 )
-    return profile
+    return profile.model_copy(update={"datasets": _without_aliases(profile.datasets)})
+
+
+def _without_aliases(datasets: dict[str, DatasetRun]) -> dict[str, DatasetRun]:
+    """Every method under its registered name, once."""
+    return {
+        slug: run.model_copy(
+            update={"methods": tuple(dict.fromkeys(method_slug(name) for name in run.methods))}
+        )
+        for slug, run in datasets.items()
+    }

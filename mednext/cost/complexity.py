@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, lookup
+from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
 from mednext.models.registry import create_model
 from mednext.results import CostRow, CostVerdict, cost_verdict, write_rows
@@ -117,7 +117,8 @@ def cost_rows(method: str, img_size: int = 224, cross_check: bool = False) -> li
     The row of the head behind the printed costs (``cost_classes`` of ``methods.yaml``, else the
     task's) carries the verdict; printed costs are at 224 pixels, so only there.
     """
-    spec = lookup("method", method, load_methods())
+    method = method_slug(method)
+    spec = load_methods()[method]
     task_classes = TASK_CLASSES[spec.task]
     heads = [task_classes] + ([IMAGENET_CLASSES] if spec.task == "classification" else [])
     judged = spec.cost_classes or task_classes

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, lookup
+from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
 
 
@@ -65,7 +65,7 @@ def gradcam_layer(method: str, model: nn.Module) -> nn.Module:
 
 
 def _spec(method: str) -> MethodSpec:
-    return lookup("method", method, load_methods(), benchmarks_dir() / "methods.yaml")
+    return load_methods()[method_slug(method, benchmarks_dir() / "methods.yaml")]
 
 
 def _constructor(method: str, spec: MethodSpec) -> Callable[..., nn.Module]:
