@@ -1,0 +1,94 @@
+"""U-Nets with a ResNet-50 as encoder, from segmentation-models-pytorch.
+
+The paper takes both names from Table 1 of TransUNet (10.48550/arXiv.2102.04306), which does not
+describe them further.
+"""
+
+from __future__ import annotations
+
+import segmentation_models_pytorch as smp
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mednext.models.baselines.attn_unet import AttentionGate
+from mednext.models.layers import check_map, check_multiple
+
+DECODER_WIDTHS = (256, 128, 64, 32, 16)
+
+
+class GatedBlock(nn.Module):
+    """A decoder block of the library whose skip passes an attention gate first."""
+
+    def __init__(self, block: nn.Module, deeper: int, skip: int) -> None:
+        super().__init__()
+        self.gate, self.block = AttentionGate(deeper, skip, skip // 2), block
+
+    def forward(self, x: Tensor, height: int, width: int, skip_connection: Tensor) -> Tensor:
+        """The deeper map ``x`` is enlarged to ``height x width``, the size of the skip."""
+        x = F.interpolate(x, size=(height, width), mode="nearest")
+        out: Tensor = self.block(x, height, width, self.gate(x, skip_connection))
+        return out
+
+
+class R50UNet(nn.Module):
+    """ResNet-50 encoder (five levels), five decoder blocks of 256 to 16 channels.
+
+    Args:
+        num_classes: classes, background included.
+        in_chans: channels of the images.
+        img_size: height and width of the images, a multiple of 32.
+        gates: attention gates (Schlemper et al., 10.1016/j.media.2019.01.012) on the four skips.
+        encoder_weights: weights of the encoder by their name in the library (``imagenet``, which
+            downloads them); None starts from random ones.
+
+    Raises:
+        UserError: ``img_size`` is not a multiple of 32.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_chans: int = 3,
+        img_size: int = 224,
+        gates: bool = False,
+        encoder_weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        check_multiple("R50-UNet", img_size, 32)
+        self.in_chans = in_chans
+        self.net = smp.Unet(
+            "resnet50",
+            encoder_weights=encoder_weights,
+            decoder_channels=DECODER_WIDTHS,
+            in_channels=in_chans,
+            classes=num_classes,
+        )
+        if gates:
+            _, *skips, deepest = self.net.encoder.out_channels
+            blocks = self.net.decoder.blocks
+            deeper = (deepest, *DECODER_WIDTHS)
+            for number, skip in enumerate(reversed(skips)):
+                blocks[number] = GatedBlock(blocks[number], deeper[number], skip)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x in_chans x H x W`` -> logits ``B x num_classes x H x W``.
+
+        Raises:
+            UserError: other channels, or a size that is no multiple of 32.
+        """
+        check_map(x, "R50-UNet", self.in_chans)
+        for side in x.shape[2:]:
+            check_multiple("R50-UNet", int(side), 32)
+        out: Tensor = self.net(x)
+        return out
+
+
+def r50_unet(
+    num_classes: int,
+    in_chans: int = 3,
+    img_size: int = 224,
+    gates: bool = False,
+    encoder_weights: str | None = None,
+) -> R50UNet:
+    """Build :class:`R50UNet`; the constructor named in ``benchmarks/methods.yaml``."""
+    return R50UNet(num_classes, in_chans, img_size, gates, encoder_weights)

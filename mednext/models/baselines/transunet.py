@@ -1,0 +1,174 @@
+"""TransUNet and its relatives: ViT encoders with or without a ResNet before and a decoder behind.
+
+Chen et al., "TransUNet: Transformers Make Strong Encoders for Medical Image Segmentation", 2021
+(10.48550/arXiv.2102.04306). Its Table 1 compares the four networks that the paper repeats as
+``vit_none``, ``vit_cup``, ``r50_vit`` and ``transunet``; the layers follow the authors' public form
+(github.com/Beckschen/TransUNet, which fixes what the text leaves open: widths of the decoder, order
+of its layers, dropout). The encoders are timm's (Dosovitskiy et al., ICLR 2021,
+10.48550/arXiv.2010.11929), without class token.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import timm
+import torch
+import torch.nn.functional as F
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+from mednext.models.layers import check_choice, check_map, check_multiple
+
+Encoder = Literal["vit", "r50_vit"]
+Decoder = Literal["none", "cup"]
+
+TIMM_NAMES: dict[str, str] = {"vit": "vit_base_patch16_224", "r50_vit": "vit_base_r50_s16_224"}
+PATCH = 16
+EMBED = 768
+HEAD_WIDTH = 512
+CUP_WIDTHS = (256, 128, 64, 16)
+SKIP_WIDTHS = (512, 256, 64)
+"""Channels of the ResNet at 1/8, 1/4 and 1/2 of the image size."""
+DROPOUT = 0.1
+"""After the position embedding and in the MLPs, as in the public form."""
+
+
+def _conv_bn_relu(channels: int, out: int) -> nn.Sequential:
+    """3x3 convolution, BN, ReLU."""
+    conv = nn.Conv2d(channels, out, 3, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(out), nn.ReLU(inplace=True))
+
+
+class CascadedUpsampler(nn.Module):
+    """The decoder: 3x3 convolution to 512 channels, then four times double the size and convolve.
+
+    Args:
+        skips: channels of the maps that are joined after each doubling, 0 where there is none.
+    """
+
+    def __init__(self, skips: tuple[int, ...]) -> None:
+        super().__init__()
+        self.first = _conv_bn_relu(EMBED, HEAD_WIDTH)
+        before = (HEAD_WIDTH, *CUP_WIDTHS[:-1])
+        self.blocks = nn.ModuleList(
+            nn.Sequential(_conv_bn_relu(a + skip, b), _conv_bn_relu(b, b))
+            for a, b, skip in zip(before, CUP_WIDTHS, skips, strict=True)
+        )
+
+    def forward(self, x: Tensor, maps: list[Tensor]) -> Tensor:
+        """``B x 768 x h x w`` and the skipped maps, deepest first -> ``B x 16 x 16h x 16w``."""
+        x = self.first(x)
+        for number, block in enumerate(self.blocks):
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            if number < len(maps):
+                x = torch.cat([x, maps[number]], dim=1)
+            x = block(x)
+        return x
+
+
+class TransUNet(nn.Module):
+    """ViT-B over 16 x 16 patches, or over the 1/16 map of a ResNet-50, and a decoder.
+
+    Parameters at 224 x 224 with four classes: 105.28 M with ResNet and skips (``transunet``),
+    103.77 M without the skips (``r50_vit``), 91.67 M without the ResNet (``vit_cup``), 85.80 M
+    without the decoder (``vit_none``).
+
+    Args:
+        num_classes: classes, background included.
+        in_chans: channels of the images; a single one is repeated to three.
+        img_size: height and width of the images, a multiple of 16; the position embedding is built
+            for it.
+        encoder: ``vit`` cuts the image itself into patches; ``r50_vit`` takes each position of the
+            last map of a ResNet-50 of three stages (weight standardisation, group norm) as one.
+        decoder: ``cup`` is :class:`CascadedUpsampler`; ``none`` maps the encoder's output to the
+            classes by one pointwise convolution and enlarges that bilinearly.
+        skips: join the ResNet's maps at 1/8, 1/4 and 1/2 in the decoder.
+
+    Raises:
+        UserError: an option has an unknown value, ``skips`` without ResNet or decoder, or
+            ``img_size`` is not a multiple of 16.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_chans: int = 3,
+        img_size: int = 224,
+        encoder: Encoder = "r50_vit",
+        decoder: Decoder = "cup",
+        skips: bool = True,
+    ) -> None:
+        super().__init__()
+        check_multiple("TransUNet", img_size, PATCH)
+        check_choice("TransUNet", "encoder", encoder, ("vit", "r50_vit"))
+        check_choice("TransUNet", "decoder", decoder, ("none", "cup"))
+        possible = (True, False) if (encoder, decoder) == ("r50_vit", "cup") else (False,)
+        check_choice("TransUNet", "skips", skips, possible)
+        self.in_chans, self.img_size, self.skips = in_chans, img_size, skips
+        self.vit = cast(
+            VisionTransformer,
+            timm.create_model(
+                TIMM_NAMES[encoder],
+                img_size=img_size,
+                in_chans=3 if in_chans == 1 else in_chans,
+                num_classes=0,
+                class_token=False,
+                global_pool="",
+                pos_drop_rate=DROPOUT,
+            ),
+        )
+        for block in self.vit.blocks:
+            block.mlp.drop1.p = block.mlp.drop2.p = DROPOUT
+        self.decoder = None
+        if decoder == "cup":
+            self.decoder = CascadedUpsampler((*SKIP_WIDTHS, 0) if skips else (0, 0, 0, 0))
+        width, kernel = (CUP_WIDTHS[-1], 3) if decoder == "cup" else (EMBED, 1)
+        self.head = nn.Conv2d(width, num_classes, kernel, padding=kernel // 2)
+
+    def _resnet(self, x: Tensor) -> list[Tensor]:
+        """The ResNet's maps at 1/8, 1/4 and 1/2, for the skips."""
+        backbone = self.vit.patch_embed.backbone
+        half = backbone.stem.norm(backbone.stem.conv(x))
+        quarter = backbone.stages[0](backbone.stem.pool(half))
+        return [backbone.stages[1](quarter), quarter, half]
+
+    def _tokens(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Embedded patches ``B x N x 768`` and the skipped maps."""
+        if not self.skips:
+            return self.vit.patch_embed(x), []
+        maps = self._resnet(x)
+        embed = self.vit.patch_embed
+        return embed.proj(embed.backbone.stages[2](maps[0])).flatten(2).transpose(1, 2), maps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``B x in_chans x S x S`` -> logits ``B x num_classes x S x S``.
+
+        Raises:
+            UserError: other channels or another size than the network was built for.
+        """
+        check_map(x, "TransUNet", self.in_chans, (self.img_size, self.img_size))
+        if self.in_chans == 1:
+            x = x.repeat(1, 3, 1, 1)
+        tokens, maps = self._tokens(x)
+        tokens = self.vit.norm(self.vit.blocks(self.vit.pos_drop(tokens + self.vit.pos_embed)))
+        side = self.img_size // PATCH
+        y = tokens.transpose(1, 2).reshape(len(x), EMBED, side, side)
+        if self.decoder is None:
+            return F.interpolate(
+                self.head(y), scale_factor=PATCH, mode="bilinear", align_corners=False
+            )
+        out: Tensor = self.head(self.decoder(y, maps))
+        return out
+
+
+def transunet(
+    num_classes: int,
+    in_chans: int = 3,
+    img_size: int = 224,
+    encoder: Encoder = "r50_vit",
+    decoder: Decoder = "cup",
+    skips: bool = True,
+) -> TransUNet:
+    """Build :class:`TransUNet`; the constructor named in ``benchmarks/methods.yaml``."""
+    return TransUNet(num_classes, in_chans, img_size, encoder, decoder, skips)
