@@ -1,0 +1,273 @@
+"""The audited paper: ``audit.yaml`` and the printed cells beside it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from mednext.audit.printed import number
+from mednext.config import Strict, parse, read_yaml
+from mednext.errors import UserError
+
+Positive = Literal["disease", "non_disease"]
+SPEC = "audit.yaml"
+
+
+class TableFile(Strict):
+    """One table: its file and the columns that together name a row."""
+
+    file: str
+    key: tuple[str, ...] = ("slug",)
+
+
+class Metrics(Strict):
+    """Which column prints which metric, in percent."""
+
+    precision: str
+    recall: str
+    f1: str
+    accuracy: str
+
+
+class Counts(Strict):
+    """Where the sizes of the test sets stand, and of the other sides that may have been used."""
+
+    table: int
+    stated: str
+    others: tuple[str, ...] = ()
+    total: str | None = None
+    """Column of which :attr:`Classification.fractions` are taken."""
+
+
+class TwoClasses(Strict):
+    """A table of two-class results and the rows of the table of counts for its classes."""
+
+    table: int
+    disease: str
+    non_disease: str
+
+
+class Classification(Strict):
+    """Tables whose rows must each come from one confusion matrix."""
+
+    metrics: Metrics
+    auc: str | None = None
+    decimals: int
+    counts: Counts
+    fractions: tuple[int, ...] = ()
+    alpha: float = 0.05
+    tables: tuple[TwoClasses, ...]
+
+
+class Mean(Strict):
+    """A column that prints the mean of others."""
+
+    table: int
+    column: str
+    of: tuple[str, ...]
+    decimals: int
+
+
+class Sum(Strict):
+    """A column that prints the sum of others, all whole numbers."""
+
+    table: int
+    column: str
+    of: tuple[str, ...]
+
+
+class Bounds(Strict):
+    """A column whose values lie between two numbers by definition."""
+
+    tables: tuple[int, ...]
+    column: str
+    low: str
+    high: str
+
+
+class Across(Strict):
+    """Tables of different data, in which no method's value is expected twice."""
+
+    tables: tuple[int, ...]
+    columns: tuple[str, ...]
+
+
+class Repeats(Strict):
+    """Where equal cells are looked for."""
+
+    columns: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    across: tuple[Across, ...] = ()
+
+
+class Measured(Strict):
+    """Which methods of ``cost.csv`` are the rows of a table."""
+
+    prefix: str
+    num_classes: int
+    also: dict[str, str] = Field(default_factory=dict)
+    """Row -> method, where the method is not the prefix and the row's name."""
+
+
+class Additive(Strict):
+    """Costs that should be a constant plus one number per module that a row has."""
+
+    table: int
+    label: str
+    """Column with a short name of the row."""
+    modules: dict[str, str]
+    """Column that holds 1 where the row has the module -> the module's name."""
+    quantities: dict[str, Literal["params", "gmacs"]]
+    """Column -> what ``cost.csv`` calls it."""
+    decimals: int
+    measured: Measured | None = None
+
+
+class Claims(Strict):
+    """The statements of the text, and the names that their expressions use."""
+
+    file: str
+    words: dict[str, int | tuple[str, ...] | dict[str, int]] = Field(default_factory=dict)
+    readings: dict[str, str] = Field(default_factory=dict)
+    """Claim -> expression, for claims that come without one."""
+
+
+class PaperSpec(Strict):
+    """``audit.yaml``."""
+
+    paper: str
+    tables: dict[int, TableFile]
+    classification: Classification | None = None
+    means: tuple[Mean, ...] = ()
+    sums: tuple[Sum, ...] = ()
+    bounds: tuple[Bounds, ...] = ()
+    repeats: Repeats = Repeats()
+    additivity: tuple[Additive, ...] = ()
+    claims: Claims | None = None
+
+
+Row = dict[str, str]
+
+
+class Paper:
+    """The printed cells of all tables, as texts.
+
+    Args:
+        folder: holds ``audit.yaml`` and the files it names.
+
+    Raises:
+        UserError: a file or a column is missing, or two rows have one name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / SPEC
+        self.spec = parse(PaperSpec, read_yaml(self.file), self.file)
+        self.tables = {n: self._table(table) for n, table in self.spec.tables.items()}
+        self._check_columns()
+
+    def _table(self, table: TableFile) -> dict[str, Row]:
+        path = self.folder / table.file
+        rows: dict[str, Row] = {}
+        for line, row in enumerate(read_csv(path, table.key), start=2):
+            name = "/".join(row[column] for column in table.key)
+            if name in rows:
+                raise UserError(f"line {line}: two rows have one name", file=path, found=name)
+            rows[name] = row
+        return rows
+
+    def _check_columns(self) -> None:
+        spec = self.spec
+        wanted: list[tuple[int, str]] = [
+            *((rule.table, c) for rule in (*spec.means, *spec.sums) for c in (rule.column, *rule.of)),
+            *((t, bound.column) for bound in spec.bounds for t in bound.tables),
+            *((t, c) for t, columns in spec.repeats.columns.items() for c in columns),
+            *((t, c) for a in spec.repeats.across for t in a.tables for c in a.columns),
+            *(
+                (a.table, c)
+                for a in spec.additivity
+                for c in (a.label, *a.modules, *a.quantities)
+            ),
+        ]
+        if (rules := spec.classification) is not None:
+            counts = rules.counts
+            sides = [counts.stated, *counts.others, *([counts.total] if counts.total else [])]
+            wanted += [(counts.table, side) for side in sides]
+            metrics = [*rules.metrics.model_dump().values(), *([rules.auc] if rules.auc else [])]
+            wanted += [(two.table, c) for two in rules.tables for c in metrics]
+        for table, column in wanted:
+            if column not in self._columns(table):
+                raise UserError(
+                    f"table {table} has no column '{column}'",
+                    file=self.file,
+                    expected=", ".join(sorted(self._columns(table))),
+                )
+
+    def _columns(self, table: int) -> set[str]:
+        return set(next(iter(self.rows(table).values())))
+
+    def rows(self, table: int) -> dict[str, Row]:
+        """The rows of a table by name.
+
+        Raises:
+            UserError: there is no such table, or it is empty.
+        """
+        if not self.tables.get(table):
+            raise UserError(
+                f"there is no table {table}, or it has no rows",
+                file=self.file,
+                expected=f"one of {', '.join(map(str, self.tables))}",
+            )
+        return self.tables[table]
+
+    def cell(self, table: int, slug: str, column: str) -> str:
+        """The text of one cell.
+
+        Raises:
+            UserError: there is no such cell.
+        """
+        try:
+            return self.rows(table)[slug][column]
+        except KeyError:
+            raise UserError(
+                f"table {table} has no cell '{column}' in a row '{slug}'", file=self.file
+            ) from None
+
+    def count(self, table: int, slug: str, column: str) -> int:
+        """A cell that holds a whole number.
+
+        Raises:
+            UserError: it does not.
+        """
+        value = number(text := self.cell(table, slug, column))
+        if value is None or value.denominator != 1 or value < 0:
+            raise UserError(
+                f"table {table}, row '{slug}', column '{column}' is not a count",
+                file=self.file,
+                found=repr(text),
+            )
+        return int(value)
+
+
+def read_csv(path: Path, needed: tuple[str, ...]) -> list[Row]:
+    """The rows of a CSV file as texts.
+
+    Raises:
+        UserError: missing file, missing column, or a line with too few or too many cells.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            columns = list(reader.fieldnames or ())
+    except FileNotFoundError:
+        raise UserError("the file does not exist", file=path, remedy="check the path") from None
+    missing = [column for column in needed if column not in columns]
+    if missing:
+        raise UserError("a column is missing", file=path, found=columns, expected=missing)
+    for line, row in enumerate(rows, start=2):
+        if None in row or None in row.values():
+            raise UserError(f"line {line} has another number of cells than the header", file=path)
+    return rows
