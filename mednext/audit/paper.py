@@ -181,15 +181,15 @@ class Paper:
     def _check_columns(self) -> None:
         spec = self.spec
         wanted: list[tuple[int, str]] = [
-            *((rule.table, c) for rule in (*spec.means, *spec.sums) for c in (rule.column, *rule.of)),
+            *(
+                (rule.table, c)
+                for rule in (*spec.means, *spec.sums)
+                for c in (rule.column, *rule.of)
+            ),
             *((t, bound.column) for bound in spec.bounds for t in bound.tables),
             *((t, c) for t, columns in spec.repeats.columns.items() for c in columns),
             *((t, c) for a in spec.repeats.across for t in a.tables for c in a.columns),
-            *(
-                (a.table, c)
-                for a in spec.additivity
-                for c in (a.label, *a.modules, *a.quantities)
-            ),
+            *((a.table, c) for a in spec.additivity for c in (a.label, *a.modules, *a.quantities)),
         ]
         if (rules := spec.classification) is not None:
             counts = rules.counts

@@ -118,9 +118,7 @@ def coherent(sizes: Sizes, precision: Whole, recall: Whole, whole: int) -> tuple
     f1 = _rounded(2 * precision * recall, precision + recall)
     true = recall * sizes.positive * precision
     false = recall * sizes.positive * (whole - precision)
-    accuracy = _rounded(
-        true + whole * sizes.negative * precision - false, precision * sizes.total
-    )
+    accuracy = _rounded(true + whole * sizes.negative * precision - false, precision * sizes.total)
     return f1, accuracy
 
 

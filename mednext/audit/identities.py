@@ -1,0 +1,271 @@
+"""Rules that tie printed cells to each other: ``identities.csv``, one line per cell and rule.
+
+A rule is broken only if no exact values behind the printed cells could obey it, whether they were
+rounded or cut off (the mixed convention).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Literal
+
+from mednext.audit.matrices import Readings
+from mednext.audit.paper import Bounds, Mean, Paper, Sum
+from mednext.audit.printed import Convention, decimal_text, interval, number, units
+from mednext.audit.schema import IdentityRow
+from mednext.errors import UserError
+
+Rule = Literal["f1", "mean", "sum", "bounds", "auc_from_matrix", "repeated", "across"]
+Range = tuple[Fraction, Fraction]
+
+
+def identity_rows(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
+    """Every cell under every rule of ``audit.yaml``."""
+    spec = paper.spec
+    if spec.classification is not None:
+        yield from _f1(paper, readings)
+    for mean in spec.means:
+        yield from _mean(paper, mean)
+    for total in spec.sums:
+        yield from _sum(paper, total)
+    for bounds in spec.bounds:
+        yield from _bounds(paper, bounds)
+    if spec.classification is not None and spec.classification.auc is not None:
+        yield from _auc(paper, readings, spec.classification.auc)
+    yield from _repeated(paper)
+    yield from _across(paper)
+
+
+def behind(text: str, decimals: int, convention: Convention = Convention.MIXED) -> Range | None:
+    """The exact values that may stand behind a cell; None if it is empty."""
+    cell = units(text, decimals)
+    if cell is None:
+        return None
+    low, high = interval(cell, convention)
+    return low / 10**decimals, high / 10**decimals
+
+
+def decimals_of(text: str) -> int:
+    """How many decimals a cell shows."""
+    return len(text.strip().partition(".")[2])
+
+
+def _judged(
+    table: int,
+    slug: str,
+    column: str,
+    rule: Rule,
+    printed: str,
+    cell: Range,
+    allowed: Range,
+    decimals: int,
+    note: str | None = None,
+) -> IdentityRow:
+    """``agrees`` if the cell and what the rule allows have a value in common."""
+    gap = max(cell[0] - allowed[1], allowed[0] - cell[1], Fraction(0))
+    off = None
+    if gap > 0:
+        value = number(printed) or Fraction(0)
+        nearest = allowed[1] if value > allowed[1] else allowed[0]
+        off = decimal_text(value - nearest, decimals + 1)
+    return IdentityRow(
+        table=table,
+        slug=slug,
+        column=column,
+        rule=rule,
+        printed=printed,
+        expected_low=decimal_text(allowed[0], decimals + 1),
+        expected_high=decimal_text(allowed[1], decimals + 1),
+        off_by=off,
+        verdict="agrees" if gap == 0 else "off",
+        note=note,
+    )
+
+
+def _f1(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
+    """F1 = 2PR / (P + R), which grows with both."""
+    rules = readings.rules
+    for two in rules.tables:
+        for slug, row in paper.rows(two.table).items():
+            p, r, f1 = (
+                behind(row[column], rules.decimals)
+                for column in (rules.metrics.precision, rules.metrics.recall, rules.metrics.f1)
+            )
+            if p is None or r is None or f1 is None:
+                continue
+            low, high = (
+                2 * p[i] * r[i] / (p[i] + r[i]) if p[i] + r[i] > 0 else p[i] for i in (0, 1)
+            )
+            note = None
+            middle = [number(row[c]) for c in (rules.metrics.precision, rules.metrics.recall)]
+            value = number(row[rules.metrics.f1])
+            known = [m for m in middle if m is not None]
+            if value is not None and not min(known) <= value <= max(known):
+                note = "outside precision and recall, between which a harmonic mean must lie"
+            yield _judged(
+                two.table,
+                slug,
+                rules.metrics.f1,
+                "f1",
+                row[rules.metrics.f1],
+                f1,
+                (low, high),
+                rules.decimals,
+                note,
+            )
+
+
+def _mean(paper: Paper, mean: Mean) -> Iterator[IdentityRow]:
+    for slug, row in paper.rows(mean.table).items():
+        parts = [behind(row[column], mean.decimals) for column in mean.of]
+        cell = behind(row[mean.column], mean.decimals)
+        known = [part for part in parts if part is not None]
+        if cell is None or len(known) < len(parts):
+            continue
+        low, high = (sum((part[i] for part in known), Fraction(0)) / len(known) for i in (0, 1))
+        yield _judged(
+            mean.table,
+            slug,
+            mean.column,
+            "mean",
+            row[mean.column],
+            cell,
+            (low, high),
+            mean.decimals,
+        )
+
+
+def _sum(paper: Paper, rule: Sum) -> Iterator[IdentityRow]:
+    for slug, row in paper.rows(rule.table).items():
+        cells = [number(row[column]) for column in rule.of]
+        total = number(row[rule.column])
+        if total is None:
+            continue
+        expected = sum((cell for cell in cells if cell is not None), Fraction(0))
+        yield IdentityRow(
+            table=rule.table,
+            slug=slug,
+            column=rule.column,
+            rule="sum",
+            printed=row[rule.column],
+            expected_low=decimal_text(expected, 0),
+            expected_high=decimal_text(expected, 0),
+            off_by=None if total == expected else decimal_text(total - expected, 0),
+            verdict="agrees" if total == expected else "off",
+            note=None,
+        )
+
+
+def _bounds(paper: Paper, rule: Bounds) -> Iterator[IdentityRow]:
+    low, high = number(rule.low), number(rule.high)
+    if low is None or high is None:
+        raise UserError("a bound is empty", file=paper.file, found=rule.column)
+    for table in rule.tables:
+        for slug, row in paper.rows(table).items():
+            if (value := number(row[rule.column])) is not None:
+                yield _judged(
+                    table,
+                    slug,
+                    rule.column,
+                    "bounds",
+                    row[rule.column],
+                    (value, value),
+                    (low, high),
+                    decimals_of(row[rule.column]),
+                )
+
+
+def _auc(paper: Paper, readings: Readings, column: str) -> Iterator[IdentityRow]:
+    """A ROC curve rises through (FPR, TPR): TPR TNR <= AUC <= 1 - FNR FPR (see docs/audit.md)."""
+    for table in dict.fromkeys(reading.table for reading in readings.all):
+        for slug, row in paper.rows(table).items():
+            printed = row[column]
+            cell = behind(printed, decimals_of(printed))
+            mine = [r for r in readings.all if (r.table, r.method) == (table, slug)]
+            if cell is None or not mine:
+                continue
+            ranges = []
+            for reading in mine:
+                for m in reading.found:
+                    tpr = Fraction(m.tp, reading.sizes.positive)
+                    tnr = Fraction(m.tn, reading.sizes.negative)
+                    ranges.append((tpr * tnr, 1 - (1 - tpr) * (1 - tnr)))
+            if ranges:
+                allowed = (min(low for low, _ in ranges), max(high for _, high in ranges))
+                yield _judged(
+                    table,
+                    slug,
+                    column,
+                    "auc_from_matrix",
+                    printed,
+                    cell,
+                    allowed,
+                    decimals_of(printed),
+                )
+            else:
+                yield IdentityRow(
+                    table=table,
+                    slug=slug,
+                    column=column,
+                    rule="auc_from_matrix",
+                    printed=printed,
+                    expected_low=None,
+                    expected_high=None,
+                    off_by=None,
+                    verdict="not checkable",
+                    note="no confusion matrix gives the row",
+                )
+
+
+def _repeated(paper: Paper) -> Iterator[IdentityRow]:
+    for table, columns in paper.spec.repeats.columns.items():
+        rows = paper.rows(table)
+        for column in columns:
+            holders: dict[Fraction, list[str]] = defaultdict(list)
+            for slug, row in rows.items():
+                if (value := number(row[column])) is not None:
+                    holders[value].append(slug)
+            for slug, row in rows.items():
+                value = number(row[column])
+                if value is not None:
+                    others = [s for s in holders[value] if s != slug]
+                    note = f"also in row {', '.join(others)}" if others else None
+                    yield _repeat(table, slug, column, "repeated", row[column], note)
+
+
+def _across(paper: Paper) -> Iterator[IdentityRow]:
+    for rule in paper.spec.repeats.across:
+        for table in rule.tables:
+            for slug, row in paper.rows(table).items():
+                for column in rule.columns:
+                    value = number(row[column])
+                    if value is None:
+                        continue
+                    twins = [
+                        str(t)
+                        for t in rule.tables
+                        if t != table
+                        and slug in paper.rows(t)
+                        and number(paper.cell(t, slug, column)) == value
+                    ]
+                    note = f"the same method's cell in table {', '.join(twins)}" if twins else None
+                    yield _repeat(table, slug, column, "across", row[column], note)
+
+
+def _repeat(
+    table: int, slug: str, column: str, rule: Rule, printed: str, note: str | None
+) -> IdentityRow:
+    return IdentityRow(
+        table=table,
+        slug=slug,
+        column=column,
+        rule=rule,
+        printed=printed,
+        expected_low=None,
+        expected_high=None,
+        off_by=None,
+        verdict="repeated" if note else "agrees",
+        note=note,
+    )
