@@ -74,7 +74,7 @@ def agrees(
     """
     excess = num - printed * den
     rounds = (-den <= 2 * excess) & (2 * excess <= den)
-    cuts = (0 <= excess) & (excess < den)
+    cuts = (excess >= 0) & (excess < den)
     known = den > 0
     if convention is Convention.ROUNDING:
         return rounds & known

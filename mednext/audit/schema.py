@@ -1,4 +1,4 @@
-"""Columns and vocabulary of the files in ``results/audit``; docs/audit.md explains every verdict."""
+"""Columns and vocabulary of the files in ``results/audit``; docs/audit.md explains them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Basis = Literal["arithmetic", "inference"]
 
 
 class ConfusionRow(Row):
-    """``confusion.csv``: one matrix of one printed row, or, without a matrix, that there is none."""
+    """``confusion.csv``: one matrix of one printed row, or that there is none."""
 
     table: int
     method: str
@@ -128,7 +128,7 @@ class AdditivityRow(Row):
     difference: float | None
     """Printed minus measured."""
     verdict: Literal["consistent", "in the smallest repair", "may be in the smallest repair"]
-    verdict_measured: Literal["matches", "near", "off", "not measured"]
+    verdict_measured: Literal["matches", "near", "off", "not measured", "not printed"]
     note: str | None
 
 
@@ -152,7 +152,8 @@ class RepairRow(Row):
     repair: int
     slug: str
     printed: str
-    needed: str
+    needed: str | None
+    """Empty if the other cells leave it open."""
 
 
 class ModuleRow(Row):
@@ -169,6 +170,8 @@ class ModuleRow(Row):
     """Of the system; below the number of unknowns, single modules cannot be told apart."""
     unknowns: int
     equations: int
+    verdict: Literal["above zero", "not above zero"]
+    """Of the repaired fit (else the printed), beyond what rounding could leave."""
 
 
 class ClaimRow(Row):

@@ -1,0 +1,126 @@
+"""What the expressions of claims may say about the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from mednext.audit.expression import ExpressionError, Function
+from mednext.audit.matrices import Readings
+from mednext.audit.paper import Paper
+from mednext.audit.printed import number
+from mednext.errors import UserError
+
+
+class Vocabulary:
+    """The functions and words of the claim language for one paper.
+
+    Args:
+        paper: the printed cells.
+        readings: the confusion matrices that give its rows.
+    """
+
+    def __init__(self, paper: Paper, readings: Readings) -> None:
+        self.paper = paper
+        self.readings = readings
+        self.functions: Mapping[str, Function] = {
+            "v": self.value,
+            "cell": self.cell,
+            "best": self.best,
+            "gain": self.gain,
+            "num": _num,
+            "fits": self.fits,
+            "false_alarms": self.false_alarms,
+            "missed_disease": self.missed_disease,
+            "len": lambda items: Fraction(len(_items(items))),
+            "set": lambda items: frozenset(_items(items)),
+            "sum": lambda items: sum(_items(items), Fraction(0)),
+            "min": lambda items: min(_items(items)),
+            "max": lambda items: max(_items(items)),
+            "abs": abs,
+            "all": lambda items: all(_items(items)),
+            "any": lambda items: any(_items(items)),
+        }
+        claims = paper.spec.claims
+        self.words: dict[str, Any] = {
+            "T": {n: tuple(table.values()) for n, table in paper.tables.items()},
+            **({name: _exact(word) for name, word in claims.words.items()} if claims else {}),
+        }
+
+    def cell(self, table: Fraction, slug: str, column: str) -> str:
+        """The text of a cell."""
+        try:
+            return self.paper.cell(int(table), slug, column)
+        except UserError as error:
+            raise ExpressionError(error.what) from None
+
+    def value(self, table: Fraction, slug: str, column: str) -> Fraction:
+        """The number in a cell."""
+        return _num(self.cell(table, slug, column))
+
+    def best(self, table: Fraction, column: str, low: bool = False) -> str:
+        """The row with the highest (lowest) cell; ties joined by ``/``; empty cells left out."""
+        cells = {
+            slug: value
+            for slug, row in self.paper.rows(int(table)).items()
+            if (value := number(row[column])) is not None
+        }
+        top = (min if low else max)(cells.values())
+        return "/".join(slug for slug, value in cells.items() if value == top)
+
+    def gain(
+        self, table: Fraction, column: str, me: str, others: Iterable[str], f: Function
+    ) -> Fraction:
+        """``f`` (min or max) over what a row has more than each of the others."""
+        mine = self.value(table, me, column)
+        result: Fraction = f(tuple(mine - self.value(table, other, column) for other in others))
+        return result
+
+    def fits(self, table: Fraction, slug: str, positive: str) -> bool:
+        """Whether a confusion matrix gives the row with this class as positive."""
+        mine = [r for r in self.readings.all if (r.table, r.method) == (table, slug)]
+        if not any(r.positive == positive for r in mine):
+            raise ExpressionError(f"there is no row '{slug}' with positive class '{positive}'")
+        return any(r.found for r in mine if r.positive == positive)
+
+    def false_alarms(self, table: Fraction, slug: str) -> Fraction:
+        """Images called diseased by mistake, in the matrices that give the row."""
+        return self._errors(table, slug, lambda reading, m: reading.alarms(m))
+
+    def missed_disease(self, table: Fraction, slug: str) -> Fraction:
+        """Diseased images called free of it, in the matrices that give the row."""
+        return self._errors(table, slug, lambda reading, m: reading.missed(m))
+
+    def _errors(self, table: Fraction, slug: str, of: Callable[..., int]) -> Fraction:
+        counts = {
+            of(reading, matrix)
+            for reading in self.readings.all
+            if (reading.table, reading.method) == (table, slug)
+            for matrix in reading.found
+        }
+        if len(counts) != 1:
+            raise ExpressionError(f"the matrices that give row '{slug}' do not settle it")
+        return Fraction(counts.pop())
+
+
+def _num(text: str) -> Fraction:
+    try:
+        value = number(text)
+    except UserError as error:
+        raise ExpressionError(f"{error.what}: {error.found}") from None
+    if value is None:
+        raise ExpressionError("a cell is empty")
+    return value
+
+
+def _items(items: Any) -> tuple[Any, ...] | frozenset[Any]:
+    if not isinstance(items, tuple | frozenset):
+        raise ExpressionError(f"{items!r} is not a list")
+    return items
+
+
+def _exact(word: int | tuple[str, ...] | dict[str, int]) -> Any:
+    if isinstance(word, dict):
+        return {key: Fraction(value) for key, value in word.items()}
+    return Fraction(word) if isinstance(word, int) else word
