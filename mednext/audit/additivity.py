@@ -87,7 +87,7 @@ class Column:
 
     @cached_property
     def doubt(self) -> np.ndarray:
-        """(1 + modules,): what rounding or cutting off may add to or take from the fit, in units."""
+        """(1 + modules,): how far rounding or cutting off may have moved the fit, in units."""
         return np.asarray(np.abs(np.linalg.pinv(self.design)).sum(axis=1) * HALF_WIDTH)
 
     def solve_rows(self, rows: Sequence[int], values: Sequence[float] | np.ndarray) -> np.ndarray:

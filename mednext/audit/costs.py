@@ -78,10 +78,10 @@ class Additivity:
                 needed = [_text(r.needed[slug], rule) for r in repairs if slug in r.needed]
                 count = measured.get(slug)
                 note = None
-                if count is not None and rest is not None and rest[0] > 1 / unit:
-                    # What is missing may be exactly the part that all rows share.
-                    if abs(count - printed - rest[0]) <= 1.5 / unit:
-                        note = f"lacks what all networks share by our count ({rest[0]:.3f})"
+                # What a row lacks may be exactly the part that all rows share.
+                lacks = None if count is None or rest is None else count - printed - rest[0]
+                if rest is not None and lacks is not None and abs(lacks) < 1.5 / unit < rest[0]:
+                    note = f"lacks what all networks share by our count ({rest[0]:.3f})"
                 yield AdditivityRow(
                     table=rule.table,
                     slug=slug,

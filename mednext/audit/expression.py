@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 MAX_LENGTH = 2000
-MAX_STEPS = 200_000
+MAX_STEPS = 50_000
 MAX_EXPONENT = 16
 MAX_BITS = 4096
 MAX_TEXT = 1000

@@ -13,6 +13,9 @@ from mednext.audit.printed import number
 from mednext.errors import UserError
 
 
+EXTREMES: dict[str, Callable[[Iterable[Fraction]], Fraction]] = {"min": min, "max": max}
+
+
 class Vocabulary:
     """The functions and words of the claim language for one paper.
 
@@ -44,6 +47,7 @@ class Vocabulary:
         }
         claims = paper.spec.claims
         self.words: dict[str, Any] = {
+            **{name: name for name in EXTREMES},
             "T": {n: tuple(table.values()) for n, table in paper.tables.items()},
             **({name: _exact(word) for name, word in claims.words.items()} if claims else {}),
         }
@@ -51,7 +55,7 @@ class Vocabulary:
     def cell(self, table: Fraction, slug: str, column: str) -> str:
         """The text of a cell."""
         try:
-            return self.paper.cell(int(table), slug, column)
+            return self.paper.cell(_whole(table), slug, column)
         except UserError as error:
             raise ExpressionError(error.what) from None
 
@@ -62,20 +66,19 @@ class Vocabulary:
     def best(self, table: Fraction, column: str, low: bool = False) -> str:
         """The row with the highest (lowest) cell; ties joined by ``/``; empty cells left out."""
         cells = {
-            slug: value
-            for slug, row in self.paper.rows(int(table)).items()
-            if (value := number(row[column])) is not None
+            slug: _num(row[column])
+            for slug, row in self.paper.tables[_whole(table)].items()
+            if row[column].strip()
         }
         top = (min if low else max)(cells.values())
         return "/".join(slug for slug, value in cells.items() if value == top)
 
     def gain(
-        self, table: Fraction, column: str, me: str, others: Iterable[str], f: Function
+        self, table: Fraction, column: str, me: str, others: Iterable[str], f: str
     ) -> Fraction:
-        """``f`` (min or max) over what a row has more than each of the others."""
+        """The least or largest (``f`` is min or max) of what a row has more than the others."""
         mine = self.value(table, me, column)
-        result: Fraction = f(tuple(mine - self.value(table, other, column) for other in others))
-        return result
+        return EXTREMES[f](mine - self.value(table, other, column) for other in others)
 
     def fits(self, table: Fraction, slug: str, positive: str) -> bool:
         """Whether a confusion matrix gives the row with this class as positive."""
@@ -112,6 +115,12 @@ def _num(text: str) -> Fraction:
     if value is None:
         raise ExpressionError("a cell is empty")
     return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, Fraction) or value.denominator != 1:
+        raise ExpressionError(f"{value!r} is not a table")
+    return int(value)
 
 
 def _items(items: Any) -> tuple[Any, ...] | frozenset[Any]:
