@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Literal
 
-from mednext.audit.expression import ExpressionError, evaluate
+from mednext.audit.expression import ExpressionError, Undecided, evaluate
 from mednext.audit.matrices import Readings
 from mednext.audit.paper import Paper, Row, read_csv
 from mednext.audit.printed import Convention, agrees, decimal_text, number
@@ -80,7 +80,10 @@ def judge(row: Row, expression: str, vocabulary: Vocabulary) -> Judged:
     """
     if not expression:
         return "not checkable", None, None, "no table holds it"
-    result = evaluate(expression, vocabulary.functions, vocabulary.words)
+    try:
+        result = evaluate(expression, vocabulary.functions, vocabulary.words)
+    except Undecided as reason:
+        return "not checkable", None, None, str(reason)
     if isinstance(result, bool):
         return ("true" if result else "false"), str(result).lower(), None, None
     if isinstance(result, Fraction):

@@ -86,7 +86,7 @@ def matrix(sizes: Sizes, tp: int, fp: int) -> Matrix:
 
 def how(sizes: Sizes, found: Matrix, printed: PrintedRow, whole: int) -> How | None:
     """The conventions under which a matrix gives all four cells; None if under none."""
-    of = ratios(sizes, np.int64(found.tp), np.int64(found.fp))
+    of = ratios(sizes, np.array(found.tp), np.array(found.fp))
 
     def under(convention: Convention) -> bool:
         return all(
@@ -115,7 +115,7 @@ def macro_fits(classes: Sizes, printed: PrintedRow, whole: int) -> int:
     rows, columns = np.nonzero(fits)
     tp, fn, fp, tn = rows, classes.positive - rows, columns, classes.negative - columns
     called, not_called = tp + fp, tn + fn
-    means = {
+    means: dict[str, tuple[Whole, Whole | int]] = {
         "recall": (
             tp * classes.negative + tn * classes.positive,
             2 * classes.positive * classes.negative,

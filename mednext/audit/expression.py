@@ -24,6 +24,10 @@ class ExpressionError(Exception):
     """The expression is not in the language, or cannot be evaluated."""
 
 
+class Undecided(Exception):
+    """The expression is sound, but what is known does not settle it."""
+
+
 Function = Callable[..., Any]
 Scope = dict[str, Any]
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {

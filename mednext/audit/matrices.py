@@ -115,7 +115,7 @@ class Readings:
         self, reading: Reading, matrix: Matrix | None, macro: int | None
     ) -> ConfusionRow:
         sizes = reading.sizes
-        other = (None, None)
+        other: tuple[str | None, str | None] = (None, None)
         if matrix is not None:
             called = matrix.tn + matrix.fn
             other = (

@@ -181,11 +181,8 @@ class Paper:
     def _check_columns(self) -> None:
         spec = self.spec
         wanted: list[tuple[int, str]] = [
-            *(
-                (rule.table, c)
-                for rule in (*spec.means, *spec.sums)
-                for c in (rule.column, *rule.of)
-            ),
+            *((mean.table, c) for mean in spec.means for c in (mean.column, *mean.of)),
+            *((total.table, c) for total in spec.sums for c in (total.column, *total.of)),
             *((t, bound.column) for bound in spec.bounds for t in bound.tables),
             *((t, c) for t, columns in spec.repeats.columns.items() for c in columns),
             *((t, c) for a in spec.repeats.across for t in a.tables for c in a.columns),

@@ -9,6 +9,7 @@ from mednext.audit.paper import Positive
 from mednext.results import Row
 
 FitVerdict = Literal["fits", "one cell off", "no fit"]
+Difference = Literal["best", "cannot differ", "may differ", "differs"]
 Basis = Literal["arithmetic", "inference"]
 
 
@@ -211,7 +212,7 @@ class SignificanceRow(Row):
     smallest_p: float | None
     """Of McNemar's exact test against the best, over every pairing; empty for the best."""
     largest_p: float | None
-    verdict: Literal["best", "cannot differ", "may differ", "differs"]
+    verdict: Difference
 
 
 class CellRow(Row):

@@ -14,7 +14,7 @@ from math import comb
 from mednext.audit.matrices import Readings
 from mednext.audit.paper import Paper, TwoClasses
 from mednext.audit.printed import Convention, agrees, units
-from mednext.audit.schema import SignificanceRow
+from mednext.audit.schema import Difference, SignificanceRow
 from mednext.audit.splits import stated
 from mednext.metrics.statistics import wilson
 
@@ -101,7 +101,7 @@ def _table(paper: Paper, readings: Readings, two: TwoClasses) -> Iterator[Signif
         )
 
 
-def _verdict(p: tuple[Fraction, Fraction] | None, alpha: float) -> str:
+def _verdict(p: tuple[Fraction, Fraction] | None, alpha: float) -> Difference:
     if p is None:
         return "best"
     if p[0] > alpha:

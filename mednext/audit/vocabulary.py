@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from mednext.audit.expression import ExpressionError, Function
+from mednext.audit.expression import ExpressionError, Function, Undecided
 from mednext.audit.matrices import Readings
 from mednext.audit.paper import Paper
 from mednext.audit.printed import number
 from mednext.errors import UserError
-
 
 EXTREMES: dict[str, Callable[[Iterable[Fraction]], Fraction]] = {"min": min, "max": max}
 
@@ -33,7 +32,7 @@ class Vocabulary:
             "best": self.best,
             "gain": self.gain,
             "num": _num,
-            "fits": self.fits,
+            "positive_is": self.positive_is,
             "false_alarms": self.false_alarms,
             "missed_disease": self.missed_disease,
             "len": lambda items: Fraction(len(_items(items))),
@@ -80,12 +79,18 @@ class Vocabulary:
         mine = self.value(table, me, column)
         return EXTREMES[f](mine - self.value(table, other, column) for other in others)
 
-    def fits(self, table: Fraction, slug: str, positive: str) -> bool:
-        """Whether a confusion matrix gives the row with this class as positive."""
+    def positive_is(self, table: Fraction, slug: str, positive: str) -> bool:
+        """Whether the row was computed with this class as positive: no matrix gives it otherwise.
+
+        Undecided if matrices give it with both classes as positive, or with neither.
+        """
         mine = [r for r in self.readings.all if (r.table, r.method) == (table, slug)]
-        if not any(r.positive == positive for r in mine):
+        if positive not in {r.positive for r in mine}:
             raise ExpressionError(f"there is no row '{slug}' with positive class '{positive}'")
-        return any(r.found for r in mine if r.positive == positive)
+        fitting = {r.positive for r in mine if r.found}
+        if len(fitting) != 1:
+            raise Undecided(_no_answer(table, slug, bool(fitting)))
+        return fitting == {positive}
 
     def false_alarms(self, table: Fraction, slug: str) -> Fraction:
         """Images called diseased by mistake, in the matrices that give the row."""
@@ -103,8 +108,13 @@ class Vocabulary:
             for matrix in reading.found
         }
         if len(counts) != 1:
-            raise ExpressionError(f"the matrices that give row '{slug}' do not settle it")
+            raise Undecided(_no_answer(table, slug, bool(counts)))
         return Fraction(counts.pop())
+
+
+def _no_answer(table: Fraction, slug: str, several: bool) -> str:
+    which = "several different confusion matrices give" if several else "no confusion matrix gives"
+    return f"{which} row '{slug}' of table {table}"
 
 
 def _num(text: str) -> Fraction:
