@@ -9,6 +9,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/cost.smk"
+include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/gate.smk"
 
@@ -22,3 +23,4 @@ rule all:
         rules.datasets_table.output,
         rules.comparisons.output,
         rules.probes.output,
+        rules.audit.output,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from mednext.audit.paper import PaperSpec
+from mednext.audit.run import FILES
 from mednext.config import DatasetSpec, MethodSpec, Profile, Recipe
 from mednext.files import write_json
 from mednext.gate import GateRules
@@ -33,6 +35,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "cost": CostRow,
     "datasets_table": DatasetRow,
     "run": RunRecord,
+    "audit_input": PaperSpec,
+    **{f"audit_{stem}": model for stem, model in FILES.items()},
 }
 
 

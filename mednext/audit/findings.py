@@ -1,0 +1,181 @@
+"""``cells.csv``: what the checks found, by printed cell, for footnotes in the tables.
+
+``basis`` says what a finding rests on. ``arithmetic``: it follows from the printed numbers and the
+stated test sizes alone. ``inference``: it names one explanation of several.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from mednext.audit.schema import (
+    AdditivityRow,
+    CellRow,
+    ConfusionRow,
+    IdentityRow,
+    MisfitRow,
+    SignificanceRow,
+    SplitTableRow,
+)
+
+RuleName = str
+CLASS_WORDS = {"disease": "the disease", "non_disease": "the absence of the disease"}
+IDENTITY_NOTES = {
+    "f1": "not the F1 of the printed precision and recall, which is {low} to {high}",
+    "mean": "not the mean of the printed columns, which is {low} to {high}",
+    "sum": "not the sum of the printed columns, which is {low}",
+    "bounds": "outside what the metric can be, {low} to {high}",
+    "auc_from_matrix": "outside what the row's confusion matrix allows, {low} to {high}",
+}
+REPEATS = ("repeated", "across")
+
+
+def matrix_findings(
+    rows: Sequence[ConfusionRow],
+    misfits: Sequence[MisfitRow],
+    splits: Sequence[SplitTableRow],
+    alpha: float,
+) -> Iterator[CellRow]:
+    """Rows that no matrix gives, and rows that only one positive class gives.
+
+    Args:
+        rows: ``confusion.csv``.
+        misfits: ``misfits.csv``.
+        splits: ``splits_by_table.csv``.
+        alpha: below this chance of an accident another test size is named.
+    """
+    of_row: dict[tuple[int, str], list[ConfusionRow]] = defaultdict(list)
+    for row in rows:
+        of_row[row.table, row.method].append(row)
+    for (table, method), group in of_row.items():
+        fitting = [row for row in group if row.verdict == "fits"]
+        if fitting:
+            yield from _orientation(table, method, fitting)
+            continue
+        explained = [m for m in misfits if (m.table, m.method) == (table, method) and m.off_column]
+        likely = [
+            s for s in splits if s.table == table and s.split != "stated" and s.p_accident <= alpha
+        ]
+        sizes = f"{group[0].n_positive} and {group[0].n_negative} test images"
+        yield CellRow(
+            table=table,
+            slug=method,
+            column=None,
+            rule="confusion",
+            verdict="one cell off" if explained else "no fit",
+            basis="arithmetic",
+            note=f"no confusion matrix of {sizes} gives these four metrics"
+            + (f"; see other test sizes ({likely[0].split})" if likely else ""),
+        )
+        for m in explained:
+            needed = m.needed_low if m.needed_low == m.needed_high else None
+            yield CellRow(
+                table=table,
+                slug=method,
+                column=m.off_column,
+                rule="confusion",
+                verdict="would explain",
+                basis="inference",
+                note=f"the other three metrics fit if this cell were "
+                f"{needed or f'{m.needed_low} or {m.needed_high}'} (positive: "
+                f"{CLASS_WORDS[m.positive]})",
+            )
+
+
+def _orientation(table: int, method: str, fitting: list[ConfusionRow]) -> Iterator[CellRow]:
+    if {row.positive for row in fitting} == {"non_disease"}:
+        errors = sorted({(row.missed_disease, row.false_alarms) for row in fitting})
+        counts = " or ".join(f"{missed} missed, {alarms} false alarms" for missed, alarms in errors)
+        yield CellRow(
+            table=table,
+            slug=method,
+            column=None,
+            rule="orientation",
+            verdict="positive is the absence of the disease",
+            basis="arithmetic",
+            note=f"a confusion matrix gives the row only with the class without the disease as "
+            f"positive; of the disease it has {counts}",
+        )
+
+
+def identity_findings(rows: Sequence[IdentityRow]) -> Iterator[CellRow]:
+    """Broken rules and repeated cells."""
+    for row in rows:
+        if row.verdict not in ("off", "repeated"):
+            continue
+        note = row.note or ""
+        if row.rule in IDENTITY_NOTES:
+            text = IDENTITY_NOTES[row.rule].format(low=row.expected_low, high=row.expected_high)
+            note = f"{text} (off by {row.off_by})" + (f"; {note}" if note else "")
+        yield CellRow(
+            table=row.table,
+            slug=row.slug,
+            column=row.column,
+            rule=row.rule,
+            verdict=row.verdict,
+            basis="arithmetic",
+            note=f"{note}; may be chance" if row.rule in REPEATS else note,
+        )
+
+
+def additivity_findings(rows: Sequence[AdditivityRow]) -> Iterator[CellRow]:
+    """Cells that a smallest repair changes, and cells that lack the shared part."""
+    for row in rows:
+        if row.verdict == "in the smallest repair":
+            yield CellRow(
+                table=row.table,
+                slug=row.slug,
+                column=row.column,
+                rule="additivity",
+                verdict="would explain",
+                basis="inference",
+                note=f"the column adds up over modules if this cell were {row.repaired}",
+            )
+        elif row.verdict == "may be in the smallest repair":
+            yield CellRow(
+                table=row.table,
+                slug=row.slug,
+                column=row.column,
+                rule="additivity",
+                verdict="one of several explanations",
+                basis="inference",
+                note="the column does not add up over modules; this cell is in one of the "
+                "smallest sets whose change mends it",
+            )
+        if row.note:
+            yield CellRow(
+                table=row.table,
+                slug=row.slug,
+                column=row.column,
+                rule="measured",
+                verdict="lacks the shared part",
+                basis="inference",
+                note=row.note,
+            )
+
+
+def significance_findings(rows: Sequence[SignificanceRow], column: str) -> Iterator[CellRow]:
+    """Accuracies that no count gives, and those that cannot differ from the best."""
+    for row in rows:
+        if not row.attainable:
+            yield CellRow(
+                table=row.table,
+                slug=row.method,
+                column=column,
+                rule="attainable",
+                verdict="off",
+                basis="arithmetic",
+                note=f"no whole number of {row.n} test images gives this accuracy",
+            )
+        if row.verdict == "cannot differ":
+            yield CellRow(
+                table=row.table,
+                slug=row.method,
+                column=column,
+                rule="significance",
+                verdict="cannot differ",
+                basis="arithmetic",
+                note="no pairing of the predictions makes the difference to the best significant "
+                f"(McNemar exact, p at least {row.smallest_p:.3g})",
+            )

@@ -1,0 +1,123 @@
+"""Run every check of a paper and write ``results/audit``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mednext.audit.claims import claim_rows
+from mednext.audit.costs import Additivity
+from mednext.audit.findings import (
+    additivity_findings,
+    identity_findings,
+    matrix_findings,
+    significance_findings,
+)
+from mednext.audit.identities import identity_rows
+from mednext.audit.matrices import Readings, by_table
+from mednext.audit.paper import Paper
+from mednext.audit.schema import (
+    AdditivityRow,
+    CellRow,
+    CheckRow,
+    ClaimRow,
+    ConfusionRow,
+    IdentityRow,
+    MisfitRow,
+    ModuleRow,
+    RepairRow,
+    SignificanceRow,
+    SplitRow,
+    SplitTableRow,
+)
+from mednext.audit.significance import significance_rows
+from mednext.files import write_text
+from mednext.results import Row, write_rows
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The rows of every file, by the file's stem."""
+
+    paper: str
+    confusion: Sequence[ConfusionRow]
+    misfits: Sequence[MisfitRow]
+    splits: Sequence[SplitRow]
+    splits_by_table: Sequence[SplitTableRow]
+    identities: Sequence[IdentityRow]
+    additivity: Sequence[AdditivityRow]
+    additivity_checks: Sequence[CheckRow]
+    additivity_repairs: Sequence[RepairRow]
+    modules: Sequence[ModuleRow]
+    claims: Sequence[ClaimRow]
+    significance: Sequence[SignificanceRow]
+    cells: Sequence[CellRow]
+
+
+FILES: dict[str, type[Row]] = {
+    "confusion": ConfusionRow,
+    "misfits": MisfitRow,
+    "splits": SplitRow,
+    "splits_by_table": SplitTableRow,
+    "identities": IdentityRow,
+    "additivity": AdditivityRow,
+    "additivity_checks": CheckRow,
+    "additivity_repairs": RepairRow,
+    "modules": ModuleRow,
+    "claims": ClaimRow,
+    "significance": SignificanceRow,
+    "cells": CellRow,
+}
+"""Stem of a file in ``results/audit`` -> its schema."""
+
+
+def audit(folder: Path, cost: Path | None = None) -> Audit:
+    """Check the paper in ``folder``.
+
+    Args:
+        folder: holds ``audit.yaml`` and the tables.
+        cost: a ``cost.csv`` of ``mednext cost``, to compare printed costs with counted ones.
+
+    Raises:
+        UserError: bad input, with the file and the cell.
+    """
+    paper = Paper(folder)
+    readings = Readings(paper)
+    confusion, misfits = list(readings.confusion_rows()), list(readings.misfit_rows())
+    splits = list(readings.split_rows())
+    tables = list(by_table(splits))
+    identities = list(identity_rows(paper, readings))
+    costs = Additivity(paper, cost)
+    additivity = list(costs.cell_rows())
+    significance = list(significance_rows(paper, readings))
+    cells = [*identity_findings(identities), *additivity_findings(additivity)]
+    if (rules := paper.spec.classification) is not None:
+        cells += matrix_findings(confusion, misfits, tables, rules.alpha)
+        cells += significance_findings(significance, rules.metrics.accuracy)
+    order = {(t, slug): i for t, rows in paper.tables.items() for i, slug in enumerate(rows)}
+    cells.sort(key=lambda cell: (cell.table, order[cell.table, cell.slug]))
+    return Audit(
+        paper=paper.spec.paper,
+        confusion=confusion,
+        misfits=misfits,
+        splits=splits,
+        splits_by_table=tables,
+        identities=identities,
+        additivity=additivity,
+        additivity_checks=list(costs.check_rows()),
+        additivity_repairs=list(costs.repair_rows()),
+        modules=list(costs.module_rows()),
+        claims=list(claim_rows(paper, readings)),
+        significance=significance,
+        cells=cells,
+    )
+
+
+def write_audit(done: Audit, out: Path) -> None:
+    """Write every CSV and ``audit.md`` (last) into ``out``."""
+    from mednext.audit.text import report
+
+    for stem, model in FILES.items():
+        write_rows(out / f"{stem}.csv", model, getattr(done, stem))
+    write_text(out / "audit.md", report(done))

@@ -1,0 +1,150 @@
+"""``audit.md`` and the summary on the terminal, from the rows alone: no number is typed here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mednext.audit.run import Audit
+
+LIKELY = 0.05
+"""Splits are shown whose fits would be this rare among invented rows, or rarer."""
+
+
+@dataclass(frozen=True)
+class TableFits:
+    """How many rows of a table a confusion matrix gives, at the stated test sizes."""
+
+    table: int
+    rows: int
+    fits: int
+    one_cell_off: int
+    no_fit: int
+    disease: int
+    """Rows that fit with the disease as positive."""
+    non_disease: int
+
+
+def fits_by_table(done: Audit) -> list[TableFits]:
+    """Rows by their best verdict over both positive classes."""
+    result = []
+    for table in dict.fromkeys(row.table for row in done.confusion):
+        verdicts: dict[str, set[str]] = {}
+        positives: dict[str, set[str]] = {"disease": set(), "non_disease": set()}
+        for row in done.confusion:
+            if row.table == table:
+                verdicts.setdefault(row.method, set()).add(row.verdict)
+                if row.verdict == "fits":
+                    positives[row.positive].add(row.method)
+        ranked = ("fits", "one cell off", "no fit")
+        best = Counter(next(v for v in ranked if v in found) for found in verdicts.values())
+        result.append(
+            TableFits(
+                table,
+                len(verdicts),
+                best["fits"],
+                best["one cell off"],
+                best["no fit"],
+                disease=len(positives["disease"]),
+                non_disease=len(positives["non_disease"]),
+            )
+        )
+    return result
+
+
+def claim_counts(done: Audit) -> dict[str, int]:
+    """Claims by verdict."""
+    order = ("true", "true if cut off", "false", "not checkable")
+    found: Counter[str] = Counter(row.verdict for row in done.claims)
+    return {verdict: found[verdict] for verdict in order if found[verdict]}
+
+
+def summary(done: Audit) -> str:
+    """A few lines for the terminal."""
+    lines = [
+        f"table {t.table}: of {t.rows} rows, {t.fits} fit a confusion matrix, "
+        f"{t.one_cell_off} do not but for one cell, {t.no_fit} do not"
+        for t in fits_by_table(done)
+    ]
+    broken = Counter(row.rule for row in done.identities if row.verdict == "off")
+    tried = Counter(row.rule for row in done.identities if row.verdict in ("off", "agrees"))
+    lines += [
+        f"rule {rule}: {broken[rule]} of {n} cells off"
+        for rule, n in tried.items()
+        if rule not in ("repeated", "across")
+    ]
+    lines += [
+        f"table {table} {column}: {sum(c.verdict == 'holds' for c in checks)} of {len(checks)} "
+        "additivity relations hold"
+        for (table, column), checks in _grouped(done.additivity_checks).items()
+    ]
+    claims = claim_counts(done)
+    if claims:
+        lines.append("claims: " + ", ".join(f"{n} {verdict}" for verdict, n in claims.items()))
+    return "\n".join(lines)
+
+
+def report(done: Audit) -> str:
+    """The Markdown report."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, from committed facts
+    )
+    environment.filters["cell"] = _cell
+    return environment.get_template("audit.md.j2").render(
+        audit=done,
+        summary=summary(done).splitlines(),
+        fits=fits_by_table(done),
+        fitting=[row for row in done.confusion if row.verdict == "fits"],
+        off=[m for m in done.misfits if m.off_column],
+        lost=_lost(done),
+        likely=[s for s in done.splits_by_table if s.fits and s.p_accident <= LIKELY],
+        likely_level=LIKELY,
+        broken=[row for row in done.identities if row.verdict == "off"],
+        repeated=[row for row in done.identities if row.verdict == "repeated"],
+        checks=_grouped(done.additivity_checks),
+        repairs=_grouped(done.additivity_repairs),
+        modules=_grouped(done.modules),
+        measured=[row for row in done.additivity if row.measured is not None],
+        unmeasured=sum(row.measured is None for row in done.additivity),
+        claims=claim_counts(done),
+        false_claims=[c for c in done.claims if c.verdict in ("false", "true if cut off")],
+        open_claims=[c for c in done.claims if c.verdict == "not checkable"],
+        best_two=[row for row in done.significance if row.rank <= 2],
+        close=[row for row in done.significance if row.verdict == "cannot differ"],
+        unattainable=Counter(row.table for row in done.significance if not row.attainable),
+    )
+
+
+def _lost(done: Audit) -> list[Any]:
+    """Of every row that no single cell explains, the misfit with the least deviation."""
+    explained = {(m.table, m.method) for m in done.misfits if m.off_column}
+    explained |= {(r.table, r.method) for r in done.confusion if r.verdict == "fits"}
+    nearest: dict[tuple[int, str], Any] = {}
+    for m in done.misfits:
+        key = (m.table, m.method)
+        if key not in explained and (
+            key not in nearest or float(m.deviation_pp) < float(nearest[key].deviation_pp)
+        ):
+            nearest[key] = m
+    return list(nearest.values())
+
+
+def _grouped(rows: Any) -> dict[tuple[int, str], list[Any]]:
+    groups: dict[tuple[int, str], list[Any]] = {}
+    for row in rows:
+        groups.setdefault((row.table, row.column), []).append(row)
+    return groups
+
+
+def _cell(value: object) -> str:
+    """A value inside a Markdown table."""
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")

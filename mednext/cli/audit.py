@@ -1,0 +1,26 @@
+"""``mednext audit``: check the printed numbers of a paper."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mednext.cli.common import Verbs, add_verb
+from mednext.config import benchmarks_dir
+
+
+def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+    """Add the verbs of this module."""
+    audit = add_verb(verbs, "audit", "check a paper's printed numbers", _audit, config=False)
+    audit.add_argument("--paper", type=Path, help="folder with audit.yaml and the tables")
+    audit.add_argument("--cost", type=Path, help="a cost.csv to compare printed costs with")
+    audit.add_argument("--out", type=Path, default=Path("results/audit"))
+
+
+def _audit(arguments: argparse.Namespace) -> None:
+    from mednext.audit.run import audit, write_audit
+    from mednext.audit.text import summary
+
+    done = audit(arguments.paper or benchmarks_dir() / "reported", arguments.cost)
+    write_audit(done, arguments.out)
+    print(summary(done))
