@@ -238,12 +238,9 @@ R = TypeVar("R", bound=Row)
 def write_rows(path: Path, model: type[R], rows: Sequence[R]) -> None:
     """Write ``rows`` as CSV with exactly the columns of ``model``, atomically."""
     columns = list(model.model_fields)
-    frame = pd.DataFrame([row.model_dump(mode="json") for row in rows], columns=columns)
-    # Whole numbers with gaps stay whole: pandas would turn them into floats.
-    for name in columns:
-        values = [v for v in frame[name] if v is not None and v == v]
-        if values and all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-            frame[name] = frame[name].astype("Int64")
+    records = [row.model_dump(mode="json") for row in rows]
+    # As objects, so that whole numbers with gaps stay whole: pandas would turn them into floats.
+    frame = pd.DataFrame(records, columns=columns, dtype=object)
     write_csv(path, frame)
 
 

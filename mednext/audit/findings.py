@@ -16,10 +16,10 @@ from mednext.audit.schema import (
     IdentityRow,
     MisfitRow,
     SignificanceRow,
+    SplitRow,
     SplitTableRow,
 )
 
-RuleName = str
 CLASS_WORDS = {"disease": "the disease", "non_disease": "the absence of the disease"}
 IDENTITY_NOTES = {
     "f1": "not the F1 of the printed precision and recall, which is {low} to {high}",
@@ -34,7 +34,8 @@ REPEATS = ("repeated", "across")
 def matrix_findings(
     rows: Sequence[ConfusionRow],
     misfits: Sequence[MisfitRow],
-    splits: Sequence[SplitTableRow],
+    splits: Sequence[SplitRow],
+    tables: Sequence[SplitTableRow],
     alpha: float,
 ) -> Iterator[CellRow]:
     """Rows that no matrix gives, and rows that only one positive class gives.
@@ -42,9 +43,11 @@ def matrix_findings(
     Args:
         rows: ``confusion.csv``.
         misfits: ``misfits.csv``.
-        splits: ``splits_by_table.csv``.
-        alpha: below this chance of an accident another test size is named.
+        splits: ``splits.csv``.
+        tables: ``splits_by_table.csv``.
+        alpha: up to this (corrected) chance of an accident another test size is named.
     """
+    likely = {(s.table, s.positive, s.split): s for s in likely_splits(tables, alpha)}
     of_row: dict[tuple[int, str], list[ConfusionRow]] = defaultdict(list)
     for row in rows:
         of_row[row.table, row.method].append(row)
@@ -54,9 +57,6 @@ def matrix_findings(
             yield from _orientation(table, method, fitting)
             continue
         explained = [m for m in misfits if (m.table, m.method) == (table, method) and m.off_column]
-        likely = [
-            s for s in splits if s.table == table and s.split != "stated" and s.p_accident <= alpha
-        ]
         sizes = f"{group[0].n_positive} and {group[0].n_negative} test images"
         yield CellRow(
             table=table,
@@ -65,9 +65,21 @@ def matrix_findings(
             rule="confusion",
             verdict="one cell off" if explained else "no fit",
             basis="arithmetic",
-            note=f"no confusion matrix of {sizes} gives these four metrics"
-            + (f"; see other test sizes ({likely[0].split})" if likely else ""),
+            note=f"no confusion matrix of {sizes} gives these four metrics",
         )
+        for s in splits:
+            at = likely.get((s.table, s.positive, s.split))
+            if (s.table, s.method) == (table, method) and s.verdict == "fits" and at is not None:
+                yield CellRow(
+                    table=table,
+                    slug=method,
+                    column=None,
+                    rule="test size",
+                    verdict="would explain",
+                    basis="inference",
+                    note=f"the row fits {s.n_positive} and {s.n_negative} test images "
+                    f"({s.split}), as do {at.fits} of {at.rows} rows of the table",
+                )
         for m in explained:
             needed = m.needed_low if m.needed_low == m.needed_high else None
             yield CellRow(
@@ -81,6 +93,12 @@ def matrix_findings(
                 f"{needed or f'{m.needed_low} or {m.needed_high}'} (positive: "
                 f"{CLASS_WORDS[m.positive]})",
             )
+
+
+def likely_splits(tables: Sequence[SplitTableRow], alpha: float) -> list[SplitTableRow]:
+    """Other test sizes that more rows fit than the stated, and more than accident would explain."""
+    fits = {(s.table, s.positive): s.fits for s in tables if s.split == "stated"}
+    return [s for s in tables if s.fits > fits[s.table, s.positive] and s.p_corrected <= alpha]
 
 
 def _orientation(table: int, method: str, fitting: list[ConfusionRow]) -> Iterator[CellRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -204,6 +205,7 @@ def by_table(rows: Sequence[SplitRow]) -> Iterator[SplitTableRow]:
     groups: dict[tuple[int, Positive, str], list[SplitRow]] = {}
     for row in rows:
         groups.setdefault((row.table, row.positive, row.split), []).append(row)
+    tried = Counter(table for table, _, _ in groups)
     for (table, positive, split), group in groups.items():
         chances = [row.chance for row in group]
         fits = sum(row.verdict == "fits" for row in group)
@@ -216,7 +218,8 @@ def by_table(rows: Sequence[SplitRow]) -> Iterator[SplitTableRow]:
             rows=len(group),
             fits=fits,
             fits_expected=sum(chances),
-            p_accident=at_least(fits, chances),
+            p_accident=(p := at_least(fits, chances)),
+            p_corrected=min(1.0, p * tried[table]),
         )
 
 

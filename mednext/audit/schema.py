@@ -93,6 +93,8 @@ class SplitTableRow(Row):
     """Sum of the rows' chances: fits to expect if all were invented but coherent."""
     p_accident: float
     """Chance of at least this many fits among independent invented rows."""
+    p_corrected: float
+    """The same times the sizes and classes tried on this table (Bonferroni), at most 1."""
 
 
 class IdentityRow(Row):

@@ -27,21 +27,23 @@ class TableFits:
     disease: int
     """Rows that fit with the disease as positive."""
     non_disease: int
+    mixed: int
+    """Rows that fit only if some metrics were rounded and others cut off."""
 
 
 def fits_by_table(done: Audit) -> list[TableFits]:
     """Rows by their best verdict over both positive classes."""
     result = []
     for table in dict.fromkeys(row.table for row in done.confusion):
+        found = [row for row in done.confusion if row.table == table]
         verdicts: dict[str, set[str]] = {}
         positives: dict[str, set[str]] = {"disease": set(), "non_disease": set()}
-        for row in done.confusion:
-            if row.table == table:
-                verdicts.setdefault(row.method, set()).add(row.verdict)
-                if row.verdict == "fits":
-                    positives[row.positive].add(row.method)
+        for row in found:
+            verdicts.setdefault(row.method, set()).add(row.verdict)
+            if row.verdict == "fits":
+                positives[row.positive].add(row.method)
         ranked = ("fits", "one cell off", "no fit")
-        best = Counter(next(v for v in ranked if v in found) for found in verdicts.values())
+        best = Counter(next(v for v in ranked if v in given) for given in verdicts.values())
         result.append(
             TableFits(
                 table,
@@ -51,6 +53,10 @@ def fits_by_table(done: Audit) -> list[TableFits]:
                 best["no fit"],
                 disease=len(positives["disease"]),
                 non_disease=len(positives["non_disease"]),
+                mixed=len(
+                    {r.method for r in found if r.convention}
+                    - {r.method for r in found if r.convention not in (None, "mixed")}
+                ),
             )
         )
     return result
@@ -106,7 +112,7 @@ def report(done: Audit) -> str:
         fitting=[row for row in done.confusion if row.verdict == "fits"],
         off=[m for m in done.misfits if m.off_column],
         lost=_lost(done),
-        likely=[s for s in done.splits_by_table if s.fits and s.p_accident <= LIKELY],
+        likely=[s for s in done.splits_by_table if s.fits and s.p_corrected <= LIKELY],
         likely_level=LIKELY,
         broken=[row for row in done.identities if row.verdict == "off"],
         repeated=[row for row in done.identities if row.verdict == "repeated"],
