@@ -5,7 +5,7 @@ Nothing here is a float: a cell of d decimals is a whole number of units of its 
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
 from enum import StrEnum
 from fractions import Fraction
 from typing import overload
@@ -15,6 +15,10 @@ import numpy as np
 from mednext.errors import UserError
 
 Whole = np.ndarray  # of int64
+
+
+PLAIN = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+"""A decimal as tables print it; no exponent, so that no cell is a number of a million digits."""
 
 
 class Convention(StrEnum):
@@ -32,14 +36,15 @@ def number(text: str) -> Fraction | None:
     """The exact value of a cell; None if it is empty.
 
     Raises:
-        UserError: the cell holds something else than a finite decimal.
+        UserError: the cell holds something else than a plain decimal.
     """
     if not text.strip():
         return None
-    try:
-        return Fraction(Decimal(text.strip()))
-    except (InvalidOperation, ValueError, OverflowError):
-        raise UserError("a cell is not a number", found=repr(text)) from None
+    if not PLAIN.fullmatch(text.strip()):
+        raise UserError(
+            "a cell is not a number", found=repr(text[:100]), expected="digits, with a point or not"
+        )
+    return Fraction(text.strip())
 
 
 def units(text: str, decimals: int) -> int | None:
