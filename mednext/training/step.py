@@ -34,6 +34,9 @@ class Stepper:
     norm sees micro-batches in any case). A device out of memory halves ``micro_batch`` and repeats
     the step, so that the effective batch stays; not in a deterministic run, whose sums it would
     change.
+
+    A network with a second task of its own (``auxiliary_loss(images)``: DARR's puzzle) has its loss
+    added in training; validation sees the first task's alone.
     """
 
     def __init__(self, run: RunConfig, model: nn.Module, device: torch.device) -> None:
@@ -44,6 +47,9 @@ class Stepper:
         # Only fp16 is so narrow that gradients vanish without a scale.
         self.scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "fp16")
         self.forward: Callable[[Tensor], Tensor] = torch.compile(model) if run.compile else model
+        self.auxiliary_loss: Callable[[Tensor], Tensor] | None = getattr(
+            model, "auxiliary_loss", None
+        )
         self.micro_batch = run.micro_batch or run.batch_size
         self.may_halve = not run.deterministic
         self.halvings = 0
@@ -83,10 +89,12 @@ class Stepper:
         total = 0.0
         parts = zip(images.split(self.micro_batch), labels.split(self.micro_batch), strict=True)
         for some, truth in parts:
+            inputs = some.to(self.device)
             with self.autocast():
-                logits = self.forward(some.to(self.device))
+                logits = self.forward(inputs)
+                extra = self.auxiliary_loss(inputs) if self.auxiliary_loss else 0.0
             share = len(truth) / len(labels)
-            loss = self.loss_of(logits.float(), truth.to(self.device)) * share
+            loss = (self.loss_of(logits.float(), truth.to(self.device)) + extra) * share
             self.scaler.scale(loss).backward()
             total += loss.item()
         return total

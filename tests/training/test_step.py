@@ -119,3 +119,28 @@ def test_a_compiled_network_trains_alike(tiny: Tiny) -> None:
     plain = after_steps(tiny("classification"), Linear())
     compiled = after_steps(tiny("classification", compile=True), Linear())
     torch.testing.assert_close(compiled[1], plain[1], rtol=1e-4, atol=1e-6)
+
+
+class TwoTasks(Linear):
+    """Its second task pulls all weights towards zero, whatever the images."""
+
+    def auxiliary_loss(self, x: Tensor) -> Tensor:
+        return 0.5 * self.layer.weight.square().sum()
+
+
+@pytest.mark.parametrize("micro_batch", [None, 2])
+def test_a_second_task_is_added_to_the_loss_once(tiny: Tiny, micro_batch: int | None) -> None:
+    run = tiny("classification", batch_size=7, micro_batch=micro_batch)
+    plain, both = Linear(), TwoTasks()
+    penalty = both.layer.weight.square().sum().item() / 2
+    kept: dict[nn.Module, Tensor] = {}
+    losses = []
+    for model in (plain, both):
+        stepper = Stepper(run, model, CPU)
+        stepper.optimizer.register_step_pre_hook(
+            lambda *_, model=model: kept.__setitem__(model, model.layer.weight.grad.clone())
+        )
+        losses.append(stepper.step(*batch(), rate=0.0))
+    assert losses[1] - losses[0] == pytest.approx(penalty, rel=1e-4)
+    # The gradient of the penalty is the weight itself; a rate of 0 has not moved it.
+    torch.testing.assert_close(kept[both] - kept[plain], both.layer.weight.detach())

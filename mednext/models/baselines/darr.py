@@ -1,5 +1,5 @@
 """DARR in 2D, after Fu et al., "Domain Adaptive Relational Reasoning for 3D Multi-organ
-Segmentation", MICCAI 2020 (10.1007/978-3-030-59710-8_64).
+Segmentation", MICCAI 2020 (10.48550/arXiv.2005.09120).
 
 DARR teaches a volumetric segmentation network where things lie relative to each other by letting
 it solve a jigsaw puzzle of the scan at the same time. This is a 2D reading for slices: V-Net in 2D,

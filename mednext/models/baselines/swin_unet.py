@@ -53,7 +53,7 @@ class SwinUNet(nn.Module):
         img_size: height and width of the images, a multiple of 32. The windows have ``img_size /
             32`` tokens a side, so that they fit into every map and the deepest map is one window:
             7 at 224 pixels as published, 2 at 64, 3 at 96.
-        drop_path: largest rate of stochastic depth, reached in the deepest stage (0.2 as published).
+        drop_path: largest rate of stochastic depth, reached in the deepest stage (published: 0.2).
 
     Raises:
         UserError: ``img_size`` is not a multiple of 32.

@@ -1,0 +1,162 @@
+"""Two more counters beside torch's, and the operations that each of the three leaves out.
+
+fvcore traces the network and counts matrix products, convolutions, normalisation and pooling.
+ptflops hooks modules of the exact types it knows and some functions; a subclass of a known module
+and matrix products written ``@`` or as einsum escape it. Fused attention is one operation that
+only some counters know, so it is written out while counting.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import torch
+import torch.nn.functional as F
+from timm.layers import set_fused_attn, use_fused_attn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from mednext.errors import UserError
+
+MOVES = {
+    *("alias", "arange", "cat", "clone", "constant_pad_nd", "copy_", "empty", "empty_like"),
+    *("expand", "fill_", "full", "index", "lift_fresh", "new_empty", "new_zeros", "ones", "repeat"),
+    *("replication_pad2d", "roll", "select_backward", "slice_scatter", "stack", "zeros"),
+    *("zeros_like", "_to_copy", "_unsafe_view"),
+}
+"""Operations of torch that move, make or repeat numbers and compute nothing."""
+ESCAPES = ("__matmul__", "__rmatmul__", "einsum")
+"""Functions that are matrix products, but not to ptflops."""
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """Counts of one forward pass, and what was left out as ``name xtimes``."""
+
+    gmacs_fvcore: float
+    gmacs_ptflops: float | None
+    """None for a network that registers a layer under two names, which ptflops counts once."""
+    skipped_fvcore: str
+    skipped_ptflops: str
+
+
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    """Attention as matrix products and softmax, in networks built and run inside.
+
+    timm decides when a network is built; for others the fused function is replaced.
+    """
+    fused = use_fused_attn()
+    set_fused_attn(False)
+    try:
+        with patch.object(F, "scaled_dot_product_attention", _attention):
+            yield
+    finally:
+        set_fused_attn(bool(fused))
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Scaled dot-product attention, ``... x L x d`` each."""
+    scores = torch.matmul(q, k.transpose(-2, -1)) / q.shape[-1] ** 0.5
+    return torch.matmul(scores.softmax(dim=-1), v)
+
+
+class Uncounted(TorchDispatchMode):
+    """Counts the operations that compute something and that torch's counter does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Note ``func`` and run it."""
+        name = func.overloadpacket.__name__
+        if func.overloadpacket not in flop_registry and not func.is_view and name not in MOVES:
+            self.names[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+class _Escapes(TorchFunctionMode):
+    """Counts the matrix products that ptflops does not see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: Counter[str] = Counter()
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name in ESCAPES:
+            self.names["@" if "matmul" in name else name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def listed(names: Counter[str]) -> str:
+    """``add x3, gelu x2``, by name."""
+    return ", ".join(f"{name} x{times}" for name, times in sorted(names.items()))
+
+
+def cross_check(model: nn.Module, shape: tuple[int, ...]) -> CrossCheck:
+    """Count one forward pass over an input of ``shape`` (batch of 1), on the model's device.
+
+    Build the model inside :func:`plain_attention`, and call this there.
+
+    Raises:
+        UserError: ptflops gave up.
+    """
+    from fvcore.nn import FlopCountAnalysis
+    from ptflops import get_model_complexity_info
+    from ptflops.pytorch_ops import MODULES_MAPPING
+
+    model.eval()
+    images = torch.zeros(shape, device=next(model.parameters()).device)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing warns of every size that is checked in Python
+        analysis = FlopCountAnalysis(model, images)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        fvcore = analysis.total() / 1e9
+        skipped_fvcore = listed(Counter(analysis.unsupported_ops()))
+        escapes = _Escapes()
+        with escapes:
+            unknown = _run_unknown(model, images, MODULES_MAPPING)
+        ptflops = None
+        names = sum(1 for _ in model.named_modules(remove_duplicate=False))
+        if names == sum(1 for _ in model.modules()):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                macs, _ = get_model_complexity_info(
+                    model, shape[1:], as_strings=False, print_per_layer_stat=False, verbose=False
+                )
+            if macs is None:
+                raise UserError("ptflops cannot count this network", found=said.getvalue().strip())
+            ptflops = round(float(macs) / 1e9, 6)
+    return CrossCheck(round(fvcore, 6), ptflops, skipped_fvcore, listed(unknown + escapes.names))
+
+
+def _run_unknown(model: nn.Module, images: Tensor, known: dict[type, Any]) -> Counter[str]:
+    """Run the network; which innermost modules with a type unknown to ptflops were called."""
+    names: Counter[str] = Counter()
+    idle = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.Flatten, nn.Softmax)
+    hooks = [
+        module.register_forward_hook(lambda m, *_: names.update([type(m).__name__]))
+        for module in model.modules()
+        if type(module) not in known and not isinstance(module, idle) and not any(module.children())
+    ]
+    try:
+        model(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return names
