@@ -131,6 +131,8 @@ class DatasetRow(Row):
     name: str
     source: str
     source_id: str
+    stand_in: str | None = None
+    """Why the data only stand in for the data set: its numbers are then not comparable."""
     protocol: str
     klass: str | None
     unit: Literal["images", "cases"]

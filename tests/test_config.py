@@ -50,7 +50,7 @@ def test_what_the_paper_does_not_state_says_so_and_why() -> None:
             assert setting.note or setting.status == "stated", name
 
 
-@pytest.mark.parametrize("slug", ["sars_cov2_ct", "acdc"])
+@pytest.mark.parametrize("slug", ["sars_cov2_ct", "monkeypox_msld", "acdc"])
 def test_data_sets_carry_the_counts_of_table_1(slug: str) -> None:
     import pandas as pd
 
@@ -93,6 +93,13 @@ def test_a_bad_file_is_one_clear_message(tmp_path: Path, text: str, words: list[
         load_profile(write(tmp_path, text))
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_protocol_that_the_data_set_does_not_have_is_refused(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    config["datasets"]["sars_cov2_ct"]["protocols"] = ["paper", "fold1"]
+    with pytest.raises(UserError, match=r"no protocol 'fold1'(.|\n)*paper, grouped"):
+        load_profile(write(tmp_path, yaml.safe_dump(config)))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import get_args
 
 from mednext.cli.common import Verbs, add_verb, profile_of
-from mednext.config import load_datasets
+from mednext.config import Protocol, load_datasets
 from mednext.layout import results_root
 
 
@@ -15,14 +16,18 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     datasets = verbs.add_parser("datasets", help="list, fetch, verify, prepare and split data sets")
     steps = datasets.add_subparsers(required=True, metavar="STEP")
     add_verb(steps, "list", "the known data sets", _list, config=False)
+    add_verb(steps, "fetch", "bring a data set in place and list its files", _fetch, dataset=True)
     for step, text in (
-        ("fetch", "bring a data set in place and list its files with digests"),
         ("verify", "check every file before anything uses it"),
         ("prepare", "decode once into memory-mapped arrays"),
     ):
-        add_verb(steps, step, text, _step, dataset=True).set_defaults(step=step)
+        verb = add_verb(steps, step, text, _step, dataset=True)
+        verb.set_defaults(step=step)
+        verb.add_argument(
+            "--jobs", type=int, help="threads; the result does not depend on it (default: cores)"
+        )
     split = add_verb(steps, "split", "draw train, val and test", _split, dataset=True)
-    split.add_argument("--protocol", required=True, choices=["paper", "grouped"])
+    split.add_argument("--protocol", required=True, choices=get_args(Protocol))
     add_verb(steps, "table", "write datasets.csv of a profile", _table)
 
 
@@ -31,19 +36,21 @@ def _list(arguments: argparse.Namespace) -> None:
         print(f"{slug:16} {spec.task:15} {spec.name} ({spec.licence})")
 
 
-def _step(arguments: argparse.Namespace) -> None:
+def _fetch(arguments: argparse.Namespace) -> None:
     from mednext.datasets.fetch import fetch
+    from mednext.runs import dataset_run
+
+    fetch(arguments.dataset, dataset_run(profile_of(arguments), arguments.dataset))
+
+
+def _step(arguments: argparse.Namespace) -> None:
     from mednext.datasets.prepare import prepare
     from mednext.datasets.verify import verify
     from mednext.runs import dataset_run
 
     run = dataset_run(profile_of(arguments), arguments.dataset)
-    steps: dict[str, Callable[..., object]] = {
-        "fetch": fetch,
-        "verify": verify,
-        "prepare": prepare,
-    }
-    steps[arguments.step](arguments.dataset, run)
+    steps: dict[str, Callable[..., object]] = {"verify": verify, "prepare": prepare}
+    steps[arguments.step](arguments.dataset, run, jobs=arguments.jobs)
 
 
 def _split(arguments: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from mednext.config.files import Strict, lookup, parse, read_yaml
 
 Task = Literal["classification", "segmentation"]
+Protocol = Literal["paper", "grouped", "grouped_originals", "fold1"]
 Status = Literal["stated", "ambiguous", "not stated"]
 M = TypeVar("M", bound=BaseModel)
 
@@ -24,6 +25,8 @@ class ClassSpec(Strict):
     """Classification: is this the diseased class? Both orientations are always reported."""
     folder: str | None = None
     """Classification: the folder of the original delivery."""
+    original_label: int | None = None
+    """Segmentation: the label's value in the original delivery, where it is not the index."""
     expected: int | None = None
     """Classification: number of images in the complete original."""
     paper_split: tuple[int, int, int] | None = None
@@ -44,12 +47,18 @@ class DatasetSpec(Strict):
     """Folder names below ``MEDNEXT_LOCAL`` that are tried, in this order."""
     paper_split_cases: tuple[int, int, int] | None = None
     """Segmentation, Table 1: train, val, test patients."""
-    paper_split_file: str | None = None
-    """Official list below ``benchmarks/splits/`` (columns group, side)."""
+    protocols: tuple[Protocol, ...] = ("paper", "grouped")
+    """How it can be split."""
+    split_files: dict[Protocol, str] = Field(default_factory=dict)
+    """Protocol -> official list below ``benchmarks/splits/`` (columns group, side)."""
     split_seed: int = 0
     duplicate_threshold: float | None = None
     """Classification, protocol ``grouped``: images whose thumbnails correlate above this are one
     group."""
+    run_threshold: float | None = None
+    """The same for two images with successive numbers in one class, where no patient is known."""
+    count_note: str | None = None
+    """What to know about the counts of the original."""
 
     @property
     def num_classes(self) -> int:

@@ -7,13 +7,18 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mednext.config.benchmarks import Task, load_datasets, load_methods, method_slug
+from mednext.config.benchmarks import (
+    Protocol,
+    Task,
+    load_datasets,
+    load_methods,
+    method_slug,
+)
 from mednext.config.files import Strict, lookup, parse, read_yaml
 from mednext.errors import UserError
 from mednext.files import hash_json
 
 SourceKind = Literal["phantom", "local", "official"]
-Protocol = Literal["paper", "grouped"]
 Selection = Literal["last", "best_val", "best_test"]
 """Which epoch's weights are judged: ``last`` is the headline; ``best_test`` is chosen by the test
 side itself and only an upper bound of what another choice could have given."""
@@ -36,7 +41,8 @@ class DatasetRun(Strict):
     folder: str | None = None
     """Source ``local``: the folder below MEDNEXT_LOCAL; without it the first known one is used."""
     phantom: SplitCounts | None = None
-    """Source ``phantom``: how much to generate, per side (images of both classes, or patients)."""
+    """Source ``phantom``: how much to generate, per side (images of both classes, as Table 1 counts
+    them, or patients)."""
     protocols: tuple[Protocol, ...] = ("paper",)
     methods: tuple[str, ...] = Field(min_length=1)
     img_size: int = Field(ge=32)
@@ -141,6 +147,13 @@ def load_profile(path: str | Path) -> Profile:
     profile = parse(Profile, read_yaml(path), path)
     for slug, run in profile.datasets.items():
         dataset = lookup("data set", slug, load_datasets(), path)
+        for protocol in set(run.protocols) - set(dataset.protocols):
+            raise UserError(
+                f"'{slug}' has no protocol '{protocol}'",
+                file=path,
+                found=f"datasets.{slug}.protocols: {protocol}",
+                expected=", ".join(dataset.protocols),
+            )
         for name in run.methods:
             method = load_methods()[method_slug(name, path)]
             if method.task != dataset.task:

@@ -12,49 +12,19 @@ Two layouts are read:
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import nibabel as nib
 import numpy as np
-from nibabel.spatialimages import HeaderDataError
 
 from mednext.config import DatasetSpec
+from mednext.datasets.reader import Files, Item, Volume
+from mednext.datasets.volumes import checked, open_nifti, read_h5, same_grid, voxels, zooms
 from mednext.errors import UserError
 
 NAME = re.compile(r"(patient\d{3})_frame(\d{2})")
 FRAMES = ("ED", "ES")
-# What h5py, gzip and nibabel raise for damaged or incomplete files.
-UNREADABLE = (
-    OSError,
-    KeyError,
-    ValueError,
-    EOFError,
-    zlib.error,
-    HeaderDataError,
-    nib.filebasedimages.ImageFileError,
-)
-
-
-@dataclass(frozen=True)
-class Volume:
-    """One labelled frame: image (D, H, W) float32, label (D, H, W) uint8, spacing (z, y, x) mm."""
-
-    case: str
-    patient: str
-    frame: str
-    image: np.ndarray
-    label: np.ndarray
-    spacing: tuple[float, float, float] | None
-
-
-Read = Callable[[str], io.BytesIO]
+MEANING = "0 background, 1 right ventricle, 2 myocardium, 3 left ventricle"
 
 
 def list_files(root: Path, spec: DatasetSpec) -> list[str]:
@@ -77,153 +47,101 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
     return [f.relative_to(root).as_posix() for f in files]
 
 
-def frames(paths: list[str], root: Path) -> dict[str, dict[str, str]]:
-    """Patient -> {"ED": path, "ES": path} of the image files; frames are matched by their order.
-
-    The lower frame number is end-diastole (checked against Info.cfg where there is one, by the
-    verification).
+def items(files: Files, spec: DatasetSpec) -> list[Item]:
+    """Two volumes per patient; frames are matched by their order, the lower is end-diastole.
 
     Raises:
-        UserError: a patient does not have exactly two labelled frames.
+        UserError: a patient does not have exactly two labelled frames, a label is missing, or
+            Info.cfg names other frames.
     """
-    found: dict[str, list[str]] = {}
-    for path in paths:
+    images: dict[str, list[str]] = {}
+    for path in files.paths:
         match = NAME.match(Path(path).name)
         if match and not path.endswith("_gt.nii.gz"):
-            found.setdefault(match[1], []).append(path)
-    for patient, images in found.items():
-        if len(images) != len(FRAMES):
+            images.setdefault(match[1], []).append(path)
+    found = []
+    for patient, paths in sorted(images.items()):
+        if len(paths) != len(FRAMES):
             raise UserError(
                 f"{patient} does not have exactly two labelled frames",
-                file=root / images[0],
-                found=f"{len(images)}: {', '.join(Path(p).name for p in images)}",
+                file=files.file(paths[0]),
+                found=f"{len(paths)}: {', '.join(Path(p).name for p in paths)}",
                 expected="end-diastole and end-systole",
                 remedy="copy the patient's files again",
             )
-    return {p: dict(zip(FRAMES, sorted(images), strict=True)) for p, images in found.items()}
+        by_frame = dict(zip(FRAMES, sorted(paths), strict=True))
+        _check_info(files, patient, by_frame)
+        found += [_item(files, patient, frame, path) for frame, path in by_frame.items()]
+    return found
 
 
-def check_info(
-    paths: list[str], by_patient: dict[str, dict[str, str]], read: Read, root: Path
-) -> None:
-    """Compare the frames with ``Info.cfg`` (lines ``ED: 1`` and ``ES: 12``) of each patient.
+def _item(files: Files, patient: str, frame: str, path: str) -> Item:
+    match = NAME.match(Path(path).name)
+    assert match is not None  # by construction of the list
+    label = path.replace(".nii.gz", "_gt.nii.gz")
+    if path.endswith(".nii.gz") and label not in files:
+        raise UserError(
+            "the label of a frame is missing",
+            file=files.file(label),
+            found="no such file",
+            expected=f"the label of {Path(path).name}",
+            remedy="copy the patient's files again",
+        )
+    more = (label,) if path.endswith(".nii.gz") else ()
+    return Item(path, match[0], patient=patient, frame=frame, more=more)
+
+
+def _check_info(files: Files, patient: str, images: dict[str, str]) -> None:
+    """Compare the frames with ``Info.cfg`` (lines ``ED: 1`` and ``ES: 12``) of the patient.
 
     The converted form has no such file and is not checked.
 
     Raises:
         UserError: ED and ES are missing there, or name other frames than those present.
     """
-    for path in (p for p in paths if Path(p).name == "Info.cfg"):
-        images = by_patient.get(Path(path).parent.name)
-        if images is None:
-            continue
-        text = read(path).getvalue().decode("latin-1")
-        info = dict(re.findall(r"^(ED|ES):\s*(\d+)\s*$", text, flags=re.MULTILINE))
-        present = {f: str(int(Path(p).name.split("_frame")[1][:2])) for f, p in images.items()}
-        if info != present:
-            raise UserError(
-                "Info.cfg names other frames than those present",
-                file=root / path,
-                found=", ".join(f"{k}: {v}" for k, v in info.items()) or "neither ED nor ES",
-                expected=", ".join(f"{k}: {v}" for k, v in present.items()),
-                remedy="copy the patient's folder again",
-            )
-
-
-def read_volume(path: str, patient: str, frame: str, read: Read, root: Path) -> Volume:
-    """Read and check one labelled frame.
-
-    Raises:
-        UserError: unreadable, image and label of different shape, a label outside 0-3, NaN.
-    """
-    match = NAME.match(Path(path).name)
-    assert match is not None  # by construction of the list
-    file = root / path
-    try:
-        parts = _read_h5(path, read) if path.endswith(".h5") else _read_nifti(path, read)
-    except UserError:
-        raise
-    except UNREADABLE as error:
+    path = f"{Path(images['ED']).parent.as_posix()}/Info.cfg"
+    if path not in files:
+        return
+    text = files.read(path).getvalue().decode("latin-1")
+    info = dict(re.findall(r"^(ED|ES):\s*(\d+)\s*$", text, flags=re.MULTILINE))
+    present = {f: str(int(Path(p).name.split("_frame")[1][:2])) for f, p in images.items()}
+    if info != present:
         raise UserError(
-            "the volume cannot be read",
-            file=file,
-            found=str(error),
-            expected="a complete file with image and label",
-            remedy="copy the original file again",
-        ) from None
-    image, label, spacing = parts
-    _check(image, label, file)
-    return Volume(match[0], patient, frame, image, label.astype(np.uint8), spacing)
-
-
-def _read_h5(path: str, read: Read) -> tuple[np.ndarray, np.ndarray, None]:
-    with h5py.File(read(path), "r") as stored:
-        image = stored["image"]
-        scale = float(image.attrs.get("scale", 1.0))
-        return (
-            np.asarray(image[()], dtype=np.float32) * np.float32(scale),
-            stored["label"][()],
-            None,
+            "Info.cfg names other frames than those present",
+            file=files.file(path),
+            found=", ".join(f"{k}: {v}" for k, v in info.items()) or "neither ED nor ES",
+            expected=", ".join(f"{k}: {v}" for k, v in present.items()),
+            remedy="copy the patient's folder again",
         )
 
 
-def _read_nifti(path: str, read: Read) -> tuple[np.ndarray, np.ndarray, tuple[float, float, float]]:
-    image, spacing = _nifti(read(path))
-    label, _ = _nifti(read(path.replace(".nii.gz", "_gt.nii.gz")))
+def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
+    """Read and check one labelled frame."""
+    file = files.file(item.path)
+    spacing = None
+    if item.path.endswith(".h5"):
+        image, label = read_h5(files, item.path)
+    else:
+        (label_path,) = item.more
+        grid, labels = open_nifti(files, item.path), open_nifti(files, label_path)
+        same_grid(grid, labels, files, item.path, label_path)
+        x, y, z = zooms(grid)
+        spacing = (z, y, x)
+        image = _scaled(voxels(files, item.path, grid, np.float64).transpose(2, 1, 0))
+        label = voxels(files, label_path, labels, np.float64).transpose(2, 1, 0)
+    return checked(image, label, spacing, range(spec.num_classes), MEANING, file)
+
+
+def _scaled(image: np.ndarray) -> np.ndarray:
+    """Clipped at the 99 % point and scaled to [0, 1]; NaN pass, to be reported."""
     if np.isfinite(image).all():
         # The smallest intensity that 99 % of the voxels do not exceed: upstream's histogram has one
         # bin per integer.
         low, high = image.min(), np.percentile(image, 99, method="inverted_cdf")
         image = (np.clip(image, low, high) - low) / max(high - low, 1e-6)
-    return image.astype(np.float32), label, spacing
+    return image.astype(np.float32)
 
 
-def _nifti(stream: io.BytesIO) -> tuple[np.ndarray, tuple[float, float, float]]:
-    """Array in (slice, y, x) and its spacing (z, y, x) in mm."""
-    stored = nib.Nifti1Image.from_bytes(gzip.decompress(stream.getvalue()))
-    x, y, z = (float(v) for v in stored.header.get_zooms()[:3])
-    return np.asarray(stored.dataobj).transpose(2, 1, 0), (z, y, x)
-
-
-def _check(image: np.ndarray, label: np.ndarray, file: Path) -> None:
-    if image.shape != label.shape:
-        raise UserError(
-            "image and label have different shapes",
-            file=file,
-            found=f"image {image.shape}, label {label.shape}",
-            expected="equal shapes (slices, height, width)",
-            remedy="copy both original files again",
-        )
-    if image.ndim != 3:
-        raise UserError(
-            "not a volume",
-            file=file,
-            found=f"shape {image.shape}",
-            expected="three axes (slices, height, width)",
-            remedy="copy the original file again",
-        )
-    if len(image) < 2:
-        raise UserError(
-            "the volume has a single slice",
-            file=file,
-            found=f"shape {image.shape}",
-            expected="at least two slices",
-            remedy="use the volumes, not the files of single slices",
-        )
-    if not np.isfinite(image).all():
-        raise UserError(
-            "the image holds values that are not numbers",
-            file=file,
-            found=f"{int((~np.isfinite(image)).sum())} NaN or infinite voxels",
-            expected="finite intensities",
-            remedy="copy the original file again",
-        )
-    wrong = sorted(set(np.unique(label).tolist()) - {0, 1, 2, 3})
-    if wrong:
-        raise UserError(
-            "the label holds unknown values",
-            file=file,
-            found=", ".join(str(v) for v in wrong),
-            expected="0 background, 1 right ventricle, 2 myocardium, 3 left ventricle",
-            remedy="copy the original label again",
-        )
+def stand_in(paths: list[str]) -> str | None:
+    """Nothing stands in for this set."""
+    return None

@@ -10,6 +10,7 @@ from mednext.config import DatasetRun
 from mednext.datasets.load import limited
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.source import resolve_source
+from mednext.datasets.splits import OUTSIDE
 from mednext.files import sha256_file
 from mednext.results import DatasetRow
 
@@ -21,6 +22,7 @@ def dataset_rows(dataset: str, run: DatasetRun, protocol: str) -> list[DatasetRo
     file = source.paths.split(protocol)
     table = pd.read_csv(file, keep_default_na=False)
     table["side"] = limited(table, run.limit, source.spec.task, dataset)
+    table = table[table.side != OUTSIDE]
     used = table[table.side != "unused"]
     crossing = int((used.groupby("group").side.nunique() > 1).sum())
     images = source.spec.task == "classification"
@@ -34,6 +36,7 @@ def dataset_rows(dataset: str, run: DatasetRun, protocol: str) -> list[DatasetRo
                 name=source.spec.name,
                 source=source.kind,
                 source_id=source.id,
+                stand_in=source.stand_in,
                 protocol=protocol,
                 klass=klass.slug if klass else None,
                 unit="images" if images else "cases",

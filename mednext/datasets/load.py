@@ -146,7 +146,7 @@ def _segmentation(
 ) -> SegmentationData:
     cases = [
         Case(
-            case=str(v.case),
+            case=str(v.item),
             patient=str(v.patient),
             frame=str(v.frame),
             start=int(v.start),
@@ -157,7 +157,7 @@ def _segmentation(
             if np.isnan(v.spacing_z)
             else (float(v.spacing_z), float(v.spacing_y), float(v.spacing_x)),
         )
-        for v in pd.read_csv(folder / "volumes.csv").itertuples()
+        for v in pd.read_csv(folder / "index.csv").itertuples()
     ]
     return SegmentationData(
         images=np.load(folder / "slices_image.npy", mmap_mode="r"),

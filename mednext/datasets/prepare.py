@@ -5,14 +5,16 @@ and ``thumbnails.npy`` (N, 32, 32) uint8 of the decoded images, from which near-
 (not from ``images.npy``: the groups are to be the same at every training size).
 Segmentation: ``slices_image.npy`` (N, S, S) float32 (cubic spline, as ``zoom(order=3)`` upstream),
 ``slices_label.npy`` (N, S, S) uint8 (nearest), and the volumes in their own resolution, flat:
-``volumes_image.npy`` float32, ``volumes_label.npy`` uint8, described by ``volumes.csv``.
+``volumes_image.npy`` float32, ``volumes_label.npy`` uint8.
+Both: ``index.csv``, one row per image or volume; for a volume also where it begins and its spacing.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,20 +22,16 @@ import pandas as pd
 from scipy.ndimage import zoom
 
 from mednext.config import DatasetRun
-from mednext.datasets import acdc, groups, sars_cov2_ct
-from mednext.datasets.manifest import read_checked, read_manifest
-from mednext.datasets.source import Source, resolve_source
+from mednext.datasets import groups, images
+from mednext.datasets.chunks import default_jobs, in_chunks
+from mednext.datasets.reader import Item, Picture, Volume
+from mednext.datasets.source import Source, open_files, resolve_source
 from mednext.files import hash_json, sha256_file, write_json
 from mednext.provenance import folder_hash
 
-# The arrays of a segmentation set; their sizes are known only when the last volume has been read,
-# so that the bytes are written first and the header is put before them at the end.
-VOLUME_ARRAYS: dict[str, type[np.generic]] = {
-    "slices_image": np.float32,
-    "slices_label": np.uint8,
-    "volumes_image": np.float32,
-    "volumes_label": np.uint8,
-}
+CHUNK = {"classification": 32, "segmentation": 1}
+VOLUME_COLUMNS = ("start", "depth", "height", "width", "offset")
+SPACING = ("spacing_z", "spacing_y", "spacing_x")
 
 
 def padded_size(img_size: int) -> int:
@@ -46,16 +44,32 @@ def prepared_key(dataset: str, img_size: int) -> str:
     return f"px{img_size}-{hash_json([dataset, img_size, folder_hash('datasets')])[:8]}"
 
 
-def prepare(dataset: str, run: DatasetRun) -> None:
-    """Write the prepared folder: to a temporary sibling first, then renamed as a whole."""
+def prepare(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
+    """Write the prepared folder: in a temporary sibling first, then renamed as a whole.
+
+    After a kill the chunks that were decoded are not decoded again. The bytes are the same for any
+    number of ``jobs`` (threads; default: the CPU cores).
+    """
     source = resolve_source(dataset, run)
+    files = open_files(source)
+    items = source.reader.items(files, source.spec)
     target = source.paths.prepared(prepared_key(dataset, run.img_size))
     part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    make = _images if source.spec.task == "classification" else _volumes
-    count = make(source, run.img_size, part)
-    digests = {f.name: sha256_file(f) for f in sorted(part.iterdir())}
+
+    def make(chunk: Sequence[Item], file: Path) -> None:
+        decoded = [source.reader.read(item, files, source.spec) for item in chunk]
+        parts = [_arrays(one, run.img_size) for one in decoded]
+        whole = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        facts = json.dumps([_shape(one) for one in decoded])
+        with file.open("wb") as stream:
+            np.savez(stream, facts=np.asarray(facts), **whole)  # type: ignore[arg-type]
+
+    size = CHUNK[source.spec.task]
+    chunks = in_chunks(items, size, make, part / "chunks", ".npz", jobs or default_jobs())
+    count, facts = _join(chunks, part)
+    _index(items, facts, source).to_csv(part / "index.csv", index=False, lineterminator="\n")
+    shutil.rmtree(part / "chunks")
+    digests = {f.name: sha256_file(f) for f in sorted(part.iterdir()) if f.name != "meta.json"}
     data_hash = hash_json(digests)[:16]
     write_json(part / "meta.json", {"data_hash": data_hash, "files": digests, "count": count})
     for file in part.iterdir():
@@ -66,81 +80,74 @@ def prepare(dataset: str, run: DatasetRun) -> None:
     print(f"{dataset} ({source.id}): {count} images prepared at {run.img_size} px")
 
 
-def _images(source: Source, img_size: int, part: Path) -> int:
-    entries = read_manifest(source.paths.manifest)
-    side = padded_size(img_size)
-    shape = (len(entries), source.spec.channels, side, side)
-    images = np.lib.format.open_memmap(part / "images.npy", "w+", np.uint8, shape)
-    small = np.empty((len(entries), groups.SIDE, groups.SIDE), dtype=np.uint8)
-    for row, entry in enumerate(entries):
-        image = sars_cov2_ct.read_image(read_checked(source.root, entry), source.root / entry.path)
-        images[row, 0] = sars_cov2_ct.resized(image, side)
-        small[row] = groups.thumbnail(image)
-    images.flush()
-    np.save(part / "thumbnails.npy", small)
-    index = pd.DataFrame(
+def _arrays(decoded: Picture | Volume, img_size: int) -> dict[str, np.ndarray]:
+    """What is kept of one image or volume, each array with the axis to join first."""
+    if isinstance(decoded, Picture):
+        grey = decoded.image.convert("L")
+        return {
+            "images": images.resized(decoded.image, padded_size(img_size))[None],
+            "thumbnails": groups.thumbnail(grey)[None],
+        }
+    slices = [resize_slice(plane, img_size, order=3) for plane in decoded.image]
+    labels = [resize_slice(plane, img_size, order=0) for plane in decoded.label]
+    return {
+        "slices_image": np.stack(slices).astype(np.float32),
+        "slices_label": np.stack(labels).astype(np.uint8),
+        "volumes_image": decoded.image.astype(np.float32).ravel(),
+        "volumes_label": decoded.label.astype(np.uint8).ravel(),
+    }
+
+
+def _shape(decoded: Picture | Volume) -> dict[str, float | None]:
+    if isinstance(decoded, Picture):
+        return {}
+    spacing = decoded.spacing or (None, None, None)
+    shape = dict(zip(("depth", "height", "width"), decoded.image.shape, strict=True))
+    return shape | dict(zip(SPACING, spacing, strict=True))
+
+
+def _join(chunks: Sequence[Path], part: Path) -> tuple[int, list[dict[str, float | None]]]:
+    """Put the arrays of all chunks one behind the other; they pass one by one.
+
+    The sizes are known only when the last chunk has been read, so that the bytes are written first
+    and the header is put before them at the end.
+    """
+    facts: list[dict[str, float | None]] = []
+    shapes: dict[str, tuple[np.dtype, int, tuple[int, ...]]] = {}
+    for number, chunk in enumerate(chunks):
+        with np.load(chunk) as stored:
+            facts += json.loads(str(stored["facts"]))
+            for name in sorted(set(stored.files) - {"facts"}):
+                array = stored[name]
+                with (part / f"{name}.raw").open("ab" if number else "wb") as stream:
+                    stream.write(array.data)
+                before = shapes[name][1] if name in shapes else 0
+                shapes[name] = (array.dtype, before + len(array), array.shape[1:])
+    for name, (kind, length, rest) in shapes.items():
+        _with_header(part / f"{name}.raw", part / f"{name}.npy", kind, (length, *rest))
+    return next(shapes[n][1] for n in ("images", "slices_image") if n in shapes), facts
+
+
+def _index(
+    items: Sequence[Item], facts: list[dict[str, float | None]], source: Source
+) -> pd.DataFrame:
+    table = pd.DataFrame(
         {
-            "row": range(len(entries)),
-            "item": [e.path for e in entries],
-            "label": [sars_cov2_ct.label_of(e.path, source.spec) for e in entries],
+            "row": range(len(items)),
+            "item": [i.name for i in items],
+            **{
+                name: [getattr(i, name) for i in items]
+                for name in ("label", "patient", "frame", "part", "side", "order")
+            },
         }
     )
-    index.to_csv(part / "index.csv", index=False, lineterminator="\n")
-    return len(entries)
-
-
-def _volumes(source: Source, img_size: int, part: Path) -> int:
-    entries = {e.path: e for e in read_manifest(source.paths.manifest)}
-    rows: list[dict[str, object]] = []
-    offset = start = 0
-    with ExitStack() as stack:
-        raw = {n: stack.enter_context((part / f"{n}.raw").open("wb")) for n in VOLUME_ARRAYS}
-        for patient, paths in sorted(acdc.frames(list(entries), source.root).items()):
-            for frame, path in paths.items():
-                volume = acdc.read_volume(
-                    path,
-                    patient,
-                    frame,
-                    lambda p: read_checked(source.root, entries[p]),
-                    source.root,
-                )
-                depth, height, width = volume.image.shape
-                raw["volumes_image"].write(volume.image.astype(np.float32).tobytes())
-                raw["volumes_label"].write(volume.label.tobytes())
-                for image, label in zip(volume.image, volume.label, strict=True):
-                    small = resize_slice(image, img_size, order=3).astype(np.float32)
-                    raw["slices_image"].write(small.tobytes())
-                    raw["slices_label"].write(resize_slice(label, img_size, order=0).tobytes())
-                spacing = volume.spacing or (np.nan, np.nan, np.nan)
-                rows.append(
-                    {
-                        "row": len(rows),
-                        "case": volume.case,
-                        "patient": patient,
-                        "frame": frame,
-                        "start": start,
-                        "depth": depth,
-                        "height": height,
-                        "width": width,
-                        "offset": offset,
-                        "spacing_z": spacing[0],
-                        "spacing_y": spacing[1],
-                        "spacing_x": spacing[2],
-                    }
-                )
-                start += depth
-                offset += depth * height * width
-    for name, kind in VOLUME_ARRAYS.items():
-        shape = (start, img_size, img_size) if name.startswith("slices") else (offset,)
-        _with_header(part / f"{name}.raw", part / f"{name}.npy", np.dtype(kind), shape)
-    pd.DataFrame(rows).to_csv(part / "volumes.csv", index=False, lineterminator="\n")
-    index = pd.DataFrame(
-        [(r["case"], z) for r in rows for z in range(int(str(r["depth"])))],
-        columns=["case", "slice"],
-    )
-    index.insert(0, "row", range(len(index)))
-    index.to_csv(part / "index.csv", index=False, lineterminator="\n")
-    return start
+    if source.spec.task == "segmentation":
+        more = pd.DataFrame(facts)
+        voxels = more.depth * more.height * more.width
+        more.insert(0, "start", more.depth.cumsum() - more.depth)
+        more.insert(4, "offset", voxels.cumsum() - voxels)
+        table = table.join(more[[*VOLUME_COLUMNS, *SPACING]])
+    return table
 
 
 def _with_header(raw: Path, target: Path, kind: np.dtype, shape: tuple[int, ...]) -> None:

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol
 
-from mednext.config import DatasetRun, DatasetSpec, load_datasets, lookup
-from mednext.datasets import acdc, sars_cov2_ct
-from mednext.datasets.manifest import Entry, list_entries, manifest_hash
+from mednext.config import DatasetRun, DatasetSpec, SplitCounts, load_datasets, lookup
+from mednext.datasets import acdc, monkeypox_msld, sars_cov2_ct
+from mednext.datasets.manifest import Entry, list_entries, manifest_hash, read_manifest
 from mednext.datasets.phantom import acdc as phantom_acdc
+from mednext.datasets.phantom import monkeypox_msld as phantom_monkeypox_msld
 from mednext.datasets.phantom import sars_cov2_ct as phantom_sars_cov2_ct
+from mednext.datasets.reader import Files, Reader
 from mednext.errors import UserError
 from mednext.files import hash_json
 from mednext.layout import DataPaths, local_root
 from mednext.provenance import folder_hash
 
-READERS: dict[str, ModuleType] = {"sars_cov2_ct": sars_cov2_ct, "acdc": acdc}
-PHANTOMS: dict[str, ModuleType] = {
+
+class Phantom(Protocol):
+    """The function of a phantom's module."""
+
+    def generate(self, root: Path, counts: SplitCounts, spec: DatasetSpec) -> None:
+        """Write a data set of about ``counts`` items in the layout of the original."""
+
+
+READERS: dict[str, Reader] = {
+    "sars_cov2_ct": sars_cov2_ct,
+    "monkeypox_msld": monkeypox_msld,
+    "acdc": acdc,
+}
+PHANTOMS: dict[str, Phantom] = {
     "sars_cov2_ct": phantom_sars_cov2_ct,
+    "monkeypox_msld": phantom_monkeypox_msld,
     "acdc": phantom_acdc,
 }
 
@@ -42,9 +57,23 @@ class Source:
         return DataPaths(self.id, self.dataset)
 
     @property
-    def reader(self) -> ModuleType:
+    def reader(self) -> Reader:
         """The module that reads this data set's layouts."""
         return READERS[self.dataset]
+
+    @property
+    def stand_in(self) -> str | None:
+        """Why the files only stand in for the data set, or None: numbers are not comparable."""
+        return self.reader.stand_in([e.path for e in self.entries]) if self.entries else None
+
+
+def open_files(source: Source) -> Files:
+    """The source's files behind its manifest.
+
+    Raises:
+        UserError: the data set has not been fetched.
+    """
+    return Files(source.root, read_manifest(source.paths.manifest))
 
 
 def resolve_source(dataset: str, run: DatasetRun) -> Source:

@@ -1,9 +1,13 @@
-"""Who trains and who tests: the ``paper`` and the ``grouped`` protocol.
+"""Who trains and who tests.
 
 ``paper``: Table 1's counts. Images are drawn one by one within each class, as the paper appears to
-do; ACDC follows the official list. Fewer items than the original has are divided in proportion.
-``grouped``: no group (patient, or near-duplicate images) on two sides. Where the paper's split
-already keeps groups together, it is the grouped one, too.
+do (of MSLD the augmented ones); volumes follow the official list. Fewer items than the original has
+are divided in proportion.
+``grouped``: no group (patient, source photograph, near-duplicate images) on two sides. Where the
+paper's split already keeps groups together, it is the grouped one, too.
+``grouped_originals`` (MSLD): the groups' sides as before, but tested on photographs only, trained
+and validated on augmented images.
+``fold1`` (MSLD): its authors' split by patient, of the same kind.
 """
 
 from __future__ import annotations
@@ -14,14 +18,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mednext.config import DatasetRun, benchmarks_dir
-from mednext.datasets.groups import near_duplicates
+from mednext.config import DatasetRun, Protocol, benchmarks_dir
+from mednext.datasets.groups import components, group_names, neighbours, same, similar
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.seeds import stream
 from mednext.datasets.source import Source, resolve_source
+from mednext.errors import UserError
 from mednext.files import write_csv
 
 SIDES = ("train", "val", "test")
+OUTSIDE = "outside"
+"""The ``side`` of an item that a protocol does not use."""
+COLUMNS = ["row", "item", "group", "label", "side"]
 
 
 def proportional(total: int, shares: Sequence[int]) -> list[int]:
@@ -40,39 +48,59 @@ def proportional(total: int, shares: Sequence[int]) -> list[int]:
 
 
 def split(dataset: str, run: DatasetRun, protocol: str) -> None:
-    """Write ``splits/<protocol>.csv``: row, item, group, label, side."""
+    """Write ``splits/<protocol>.csv``: row, item, group, label, side.
+
+    Raises:
+        UserError: the data set has no such protocol, or too few groups for it.
+    """
     source = resolve_source(dataset, run)
+    if protocol not in source.spec.protocols:
+        raise UserError(
+            f"'{dataset}' has no protocol '{protocol}'",
+            found=protocol,
+            expected=", ".join(source.spec.protocols),
+        )
     folder = source.paths.prepared(prepared_key(dataset, run.img_size))
-    items = _items(source, folder)
-    table = paper_split(source, run, items)
-    if protocol == "grouped" and crossing_groups(table):
-        table = grouped_split(source, table)
-    write_csv(source.paths.split(protocol), table)
+    table = PROTOCOLS[protocol](source, run, _items(source, folder))
+    wanted = ("train", "test") if _shares(source, run)[1] == 0 else SIDES
+    lacking = [side for side in wanted if not (table.side == side).any()]
+    if lacking:
+        raise UserError(
+            f"too few groups for the protocol '{protocol}' of '{dataset}'",
+            file=source.root,
+            found=f"{table.group.nunique()} groups, none left for {', '.join(lacking)}",
+            expected="at least one group per side",
+            remedy="use more of the data set, or the protocol 'paper'",
+        )
+    write_csv(source.paths.split(protocol), table[COLUMNS])
     sides = ", ".join(f"{side} {(table.side == side).sum()}" for side in SIDES)
     print(f"{dataset} ({source.id}): {protocol} split: {sides}")
 
 
 def _items(source: Source, folder: Path) -> pd.DataFrame:
-    """row, item, group, label of everything that was prepared."""
-    if source.spec.task == "segmentation":
-        volumes = pd.read_csv(folder / "volumes.csv")
-        return pd.DataFrame(
-            {"row": volumes.row, "item": volumes.case, "group": volumes.patient, "label": ""}
-        )
-    index = pd.read_csv(folder / "index.csv")
+    """The index of what was prepared, with ``group``."""
+    spec = source.spec
+    table = pd.read_csv(folder / "index.csv", keep_default_na=False, dtype={"patient": str})
+    table["item"] = table["item"].astype(str)
+    if spec.task == "segmentation":
+        return table.assign(group=table.patient)
     thumbnails = np.load(folder / "thumbnails.npy")
-    threshold = source.spec.duplicate_threshold
-    assert threshold is not None  # every classification set of datasets.yaml has one
-    numbers = near_duplicates(thumbnails, threshold)
-    slugs = [c.slug for c in source.spec.classes]
-    return pd.DataFrame(
-        {
-            "row": index.row,
-            "item": index.item,
-            "group": [f"near{number}" for number in numbers],
-            "label": [slugs[label] for label in index.label],
-        }
-    )
+    links = [same(table.patient)]
+    if spec.duplicate_threshold is not None:
+        links.append(similar(thumbnails, spec.duplicate_threshold))
+    if spec.run_threshold is not None:
+        links.append(neighbours(thumbnails, table.label, table.order, spec.run_threshold))
+    return table.assign(group=group_names(components(len(table), links), table.patient))
+
+
+def _shares(source: Source, run: DatasetRun, slug: str | None = None) -> tuple[int, int, int]:
+    """Train, val, test as Table 1 has them for a class (or the cases), or as the phantom's."""
+    if run.phantom is not None:
+        return run.phantom.train, run.phantom.val, run.phantom.test
+    by_class = {c.slug: c.paper_split for c in source.spec.classes}
+    shares = source.spec.paper_split_cases or by_class[slug or source.spec.classes[0].slug]
+    assert shares is not None  # every data set of datasets.yaml has one or the other
+    return shares
 
 
 def paper_split(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
@@ -80,41 +108,51 @@ def paper_split(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.Data
     table = items.copy()
     random = stream("split", "paper", source.dataset, source.spec.split_seed)
     if source.spec.task == "segmentation":
-        table["side"] = table.group.map(
-            _patient_sides(source, run, sorted(set(table.group)), random)
-        )
+        table["side"] = table.group.map(_patient_sides(source, run, table, random))
         return table
-    table["side"] = ""
+    table["side"] = OUTSIDE
+    used = part_of(table, "augmented")
     for klass in source.spec.classes:
-        rows = table.index[table.label == klass.slug].to_numpy()
-        shares = klass.paper_split
-        if run.phantom is not None:
-            shares = (run.phantom.train, run.phantom.val, run.phantom.test)
-        assert shares is not None  # every class of a classification set has one
-        sides = np.repeat(SIDES, proportional(len(rows), shares))
+        rows = np.array(table.index[(table.label == klass.slug) & used])
+        sides = np.repeat(SIDES, proportional(len(rows), _shares(source, run, klass.slug)))
         table.loc[random.permutation(rows), "side"] = sides
     return table
 
 
+def part_of(table: pd.DataFrame, part: str) -> pd.Series[bool]:
+    """Which items are of this part; all, in a data set without parts."""
+    if "part" not in table or not table.part.any():
+        return pd.Series(True, index=table.index)
+    return table.part == part
+
+
 def _patient_sides(
-    source: Source, run: DatasetRun, patients: list[str], random: np.random.Generator
+    source: Source, run: DatasetRun, table: pd.DataFrame, random: np.random.Generator
 ) -> dict[str, str]:
-    if source.kind != "phantom" and source.spec.paper_split_file:
-        listed = pd.read_csv(benchmarks_dir() / "splits" / source.spec.paper_split_file)
-        known = dict(zip(listed.group, listed.side, strict=True))
+    patients = sorted(set(table.group))
+    if "side" in table and (table.side != "").all():
+        return dict(zip(table.group, table.side, strict=True))
+    if source.kind != "phantom":
+        known = listed_sides(source, "paper")
         if set(patients) == set(known):
             return known
-    shares = source.spec.paper_split_cases
-    if run.phantom is not None:
-        shares = (run.phantom.train, run.phantom.val, run.phantom.test)
-    assert shares is not None  # every segmentation set has them
-    sides = np.repeat(SIDES, proportional(len(patients), shares))
+    sides = np.repeat(SIDES, proportional(len(patients), _shares(source, run)))
     return dict(zip(random.permutation(patients).tolist(), sides.tolist(), strict=True))
+
+
+def listed_sides(source: Source, protocol: Protocol) -> dict[str, str]:
+    """Patient -> side of the list below ``benchmarks/splits/``; empty if there is none."""
+    name = source.spec.split_files.get(protocol)
+    if name is None:
+        return {}
+    listed = pd.read_csv(benchmarks_dir() / "splits" / name)
+    return dict(zip(listed.group, listed.side, strict=True))
 
 
 def crossing_groups(table: pd.DataFrame) -> int:
     """How many groups lie on more than one side."""
-    return int((table.groupby("group").side.nunique() > 1).sum())
+    used = table[table.side.isin(SIDES)]
+    return int((used.groupby("group").side.nunique() > 1).sum())
 
 
 def grouped_split(source: Source, paper: pd.DataFrame) -> pd.DataFrame:
@@ -122,16 +160,61 @@ def grouped_split(source: Source, paper: pd.DataFrame) -> pd.DataFrame:
     first, each to the side that lacks most of its classes; equal sizes in random order.
     """
     random = stream("split", "grouped", source.dataset, source.spec.split_seed)
-    sizes = pd.crosstab(paper.group, paper.label)
-    lacking = {side: paper[paper.side == side].label.value_counts() for side in SIDES}
+    used = paper[paper.side != OUTSIDE]
+    sizes = pd.crosstab(used.group, used.label)
+    lacking = {side: used[used.side == side].label.value_counts() for side in SIDES}
     room = {s: v.reindex(sizes.columns, fill_value=0).to_numpy(float) for s, v in lacking.items()}
-    order = sorted(sizes.index, key=lambda g: (-int(sizes.loc[g].sum()), random.random()))
+    by_group = dict(zip(sizes.index, sizes.to_numpy(float), strict=True))
+    order = sorted(by_group, key=lambda g: (-int(by_group[g].sum()), random.random()))
     side_of: dict[str, str] = {}
     for group in order:
-        size = sizes.loc[group].to_numpy(float)
+        size = by_group[group]
         side = max(SIDES, key=lambda s: float(room[s] @ size))
         side_of[group] = side
         room[side] -= size
     table = paper.copy()
-    table["side"] = table.group.map(side_of)
+    table["side"] = table.group.map(side_of).where(paper.side != OUTSIDE, OUTSIDE)
     return table
+
+
+def _grouped(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
+    table = paper_split(source, run, items)
+    return grouped_split(source, table) if crossing_groups(table) else table
+
+
+def tested_on_originals(items: pd.DataFrame, side: pd.Series[str]) -> pd.DataFrame:
+    """The given sides, with photographs alone in test and augmented images alone elsewhere."""
+    fits = part_of(items, "original").where(side == "test", part_of(items, "augmented"))
+    return items.assign(side=side.where(fits, OUTSIDE))
+
+
+def _grouped_originals(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
+    table = _grouped(source, run, items)
+    used = table[table.side != OUTSIDE]
+    sides = dict(zip(used.group, used.side, strict=True))
+    return tested_on_originals(items, table.group.map(sides))
+
+
+def _fold1(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
+    side = items.side
+    if not (side != "").all():
+        known = listed_sides(source, "fold1")
+        side = items.patient.map(known).fillna("")
+    if not (side != "").all():
+        lost = items.patient[side == ""].iloc[0]
+        raise UserError(
+            f"the authors' split does not list patient {lost}",
+            file=source.root,
+            found=lost,
+            expected="a patient of Fold1",
+            remedy="remove the images that do not belong to the data set",
+        )
+    return tested_on_originals(items, side)
+
+
+PROTOCOLS = {
+    "paper": paper_split,
+    "grouped": _grouped,
+    "grouped_originals": _grouped_originals,
+    "fold1": _fold1,
+}

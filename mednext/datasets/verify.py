@@ -1,86 +1,194 @@
-"""Check every file of a data set before anything is made from it."""
+"""Check every file of a data set before anything is made from it; one report, one plain OK line."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from mednext.config import DatasetRun
-from mednext.datasets import acdc, sars_cov2_ct
-from mednext.datasets.manifest import read_checked, read_manifest
-from mednext.datasets.source import Source, resolve_source
+from mednext.datasets.chunks import default_jobs, in_chunks
+from mednext.datasets.prepare import CHUNK
+from mednext.datasets.reader import Item, Picture, Volume
+from mednext.datasets.source import Source, open_files, resolve_source
 from mednext.errors import UserError
-from mednext.files import write_json
+from mednext.files import write_csv, write_json
+from mednext.provenance import folder_hash
+
+SHOWN = 20
 
 
-def verify(dataset: str, run: DatasetRun) -> None:
+def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     """Decode and check every file; write ``raw/verified.json`` only if all of them are good.
+
+    Beside it ``raw/items.csv`` holds what was found of each image or volume. After a kill the files
+    that were checked are not checked again.
 
     Raises:
         UserError: the first file that is damaged or does not fit, with the remedy.
     """
     source = resolve_source(dataset, run)
-    check = _images if source.spec.task == "classification" else _volumes
-    facts = check(source)
-    write_json(source.paths.facts, facts)
-    print(f"{dataset} ({source.id}): OK, {facts['summary']}")
+    files = open_files(source)
+    items = source.reader.items(files, source.spec)
+    _check_counts(source, items)
+
+    def make(chunk: Sequence[Item], file: Path) -> None:
+        found = [_describe(source.reader.read(i, files, source.spec)) for i in chunk]
+        file.write_text(json.dumps(found), encoding="utf-8")
+
+    work = source.paths.raw / f".verify-{folder_hash('datasets')}"
+    size = CHUNK[source.spec.task]
+    parts = in_chunks(items, size, make, work, ".json", jobs or default_jobs())
+    table = pd.DataFrame([row for part in parts for row in json.loads(part.read_text())])
+    table.insert(0, "item", [i.name for i in items])
+    for name in ("label", "patient", "part"):
+        table[name] = [getattr(i, name) for i in items]
+    table["bytes"] = [sum(files.entry(p).bytes for p in (i.path, *i.more)) for i in items]
+    write_csv(source.paths.raw / "items.csv", table)
+    report = _images(source, items, table) if "mode" in table else _volumes(source, items, table)
+    if source.stand_in:
+        report["summary"] += f"; STAND-IN, not the data set itself: {source.stand_in}"
+    if source.spec.count_note and source.kind != "phantom":
+        report["note"] = source.spec.count_note
+    write_json(source.paths.facts, report | {"stand_in": source.stand_in})
+    shutil.rmtree(work)
+    print(f"{dataset} ({source.id}): OK, {report['summary']}")
 
 
-def _images(source: Source) -> dict[str, Any]:
-    entries = read_manifest(source.paths.manifest)
-    counts = Counter(sars_cov2_ct.label_of(e.path, source.spec) for e in entries)
-    for index, klass in enumerate(source.spec.classes):
-        if source.kind == "local" and klass.expected and counts[index] > klass.expected:
+def _describe(decoded: Picture | Volume) -> dict[str, Any]:
+    """What one decoded image or volume is."""
+    if isinstance(decoded, Picture):
+        image = decoded.image
+        return {
+            "mode": decoded.mode,
+            "format": decoded.format,
+            "width": image.width,
+            "height": image.height,
+            "pixels_sha256": hashlib.sha256(image.tobytes()).hexdigest()[:16],
+        }
+    spacing = decoded.spacing or (None, None, None)
+    return {
+        **dict(zip(("depth", "height", "width"), decoded.image.shape, strict=True)),
+        **dict(zip(("spacing_z", "spacing_y", "spacing_x"), spacing, strict=True)),
+        "minimum": float(decoded.image.min()),
+        "maximum": float(decoded.image.max()),
+        "labels": " ".join(str(v) for v in np.unique(decoded.label)),
+    }
+
+
+def counted(items: Sequence[Item]) -> list[Item]:
+    """The items that Table 1 counts: of MSLD the augmented images, not the photographs."""
+    return [i for i in items if i.part != "original"]
+
+
+def _check_counts(source: Source, items: Sequence[Item]) -> None:
+    """Refuse more than the original has, and of a download also less.
+
+    Raises:
+        UserError: so it is.
+    """
+    spec = source.spec
+    if source.kind == "phantom" or source.stand_in:
+        return
+    if spec.task == "classification":
+        found = Counter(i.label for i in counted(items))
+        counts = [(f"class '{c.slug}'", "images", found[c.slug], c.expected) for c in spec.classes]
+    else:
+        total = sum(spec.paper_split_cases or ()) or None
+        counts = [("the folder", "cases", len({i.patient for i in items}), total)]
+    for where, what, number, expected in counts:
+        if expected is None:
+            continue
+        if number > expected:
             raise UserError(
-                f"class '{klass.slug}' has more images than the original",
-                file=source.root / str(klass.folder),
-                found=counts[index],
-                expected=f"at most {klass.expected}",
+                f"{where} has more {what} than the original",
+                file=source.root,
+                found=number,
+                expected=f"at most {expected}",
                 remedy="remove the files that do not belong to the data set",
             )
-    sizes = Counter[str]()
-    for entry in entries:
-        image = sars_cov2_ct.read_image(read_checked(source.root, entry), source.root / entry.path)
-        sizes[f"{image.width}x{image.height}"] += 1
-    by_class = {k.slug: counts[i] for i, k in enumerate(source.spec.classes)}
-    parts = ", ".join(
-        f"{by_class[k.slug]} of {k.expected} {k.slug}"
-        if source.kind == "local"
-        else f"{by_class[k.slug]} {k.slug}"
-        for k in source.spec.classes
-    )
-    summary = f"{len(entries)} images decoded ({parts}), {len(sizes)} different sizes"
-    return {"summary": summary, "counts": by_class, "sizes": dict(sizes.most_common())}
-
-
-def _volumes(source: Source) -> dict[str, Any]:
-    entries = {e.path: e for e in read_manifest(source.paths.manifest)}
-    by_patient = acdc.frames(list(entries), source.root)
-    acdc.check_info(
-        list(entries), by_patient, lambda p: read_checked(source.root, entries[p]), source.root
-    )
-    slices, shapes = 0, []
-    labelled = Counter[int]()
-    for patient, images in sorted(by_patient.items()):
-        for frame, path in images.items():
-            volume = acdc.read_volume(
-                path,
-                patient,
-                frame,
-                lambda p: read_checked(source.root, entries[p]),
-                source.root,
+        if source.kind == "official" and number < expected:
+            raise UserError(
+                f"{where} has fewer {what} than the original",
+                file=source.root,
+                found=number,
+                expected=expected,
+                remedy="fetch the data set again",
             )
-            slices += volume.image.shape[0]
-            shapes.append(volume.image.shape)
-            for value in range(len(source.spec.classes)):
-                labelled[value] += int((volume.label == value).any())
-    summary = f"{len(by_patient)} patients, {len(shapes)} volumes, {slices} slices decoded"
+
+
+def _images(source: Source, items: Sequence[Item], table: pd.DataFrame) -> dict[str, Any]:
+    sizes = Counter(f"{r.width}x{r.height}" for r in table.itertuples())
+    found = Counter(i.label for i in counted(items))
+    parts = ", ".join(
+        f"{found[c.slug]} {c.slug}"
+        if source.kind == "phantom" or source.stand_in
+        else f"{found[c.slug]} of {c.expected} {c.slug}"
+        for c in source.spec.classes
+    )
+    photographs = sum(i.part == "original" for i in items)
+    patients = {i.patient for i in items if i.patient}
+    unknown = sum(not i.patient for i in items) if patients else 0
+    endings = {"JPEG": {"jpg", "jpeg"}, "PNG": {"png"}, "WEBP": {"webp"}}
+    renamed = [
+        i.path
+        for i, kind in zip(items, table.format, strict=True)
+        if i.path.rsplit(".", 1)[-1].lower() not in endings.get(kind, set())
+    ]
+    summary = f"{len(items)} images decoded ({parts}"
+    summary += f", {photographs} photographs" if photographs else ""
+    summary += f"), {len(sizes)} different sizes"
+    summary += f", {len(patients)} patients" if patients else ""
+    summary += f", {unknown} images without a patient" if unknown else ""
     return {
         "summary": summary,
-        "patients": len(by_patient),
-        "volumes": len(shapes),
+        "counts": {c.slug: found[c.slug] for c in source.spec.classes},
+        "photographs": photographs,
+        "patients": len(patients),
+        "images_without_patient": unknown,
+        "missing_numbers": _gaps(source, items),
+        "sizes": dict(sizes.most_common(SHOWN)),
+        "modes": dict(Counter(table["mode"]).most_common()),
+        "formats": dict(Counter(table["format"]).most_common()),
+        "ending_is_not_the_format": {"count": len(renamed), "first": renamed[:SHOWN]},
+    }
+
+
+def _gaps(source: Source, items: Sequence[Item]) -> dict[str, Any]:
+    """Numbers below the highest that no image of a class has."""
+    gaps = {}
+    for klass in source.spec.classes:
+        numbers = {i.order for i in items if i.label == klass.slug and i.order > 0}
+        lost = sorted(set(range(1, max(numbers, default=0))) - numbers)
+        gaps[klass.slug] = {"count": len(lost), "first": lost[:SHOWN]}
+    return gaps
+
+
+def _volumes(source: Source, items: Sequence[Item], table: pd.DataFrame) -> dict[str, Any]:
+    patients = {i.patient for i in items}
+    shapes = table[["depth", "height", "width"]].to_numpy()
+    present = [set(map(int, text.split())) for text in table.labels]
+    # In mm, along slices, height, width; None where no file says it.
+    spacings = table[["spacing_z", "spacing_y", "spacing_x"]].dropna().to_numpy(float)
+    slices = int(table.depth.sum())
+    return {
+        "summary": f"{len(patients)} patients, {len(table)} volumes, {slices} slices decoded",
+        "patients": len(patients),
+        "volumes": len(table),
         "slices": slices,
-        "smallest": [min(s[i] for s in shapes) for i in range(3)],
-        "largest": [max(s[i] for s in shapes) for i in range(3)],
-        "volumes_with_label": {k.slug: labelled[i] for i, k in enumerate(source.spec.classes)},
+        "smallest": shapes.min(axis=0).tolist(),
+        "largest": shapes.max(axis=0).tolist(),
+        "smallest_spacing": spacings.min(axis=0).tolist() if len(spacings) else None,
+        "largest_spacing": spacings.max(axis=0).tolist() if len(spacings) else None,
+        "volumes_with_label": {
+            c.slug: sum(value in labels for labels in present)
+            for value, c in enumerate(source.spec.classes)
+        },
     }

@@ -107,7 +107,7 @@ def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
     """
     if not rows:
         return "the amount of data is not known"
-    parts = []
+    parts = [f"stand-in data: {rows[0].stand_in}"] if rows[0].stand_in else []
     for row in rows:
         ours = (row.train, row.val, row.test)
         printed = (row.printed_train or 0, row.printed_val or 0, row.printed_test or 0)

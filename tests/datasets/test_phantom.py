@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +12,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from mednext.config import SplitCounts, load_datasets
-from mednext.datasets.phantom import acdc, sars_cov2_ct
+from mednext.datasets.phantom import acdc, monkeypox_msld, sars_cov2_ct
 from mednext.metrics.statistics import wilson
 
 
@@ -28,12 +29,22 @@ def test_images_have_the_names_modes_and_sizes_of_the_original(tmp_path: Path) -
     assert len({i.size for i in with_modes}) > 10
 
 
+def ct_slice(order: int) -> Image.Image:
+    pixels = sars_cov2_ct.draw(np.random.default_rng([7, order]), disease=bool(order % 2))
+    return Image.fromarray(pixels)
+
+
+def skin(order: int) -> Image.Image:
+    random, tone = np.random.default_rng([7, order]), np.random.default_rng([8, order])
+    return monkeypox_msld.draw(random, tone, disease=bool(order % 2))
+
+
 @pytest.mark.slow
-def test_a_linear_model_on_pixels_stays_near_chance() -> None:
+@pytest.mark.parametrize("draw", [ct_slice, skin])
+def test_a_linear_model_on_pixels_stays_near_chance(draw: Callable[[int], Image.Image]) -> None:
     images, labels = [], []
     for order in range(480):
-        pixels = sars_cov2_ct.draw(np.random.default_rng([7, order]), disease=bool(order % 2))
-        images.append(np.asarray(Image.fromarray(pixels).resize((64, 64))).ravel() / 255)
+        images.append(np.asarray(draw(order).resize((64, 64))).ravel() / 255)
         labels.append(order % 2)
     model = LogisticRegression(max_iter=300).fit(images[:320], labels[:320])
     hits = int((model.predict(images[320:]) == labels[320:]).sum())

@@ -43,7 +43,7 @@ def test_images_are_those_that_pillow_reads(images: Path) -> None:
         with Image.open(images / index.item[row]) as image:
             side = image.convert("RGB").convert("L").resize((37, 37), Image.Resampling.BICUBIC)
         assert np.array_equal(arrays[row, 0], np.asarray(side))
-    assert index.label.tolist() == [0] * 10 + [1] * 10
+    assert index.label.tolist() == ["normal"] * 10 + ["covid19"] * 10
     assert index.item[0].startswith("non-COVID/")
 
 
@@ -54,9 +54,9 @@ def test_8_over_7_of_224_is_256() -> None:
 def test_volumes_keep_their_intensities(volumes: Path) -> None:
     folder = prepared("acdc")
     flat = np.load(folder / "volumes_image.npy", mmap_mode="r")
-    table = pd.read_csv(folder / "volumes.csv")
+    table = pd.read_csv(folder / "index.csv")
     assert flat.dtype == np.float32 and table.frame.tolist() == ["ED", "ES"] * 5
-    row = table[table.case == "patient004_frame09"].iloc[0]
+    row = table[table["item"] == "patient004_frame09"].iloc[0]
     with h5py.File(volumes / "ACDC_training_volumes" / "patient004_frame09.h5") as stored:
         expected, label = stored["image"][()], stored["label"][()]
     span = slice(row.offset, row.offset + expected.size)
@@ -87,7 +87,7 @@ def test_nifti_and_h5_forms_of_one_volume_are_equal(roots: Path) -> None:
     assert np.allclose(flat, expected, atol=1e-6)
     labels = np.load(arrays / "volumes_label.npy")[: label.size].reshape(label.shape)
     assert np.array_equal(labels, label)
-    row = pd.read_csv(arrays / "volumes.csv").iloc[0]
+    row = pd.read_csv(arrays / "index.csv").iloc[0]
     assert (row.spacing_z, row.spacing_y, row.spacing_x) == (10.0, 1.5, 1.5)
 
     shutil.rmtree(roots / "acdc")
@@ -101,7 +101,7 @@ def test_nifti_and_h5_forms_of_one_volume_are_equal(roots: Path) -> None:
     for name in ("volumes_image", "volumes_label", "slices_image", "slices_label"):
         one, other = np.load(arrays / f"{name}.npy"), np.load(converted / f"{name}.npy")
         assert one.dtype == other.dtype and np.allclose(one, other, atol=1e-5), name
-    assert pd.read_csv(converted / "volumes.csv").spacing_z.isna().all()
+    assert pd.read_csv(converted / "index.csv").spacing_z.isna().all()
 
 
 @pytest.mark.parametrize("dataset", ["sars_cov2_ct", "acdc"])
@@ -126,7 +126,7 @@ def test_real_images_and_a_phantom_of_their_layout(
     folder = prepared("sars_cov2_ct", run)
     index = pd.read_csv(folder / "index.csv")
     # 50 of each class, from both ends of the numbering (README of the data)
-    assert index.label.tolist() == [0] * 50 + [1] * 50
+    assert index.label.tolist() == ["normal"] * 50 + ["covid19"] * 50
     arrays = np.load(folder / "images.npy", mmap_mode="r")
     with Image.open(root / index.item[99]) as image:
         expected = image.convert("RGB").convert("L").resize((37, 37), Image.Resampling.BICUBIC)
@@ -159,8 +159,8 @@ def test_a_real_heart(
     with h5py.File(origin / name) as stored:
         image = stored["image"][()] * stored["image"].attrs["scale"]
         label = stored["label"][()]
-    row = pd.read_csv(folder / "volumes.csv").iloc[1]
-    assert (row.case, row.frame) == ("patient001_frame12", "ES")
+    row = pd.read_csv(folder / "index.csv").iloc[1]
+    assert (row["item"], row.frame) == ("patient001_frame12", "ES")
     assert (row.depth, row.height, row.width) == image.shape
     span = slice(row.offset, row.offset + image.size)
     flat = np.load(folder / "volumes_image.npy", mmap_mode="r")[span]

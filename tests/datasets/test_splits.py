@@ -13,7 +13,14 @@ from PIL import Image
 
 from mednext.config import DatasetRun, SplitCounts, load_datasets
 from mednext.datasets.fetch import fetch
-from mednext.datasets.groups import near_duplicates, thumbnail
+from mednext.datasets.groups import (
+    components,
+    group_names,
+    neighbours,
+    same,
+    similar,
+    thumbnail,
+)
 from mednext.datasets.load import limited
 from mednext.datasets.prepare import prepare
 from mednext.datasets.source import resolve_source
@@ -103,9 +110,44 @@ def test_copies_of_an_image_are_one_group() -> None:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (6, 32, 32), dtype=np.uint8)
     images[4] = np.clip(images[1] * 0.9 + 5, 0, 255)  # darker copy: the same correlation
-    groups = near_duplicates(images, 0.97)
+    groups = components(6, [similar(images, 0.97)])
     assert groups[4] == groups[1]
     assert len(set(groups)) == 5
+
+
+def test_links_by_name_by_content_and_by_number_join_into_groups() -> None:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (6, 32, 32), dtype=np.uint8)
+    images[3] = images[2]  # a copy in another patient
+    # half of image 5 is image 4: alike, but no near-duplicate
+    images[5, :16] = images[4, :16]
+    patients = ["a", "a", "b", "c", "", ""]
+    labels, order = ["x"] * 6, [-1, -1, -1, -1, 8, 9]
+    links = [
+        same(patients),
+        similar(images, 0.97),
+        neighbours(images, labels, order, 0.3),
+    ]
+    names = group_names(components(6, links), patients)
+    assert names[:4] == ["a", "a", "b+c", "b+c"]
+    assert names[4] == names[5] and names[4].startswith("near")
+    # other classes or other numbers are no neighbours, whatever they show
+    for other in (["x"] * 5 + ["y"], labels):
+        numbers = order if other is not labels else [-1, -1, -1, -1, 8, 10]
+        assert len(neighbours(images, other, numbers, 0.3)[0]) == 0
+
+
+def test_pairs_of_many_images_are_those_of_the_whole_matrix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mednext.datasets.groups.BLOCK", 7)
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (10, 32, 32), dtype=np.uint8)[random.integers(0, 10, 40)]
+    flat = images.reshape(40, -1)
+    expected = {
+        (i, j) for i in range(40) for j in range(i + 1, 40) if np.array_equal(flat[i], flat[j])
+    }
+    assert set(zip(*similar(images, 0.99), strict=True)) == expected
 
 
 @pytest.mark.parametrize(("limit", "unused"), [((10, 4, 4), 1), (None, 0)])

@@ -37,7 +37,7 @@ TASKS = {run.dataset: run.task for run in RUNS}
 
 wildcard_constraints:
     dataset="|".join(PROFILE.datasets),
-    protocol="paper|grouped",
+    protocol="|".join(sorted({run.protocol for run in RUNS})),
     method=r"[a-z0-9_]+",
     seed=r"\d+",
 

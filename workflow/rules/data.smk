@@ -29,10 +29,14 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.verify.log",
         conda:
             "../../environment.yml"
+        threads: 4
         params:
             dataset=_dataset,
         shell:
-            mednext("datasets verify", options="--dataset {params.dataset}")
+            mednext(
+                "datasets verify",
+                options="--dataset {params.dataset} --jobs {threads}",
+            )
 
     rule:
         name:
@@ -45,10 +49,14 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.prepare.{_key}.log",
         conda:
             "../../environment.yml"
+        threads: 4
         params:
             dataset=_dataset,
         shell:
-            mednext("datasets prepare", options="--dataset {params.dataset}")
+            mednext(
+                "datasets prepare",
+                options="--dataset {params.dataset} --jobs {threads}",
+            )
 
     rule:
         name:

@@ -16,6 +16,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from mednext.config import DatasetSpec, SplitCounts
+from mednext.datasets.phantom.shapes import disc, ellipse
 from mednext.datasets.seeds import stream
 
 MISSING = 151
@@ -48,12 +49,12 @@ def draw(random: np.random.Generator, disease: bool) -> np.ndarray:
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     shift_y, shift_x = random.uniform(-0.12, 0.12, size=2)
     y, x = y - shift_y, x - shift_x
-    body = _ellipse(y, x, 0, 0, random.uniform(0.68, 0.84), random.uniform(0.78, 0.92))
+    body = ellipse(y, x, 0, 0, random.uniform(0.68, 0.84), random.uniform(0.78, 0.92))
     canvas = random.uniform(0.0, 0.08) + body * random.uniform(0.45, 0.65)
     lungs = np.zeros_like(canvas, dtype=bool)
     for side in (-1, 1):
         center = side * random.uniform(0.36, 0.44), random.uniform(-0.08, 0.08)
-        lungs |= _ellipse(
+        lungs |= ellipse(
             y, x, center[1], center[0], random.uniform(0.42, 0.58), random.uniform(0.24, 0.32)
         )
     canvas[lungs] = random.uniform(0.1, 0.22)
@@ -61,12 +62,12 @@ def draw(random: np.random.Generator, disease: bool) -> np.ndarray:
     unit = min(height, width)
     for _ in range(random.integers(14, 26)):  # vessels and nodules: bright spots in both classes
         cy, cx = inside[random.integers(len(inside))]
-        spot = _disc(height, width, cy, cx, unit * random.uniform(0.008, 0.025))
+        spot = disc(height, width, cy, cx, unit * random.uniform(0.008, 0.025))
         canvas[spot & lungs] += random.uniform(0.1, 0.3)
     patches = np.zeros_like(lungs)
     for _ in range(random.integers(4, 8)):
         cy, cx = inside[random.integers(len(inside))]
-        patches |= _disc(height, width, cy, cx, unit * random.uniform(0.07, 0.13))
+        patches |= disc(height, width, cy, cx, unit * random.uniform(0.07, 0.13))
     # Both classes get patches: a smooth haze, or the texture that tells the disease.
     grain = unit / 64 * (0.9 if disease else 4.0)
     haze = gaussian_filter(random.standard_normal(canvas.shape), grain)
@@ -75,14 +76,3 @@ def draw(random: np.random.Generator, disease: bool) -> np.ndarray:
     canvas = gaussian_filter(canvas, unit / 250)
     canvas = canvas * random.uniform(0.85, 1.15) + random.normal(0, 0.02, canvas.shape)
     return np.asarray(np.clip(canvas, 0, 1) * 255, dtype=np.uint8)
-
-
-def _ellipse(
-    y: np.ndarray, x: np.ndarray, cy: float, cx: float, ry: float, rx: float
-) -> np.ndarray:
-    return ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1
-
-
-def _disc(height: int, width: int, cy: int, cx: int, radius: float) -> np.ndarray:
-    y, x = np.ogrid[:height, :width]
-    return np.asarray((y - cy) ** 2 + (x - cx) ** 2 < radius**2)
