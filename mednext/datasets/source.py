@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from mednext.config import DatasetRun, DatasetSpec, SplitCounts, load_datasets, lookup
-from mednext.datasets import acdc, monkeypox_msld, sars_cov2_ct
+from mednext.datasets import acdc, large_covid_ct, monkeypox_msld, sars_cov2_ct
 from mednext.datasets.manifest import Entry, list_entries, manifest_hash, read_manifest
 from mednext.datasets.phantom import acdc as phantom_acdc
+from mednext.datasets.phantom import large_covid_ct as phantom_large_covid_ct
 from mednext.datasets.phantom import monkeypox_msld as phantom_monkeypox_msld
 from mednext.datasets.phantom import sars_cov2_ct as phantom_sars_cov2_ct
 from mednext.datasets.reader import Files, Reader
@@ -29,11 +30,13 @@ class Phantom(Protocol):
 READERS: dict[str, Reader] = {
     "sars_cov2_ct": sars_cov2_ct,
     "monkeypox_msld": monkeypox_msld,
+    "large_covid_ct": large_covid_ct,
     "acdc": acdc,
 }
 PHANTOMS: dict[str, Phantom] = {
     "sars_cov2_ct": phantom_sars_cov2_ct,
     "monkeypox_msld": phantom_monkeypox_msld,
+    "large_covid_ct": phantom_large_covid_ct,
     "acdc": phantom_acdc,
 }
 
