@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from mednext.config import DatasetRun, DatasetSpec, SplitCounts, load_datasets, lookup
-from mednext.datasets import acdc, large_covid_ct, monkeypox_msld, sars_cov2_ct
+from mednext.datasets import acdc, large_covid_ct, monkeypox_msld, sars_cov2_ct, synapse
 from mednext.datasets.manifest import Entry, list_entries, manifest_hash, read_manifest
 from mednext.datasets.phantom import acdc as phantom_acdc
 from mednext.datasets.phantom import large_covid_ct as phantom_large_covid_ct
 from mednext.datasets.phantom import monkeypox_msld as phantom_monkeypox_msld
 from mednext.datasets.phantom import sars_cov2_ct as phantom_sars_cov2_ct
+from mednext.datasets.phantom import synapse as phantom_synapse
 from mednext.datasets.reader import Files, Reader
 from mednext.errors import UserError
 from mednext.files import hash_json
@@ -31,12 +32,14 @@ READERS: dict[str, Reader] = {
     "sars_cov2_ct": sars_cov2_ct,
     "monkeypox_msld": monkeypox_msld,
     "large_covid_ct": large_covid_ct,
+    "synapse": synapse,
     "acdc": acdc,
 }
 PHANTOMS: dict[str, Phantom] = {
     "sars_cov2_ct": phantom_sars_cov2_ct,
     "monkeypox_msld": phantom_monkeypox_msld,
     "large_covid_ct": phantom_large_covid_ct,
+    "synapse": phantom_synapse,
     "acdc": phantom_acdc,
 }
 

@@ -1,0 +1,236 @@
+"""Synapse multi-organ CT (BTCV, syn3193805): 30 abdomens, 8 of 13 labelled organs.
+
+Two layouts are read:
+
+- the original: ``RawData/Training/{img/img0001.nii.gz,label/label0001.nii.gz}`` (also below
+  ``Abdomen/``), Hounsfield units, labels 0 to 13. As TransUNet does it (Chen et al. 2021,
+  arXiv:2102.04306), intensities are clipped to [-125, 275] and scaled to [0, 1] per volume, and the
+  labels of datasets.yaml become 1 to 8, the others background. The affine turns every volume to
+  axes (slice, y, x) with x to the patient's left, y to the back, slices upwards.
+- TransUNet's: ``train_npz/case0005_slice000.npz`` and ``test_vol_h5/case0001.npy.h5`` (also below
+  ``data/Synapse/`` or ``converted/``), with ``image`` and ``label`` in that form; no spacing.
+
+Cases that are none of the 30 are a stand-in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+
+from mednext.config import DatasetSpec, benchmarks_dir, load_datasets
+from mednext.datasets.reader import Files, Item, Volume
+from mednext.datasets.volumes import (
+    check_finite,
+    checked,
+    open_nifti,
+    read_h5,
+    readable,
+    same_grid,
+    voxels,
+    zooms,
+)
+from mednext.errors import UserError
+
+LOWEST, HIGHEST = -125.0, 275.0
+ORIGINAL_LABELS = range(14)
+NIFTI_BASES = ("RawData/Training", "Abdomen/RawData/Training", "Training")
+TRANSUNET_BASES = (".", "data/Synapse", "converted")
+IMAGE = re.compile(r"img(\d{4})\.nii\.gz")
+SLICE = re.compile(r"(case\d{4})_slice(\d{3})\.npz")
+VOLUME = re.compile(r"(case\d{4})\.npy\.h5")
+AXES = ("L", "P", "S")
+
+
+def list_files(root: Path, spec: DatasetSpec) -> list[str]:
+    """Images and labels, or slices and volumes.
+
+    Raises:
+        UserError: neither layout is there.
+    """
+    for base in NIFTI_BASES:
+        files = [*(root / base).glob("img/img*.nii.gz"), *(root / base).glob("label/*.nii.gz")]
+        if files:
+            return sorted(f.relative_to(root).as_posix() for f in files)
+    for base in TRANSUNET_BASES:
+        files = [*(root / base).glob("train_npz/*.npz"), *(root / base).glob("test_vol_h5/*.h5")]
+        if files:
+            return sorted(f.relative_to(root).as_posix() for f in files)
+    raise UserError(
+        "the folder holds no Synapse volume",
+        file=root,
+        expected=f"{NIFTI_BASES[0]}/img/img0001.nii.gz or train_npz/ and test_vol_h5/",
+        remedy="unpack the data set again, keeping its folders",
+    )
+
+
+def items(files: Files, spec: DatasetSpec) -> list[Item]:
+    """One volume per case, by case number.
+
+    Raises:
+        UserError: an image without its label or the other way round, slices missing between
+            others, a case in both forms, a name that is not known.
+    """
+    nifti = any(p.endswith(".nii.gz") for p in files.paths)
+    found = sorted(_nifti_items(files) if nifti else _transunet_items(files), key=lambda i: i.name)
+    for one, other in zip(found, found[1:], strict=False):
+        if one.name == other.name:
+            raise UserError(
+                "a case is there twice",
+                file=files.file(one.path),
+                found=f"{one.path}, {other.path}",
+                expected="one volume per case, for training or for testing",
+                remedy="remove one of them",
+            )
+    return found
+
+
+def _nifti_items(files: Files) -> Iterator[Item]:
+    pairs: dict[str, list[str]] = {}
+    for path in files.paths:
+        image = path.replace("/label/label", "/img/img")
+        match = IMAGE.fullmatch(Path(image).name)
+        if not match:
+            raise _unknown(files, path, "img0001.nii.gz or label0001.nii.gz")
+        pairs.setdefault(image, []).append(path)
+    for image, paths in pairs.items():
+        label = image.replace("/img/img", "/label/label")
+        if set(paths) != {image, label}:
+            raise UserError(
+                "an image lacks its label, or a label its image",
+                file=files.file(paths[0]),
+                found=paths[0],
+                expected=f"{image} and {label}",
+                remedy="copy both original files again",
+            )
+        match = IMAGE.fullmatch(Path(image).name)
+        assert match is not None  # matched above
+        case = f"case{match[1]}"
+        yield Item(image, case, patient=case, more=(label,))
+
+
+def _transunet_items(files: Files) -> Iterator[Item]:
+    slices: dict[str, list[tuple[int, str]]] = {}
+    for path in files.paths:
+        name = Path(path).name
+        one, whole = SLICE.fullmatch(name), VOLUME.fullmatch(name)
+        if one:
+            slices.setdefault(one[1], []).append((int(one[2]), path))
+        elif whole:
+            yield Item(path, whole[1], patient=whole[1], side="test")
+        else:
+            raise _unknown(files, path, "case0005_slice000.npz or case0001.npy.h5")
+    for case, members in slices.items():
+        numbers, paths = zip(*sorted(members), strict=True)
+        if case in _listed() and list(numbers) != list(range(len(numbers))):
+            raise UserError(
+                f"slices of {case} are missing",
+                file=files.file(paths[0]),
+                found=f"{len(numbers)} slices, the last is {numbers[-1]}",
+                expected="all slices from 000 on",
+                remedy="copy the case again",
+            )
+        yield Item(paths[0], case, patient=case, side="train", more=paths[1:])
+
+
+def _unknown(files: Files, path: str, expected: str) -> UserError:
+    return UserError(
+        "the name is not known",
+        file=files.file(path),
+        found=Path(path).name,
+        expected=expected,
+        remedy="remove the file if it does not belong to the data set",
+    )
+
+
+def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
+    """Read and check one volume, in the form that TransUNet prepares."""
+    file = files.file(item.path)
+    meaning = ", ".join(f"{value} {c.name}" for value, c in enumerate(spec.classes))
+    labels = range(spec.num_classes)
+    if item.path.endswith(".npz"):
+        image, label = _stacked(item, files)
+        return checked(image, label, None, labels, meaning, file)
+    if item.path.endswith(".h5"):
+        return checked(*read_h5(files, item.path), None, labels, meaning, file)
+    (label_path,) = item.more
+    grid, truth = open_nifti(files, item.path), open_nifti(files, label_path)
+    same_grid(grid, truth, files, item.path, label_path)
+    if len(grid.shape) != 3:
+        raise UserError(
+            "not a volume",
+            file=file,
+            found=f"shape {grid.shape}",
+            expected="three axes",
+            remedy="copy the original file again",
+        )
+    with readable(file):
+        grid, truth = upright(grid), upright(truth)
+    hounsfield = voxels(files, item.path, grid, np.float32).transpose(2, 1, 0)
+    check_finite(hounsfield, file)
+    original = voxels(files, label_path, truth, np.float32).transpose(2, 1, 0)
+    x, y, z = zooms(grid)
+    known = "the 13 organs of the original as 1 to 13, 0 background"
+    volume = checked(scaled(hounsfield), original, (z, y, x), ORIGINAL_LABELS, known, file)
+    return Volume(volume.image, eight_of_13(volume.label, spec), volume.spacing)
+
+
+def upright(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The same volume with axes to the patient's left, back and head, by its affine."""
+    turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(AXES))
+    return image.as_reoriented(turn)
+
+
+def scaled(hounsfield: np.ndarray) -> np.ndarray:
+    """Clipped to [-125, 275], then scaled so that the volume's own extremes are 0 and 1."""
+    clipped = np.clip(hounsfield, LOWEST, HIGHEST)
+    low, high = float(clipped.min()), float(clipped.max())
+    return np.asarray((clipped - low) / max(high - low, 1e-6), dtype=np.float32)
+
+
+def eight_of_13(label: np.ndarray, spec: DatasetSpec) -> np.ndarray:
+    """The labels of datasets.yaml in place of the original's; what it does not list is 0."""
+    table = np.zeros(len(ORIGINAL_LABELS), dtype=np.uint8)
+    for value, klass in enumerate(spec.classes):
+        if klass.original_label is not None:
+            table[klass.original_label] = value
+    return table[label]
+
+
+def _stacked(item: Item, files: Files) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = [], []
+    for path in (item.path, *item.more):
+        with readable(files.file(path)), np.load(files.read(path)) as stored:
+            images.append(np.asarray(stored["image"], dtype=np.float32))
+            labels.append(stored["label"])
+        if images[-1].shape != images[0].shape or labels[-1].shape != images[-1].shape:
+            raise UserError(
+                "image and label have different shapes",
+                file=files.file(path),
+                found=f"image {images[-1].shape}, label {labels[-1].shape}",
+                expected=f"{images[0].shape}, as in the first slice",
+                remedy="copy the original file again",
+            )
+    return np.stack(images), np.stack(labels)
+
+
+def _listed() -> set[str]:
+    """The 30 cases."""
+    name = load_datasets()["synapse"].split_files["paper"]
+    return set(pd.read_csv(benchmarks_dir() / "splits" / name).group)
+
+
+def stand_in(paths: list[str]) -> str | None:
+    """What the files are, if a case is none of the 30."""
+    cases = set()
+    for path in paths:
+        number = re.match(r"(?:img|label|case)(\d{4})", Path(path).name)
+        cases.add(f"case{number[1]}" if number else path)
+    strange = sorted(cases - _listed())
+    return f"{len(strange)} cases that are not Synapse's, e.g. {strange[0]}" if strange else None
