@@ -6,9 +6,11 @@ that a reader (or a killed and repeated command) sees either the old content or 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from mednext.errors import UserError
 
 
 @contextmanager
@@ -59,6 +63,51 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty temporary sibling of ``target``; rename it to ``target`` on success.
+
+    What an earlier, killed attempt left is removed first, so one process at a time may work on
+    ``target`` (:func:`exclusive`). On an exception the sibling is removed.
+    """
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for folder, _, names in os.walk(part):
+            for name in names:
+                with (Path(folder) / name).open("rb") as stream:
+                    os.fsync(stream.fileno())
+            _fsync_folder(Path(folder))
+        part.rename(target)
+        _fsync_folder(target.parent)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def exclusive(folder: Path, work: str) -> Iterator[None]:
+    """Hold a lock on ``folder`` that the kernel frees when the process ends, however it ends.
+
+    The lock is the file ``<folder>.lock`` beside it, which stays: the holder may remove the folder.
+
+    Raises:
+        UserError: another process holds it; ``work`` says what it is working on.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(folder.name + ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another process is working on {work}",
+                file=folder,
+                remedy="wait for it to end, or stop it",
+            ) from None
+        yield
 
 
 def write_text(target: Path, text: str) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mednext.files import atomic_path, hash_json, sha256_file, write_text
+from mednext.errors import UserError
+from mednext.files import atomic_path, exclusive, hash_json, sha256_file, write_text
 
 
 def test_a_failing_writer_leaves_the_old_file_and_no_trace(tmp_path: Path) -> None:
@@ -42,3 +43,13 @@ def test_hash_ignores_the_order_of_keys(value: dict[str, object]) -> None:
 
 def test_hash_sees_a_changed_value() -> None:
     assert hash_json({"a": 1}) != hash_json({"a": 2})
+
+
+def test_the_lock_is_free_again_and_survives_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "work" / "seed0"
+    for _ in range(2):
+        with exclusive(folder, "it"):
+            folder.mkdir()
+            folder.rmdir()
+            with pytest.raises(UserError, match="another process"), exclusive(folder, "it"):
+                pass

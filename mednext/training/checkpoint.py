@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mednext.errors import UserError
 from mednext.files import write_bytes
 
 
@@ -45,25 +41,3 @@ def restore(path: Path, identity: dict[str, str]) -> dict[str, Any] | None:
         print(f"starting anew: {path} is of another {', '.join(changed)}", file=sys.stderr)
         return None
     return state
-
-
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a lock on ``folder`` that the kernel frees when the process ends, however it ends.
-
-    The lock is the file ``<folder>.lock`` beside it, which stays: the holder may remove the folder.
-
-    Raises:
-        UserError: another process holds it.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(folder.name + ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                "another process is working on this run",
-                file=folder,
-                remedy="wait for it to end, or stop it",
-            ) from None
-        yield

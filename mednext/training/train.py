@@ -19,7 +19,7 @@ from torch import Tensor
 from mednext.config import RunConfig, benchmarks_dir
 from mednext.datasets.load import load
 from mednext.errors import UserError
-from mednext.files import sha256_file, write_bytes, write_csv
+from mednext.files import exclusive, sha256_file, write_bytes, write_csv
 from mednext.layout import RunPaths
 from mednext.models.registry import create_model
 from mednext.provenance import code_hash, env_hash, git_state, machine, versions
@@ -78,7 +78,7 @@ def train(run: RunConfig) -> RunRecord:
     }
     check_recipe(run)
     file = paths.work / f"{run.config_hash}-{code_hash()}" / "checkpoint.pt"
-    with checkpoint.exclusive(paths.work):
+    with exclusive(paths.work, "this run"):
         record = finished(paths, identity) or _train(run, data, paths, file, identity)
         # The last good checkpoint of a training that failed stays, to look at.
         if record.status == "ok" and paths.work.is_dir():

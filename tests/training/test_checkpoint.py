@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mednext.errors import UserError
 from mednext.training import checkpoint
 
 IDENTITY = {"config": "a", "code": "b", "data": "c", "split": "d"}
@@ -54,13 +53,3 @@ def test_one_of_another_run_is_not_used(
     checkpoint.save(tmp_path / "c.pt", {"identity": {**IDENTITY, changed: "other"}})
     assert checkpoint.restore(tmp_path / "c.pt", IDENTITY) is None
     assert f"of another {changed}" in capsys.readouterr().err
-
-
-def test_the_lock_is_free_again_and_survives_the_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "work" / "seed0"
-    for _ in range(2):
-        with checkpoint.exclusive(folder):
-            folder.mkdir()
-            folder.rmdir()
-            with pytest.raises(UserError, match="another process"), checkpoint.exclusive(folder):
-                pass

@@ -22,6 +22,7 @@ from mednext.datasets.prepare import prepare
 from mednext.datasets.splits import split
 from mednext.datasets.verify import verify
 from mednext.errors import UserError
+from mednext.files import exclusive
 from mednext.layout import results_root
 from mednext.results import MetricRow, read_rows
 from mednext.runs import resolve_runs, run_paths
@@ -155,7 +156,7 @@ def test_a_diverged_run_is_a_failed_row(
 def test_two_processes_cannot_work_on_one_run(runs: dict[str, RunConfig]) -> None:
     run = runs["sars_cov2_ct"]
     work = run_paths(run).work
-    with engine.checkpoint.exclusive(work), pytest.raises(UserError, match="another process"):
+    with exclusive(work, "this run"), pytest.raises(UserError, match="another process"):
         engine.train(run)
 
 
