@@ -66,26 +66,30 @@ def _fsync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty temporary sibling of ``target``; rename it to ``target`` on success.
+def scratch_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty temporary sibling of ``target``, which is gone after the block.
 
     What an earlier, killed attempt left is removed first, so one process at a time may work on
-    ``target`` (:func:`exclusive`). On an exception the sibling is removed.
+    ``target`` (:func:`exclusive`).
     """
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         yield part
-        for folder, _, names in os.walk(part):
-            for name in names:
-                with (Path(folder) / name).open("rb") as stream:
-                    os.fsync(stream.fileno())
-            _fsync_folder(Path(folder))
-        part.rename(target)
-        _fsync_folder(target.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def publish_folder(folder: Path, target: Path) -> None:
+    """Flush all files of ``folder`` to disk, then rename it to ``target``, which must not exist."""
+    for inner, _, names in os.walk(folder):
+        for name in names:
+            with (Path(inner) / name).open("rb") as stream:
+                os.fsync(stream.fileno())
+        _fsync_folder(Path(inner))
+    folder.rename(target)
+    _fsync_folder(target.parent)
 
 
 @contextmanager

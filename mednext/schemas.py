@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from mednext.audit.paper import PaperSpec
 from mednext.audit.run import FILES
-from mednext.config import DatasetSpec, MethodSpec, Profile, Recipe
+from mednext.config import DatasetSpec, DownloadSpec, MethodSpec, Profile, Recipe
 from mednext.files import write_json
 from mednext.gate import GateRules
 from mednext.results import (
@@ -25,6 +25,7 @@ from mednext.results import (
 MODELS: dict[str, type[BaseModel]] = {
     "profile": Profile,
     "datasets": DatasetSpec,
+    "downloads": DownloadSpec,
     "methods": MethodSpec,
     "recipes": Recipe,
     "metrics": MetricRow,

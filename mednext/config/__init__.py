@@ -19,6 +19,7 @@ from mednext.config.benchmarks import (
     load_recipes,
     method_slug,
 )
+from mednext.config.downloads import DownloadSpec, load_downloads
 from mednext.config.files import (
     Strict,
     lookup,
@@ -42,6 +43,7 @@ __all__ = [
     "DatasetRun",
     "DatasetSpec",
     "Device",
+    "DownloadSpec",
     "FigureCases",
     "MethodSpec",
     "Profile",
@@ -56,6 +58,7 @@ __all__ = [
     "Task",
     "benchmarks_dir",
     "load_datasets",
+    "load_downloads",
     "load_methods",
     "load_profile",
     "load_recipes",

@@ -131,7 +131,8 @@ def benchmarks_dir() -> Path:
     return checkout if (checkout / "methods.yaml").is_file() else package / "_benchmarks"
 
 
-def _load_map(name: str, model: type[M]) -> dict[str, M]:
+def load_map(name: str, model: type[M]) -> dict[str, M]:
+    """One file of ``benchmarks/`` by slug."""
     path = benchmarks_dir() / name
     return {slug: parse(model, entry, path) for slug, entry in read_yaml(path).items()}
 
@@ -139,13 +140,13 @@ def _load_map(name: str, model: type[M]) -> dict[str, M]:
 @cache
 def load_datasets() -> dict[str, DatasetSpec]:
     """``benchmarks/datasets.yaml`` by slug."""
-    return _load_map("datasets.yaml", DatasetSpec)
+    return load_map("datasets.yaml", DatasetSpec)
 
 
 @cache
 def load_methods() -> dict[str, MethodSpec]:
     """``benchmarks/methods.yaml`` by slug."""
-    return _load_map("methods.yaml", MethodSpec)
+    return load_map("methods.yaml", MethodSpec)
 
 
 def method_slug(name: str, path: str | Path | None = None) -> str:
@@ -164,4 +165,4 @@ def method_slug(name: str, path: str | Path | None = None) -> str:
 @cache
 def load_recipes() -> dict[str, Recipe]:
     """``benchmarks/recipes.yaml`` by task."""
-    return _load_map("recipes.yaml", Recipe)
+    return load_map("recipes.yaml", Recipe)

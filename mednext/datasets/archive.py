@@ -45,6 +45,10 @@ DAMAGED = (
 STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
+class NoSpace(UserError):
+    """The disk is at fault, not the archive."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What an archive may unpack to."""
@@ -108,7 +112,7 @@ class _Zip:
 
 class _Tar:
     def __init__(self, file: Path) -> None:
-        self._tar = tarfile.open(file, mode="r:*")
+        self._tar = tarfile.open(file, mode="r:*")  # noqa: SIM115 (closed by _reader)
         self.close = self._tar.close
 
     def plan(self, names: Names, budget: Budget) -> list[Member]:
@@ -147,7 +151,7 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> int:
 
     Raises:
         UserError: not an archive, damaged, hostile, or larger than ``limits``; ``folder`` may then
-            hold a part and is for the caller to remove (:func:`mednext.files.atomic_folder`).
+            hold a part and is for the caller to remove (:func:`mednext.files.scratch_folder`).
     """
     budget = Budget(archive, limits)
     with _reader(archive) as reader, _damage_named(archive):
@@ -218,11 +222,11 @@ def check_free(folder: Path, needed: int, purpose: str) -> None:
     """Is there room for ``needed`` bytes on the disk of ``folder``?
 
     Raises:
-        UserError: there is not.
+        NoSpace: there is not.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise UserError(
+        raise NoSpace(
             f"the disk is too small to {purpose}",
             file=folder,
             found=f"{free / 1e6:,.1f} MB free",
@@ -254,7 +258,7 @@ def _damage_named(archive: Path, head: bytes | None = None) -> Iterator[None]:
         raise
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno in STORAGE:
-            raise UserError(
+            raise NoSpace(
                 "the archive cannot be unpacked here",
                 file=archive,
                 found=error.strerror,

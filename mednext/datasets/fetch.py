@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from mednext.config import DatasetRun
 from mednext.datasets.manifest import list_entries, write_manifest
+from mednext.datasets.official import bring, original
 from mednext.datasets.source import PHANTOMS, resolve_source
 
 
 def fetch(dataset: str, run: DatasetRun) -> None:
-    """Write ``raw/manifest.csv``; a phantom is generated first, local files stay where they are."""
+    """Write ``raw/manifest.csv``.
+
+    A phantom is generated first and an original brought; local files stay where they are.
+
+    Raises:
+        UserError: the data set cannot be had, see :func:`mednext.datasets.official.bring`.
+    """
     source = resolve_source(dataset, run)
     entries = source.entries
     if entries is None:
-        assert run.phantom is not None  # checked by the configuration
-        PHANTOMS[dataset].generate(source.root, run.phantom, source.spec)
+        if source.kind == "official":
+            bring(original(dataset))
+        else:
+            assert run.phantom is not None  # checked by the configuration
+            PHANTOMS[dataset].generate(source.root, run.phantom, source.spec)
         entries = tuple(
             list_entries(source.root, source.reader.list_files(source.root, source.spec))
         )

@@ -55,7 +55,7 @@ class Source:
     root: Path
     """Folder that the manifest's paths are relative to."""
     entries: tuple[Entry, ...] | None
-    """The files, as found; None for a phantom, whose files are made by ``fetch``."""
+    """The files, as found; None where ``fetch`` brings them (phantom, official)."""
 
     @property
     def paths(self) -> DataPaths:
@@ -86,7 +86,7 @@ def resolve_source(dataset: str, run: DatasetRun) -> Source:
     """Find the source of ``dataset`` and its id; quick, since it runs whenever a workflow is read.
 
     Raises:
-        UserError: a local folder is missing or does not hold the data set; ``official`` is asked.
+        UserError: a local folder is missing or does not hold the data set.
     """
     spec = lookup("data set", dataset, load_datasets())
     if run.source == "phantom":
@@ -96,12 +96,8 @@ def resolve_source(dataset: str, run: DatasetRun) -> Source:
         root = DataPaths(source_id, dataset).raw / "files"
         return Source(dataset, spec, "phantom", source_id, root, None)
     if run.source == "official":
-        raise UserError(
-            f"'{dataset}' cannot be downloaded by this version",
-            found="source: official",
-            expected="source: local or phantom",
-            remedy=f"download it from {spec.url} and use source: local",
-        )
+        root = DataPaths("official", dataset).raw / "files"
+        return Source(dataset, spec, "official", "official", root, None)
     root = _local_folder(dataset, spec, run.folder)
     entries = tuple(list_entries(root, READERS[dataset].list_files(root, spec)))
     return Source(dataset, spec, "local", f"local-{manifest_hash(entries)}", root, entries)

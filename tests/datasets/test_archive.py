@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mednext.datasets.archive import Limits, unpack
 from mednext.datasets.member_names import Names
 from mednext.errors import UserError
-from mednext.files import atomic_folder
+from mednext.files import publish_folder, scratch_folder
 
 from . import archives as make
 
@@ -36,8 +36,9 @@ def test_the_files_come_out_as_they_went_in(tmp_path: Path, mode: str) -> None:
         make.make_zip(file, members | clutter, method)
     else:
         make.make_tar(file, members | clutter, "w:" + mode.partition(".")[2])
-    with atomic_folder(tmp_path / "out") as part:
+    with scratch_folder(tmp_path / "out") as part:
         assert unpack(file, part, LIMITS) == 4
+        publish_folder(part, tmp_path / "out")
     expected = {name.removeprefix("./"): content for name, content in members.items()}
     assert tree(tmp_path / "out") == expected
     assert sorted(f.name for f in tmp_path.iterdir()) == ["a", "out"]
@@ -165,7 +166,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
 def test_refused_with_one_message_and_no_partial_files(tmp_path: Path, name: str) -> None:
     build, word = HOSTILE[name]
     file = build(tmp_path / "archive.bin")
-    with pytest.raises(UserError) as caught, atomic_folder(tmp_path / "out") as part:
+    with pytest.raises(UserError) as caught, scratch_folder(tmp_path / "out") as part:
         unpack(file, part, LIMITS)
     message = str(caught.value)
     for expected in (word, "archive.bin", "remedy:", "expected:", "found:"):
@@ -179,9 +180,9 @@ def test_a_disk_that_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "mednext.datasets.archive.shutil.disk_usage",
         lambda _: type("Usage", (), {"free": len(PIXELS) - 1}),
     )
-    with pytest.raises(UserError, match=r"disk is too small(.|\n)*MEDNEXT_DATA"):
-        with atomic_folder(tmp_path / "out") as part:
-            unpack(file, part, LIMITS)
+    small = pytest.raises(UserError, match=r"disk is too small(.|\n)*MEDNEXT_DATA")
+    with small, scratch_folder(tmp_path / "out") as part:
+        unpack(file, part, LIMITS)
     assert not (tmp_path / "out").exists()
 
 
