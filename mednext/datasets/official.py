@@ -182,7 +182,7 @@ def _dropped(which: Original) -> Path | None:
             expected="one archive, or the unpacked folder",
             remedy="remove all but one",
         )
-    if not archives and folder is None:
+    if not archives and folder is None and any(which.incoming.iterdir()):
         print(f"{which.incoming} holds neither an archive nor '{which.spec.top}': not used")
     return archives[0] if archives else folder
 

@@ -163,12 +163,6 @@ def test_a_file_that_is_gone(images: Path, step: Callable[[str, DatasetRun], Non
     assert not paths.prepared_meta(prepared_key("sars_cov2_ct", RUN.img_size)).exists()
 
 
-def test_official_is_refused(roots: Path) -> None:
-    run = RUN.model_copy(update={"source": "official"})
-    with pytest.raises(UserError, match=r"cannot be downloaded(.|\n)*source: local"):
-        fetch("acdc", run)
-
-
 def test_a_missing_heart_data_set(roots: Path) -> None:
     with pytest.raises(UserError, match=r"'acdc' is not there(.|\n)*MEDNEXT_LOCAL"):
         fetch("acdc", RUN)

@@ -1,0 +1,357 @@
+"""The whole way of an original: network or hand, archive or folder, verified and pinned."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mednext.config import DownloadSpec
+from mednext.datasets.download.http import Policy
+from mednext.datasets.download.lock import check_pin, read_pins, record_pin, require_writable
+from mednext.datasets.official import Original, bring, contents, measure
+from mednext.errors import UserError
+from mednext.files import hash_json
+
+from . import archives as make
+from .servers import Files, Girder, Kaggle, Synapse, serve
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = Policy(attempts=3, first_wait=0.01, read=2)
+NOISE = np.random.default_rng(1).bytes(1_500_000)
+FILES = {
+    f"ACDC/database/training/patient{i:03d}/x.nii.gz": NOISE[i : i + 40_000 + i] for i in range(12)
+}
+PLAIN = {name.removeprefix("ACDC/"): content for name, content in FILES.items()}
+
+
+def spec(server: str) -> DownloadSpec:
+    return DownloadSpec(
+        service="girder",
+        server=server,
+        id="f1",
+        archive="toy.zip",
+        top="database",
+        archive_bytes=500_000,
+        unpacked_bytes=500_000,
+        size_known=False,
+        max_unpacked_bytes=2_000_000,
+        max_files=100,
+        page="https://example.org/toy",
+        credentials="none",
+        credentials_how="none needed",
+        terms="none",
+    )
+
+
+@pytest.fixture
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("MEDNEXT_LOCAL", str(tmp_path / "incoming"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    (tmp_path / "incoming" / "toy").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Files]]:
+    content = make.make_zip(tmp_path / "made.zip", FILES).read_bytes()
+    (tmp_path / "made.zip").unlink()
+    with serve(Girder, content) as (url, files):
+        files.chunked, files.etag, files.md5, files.ranges = True, None, None, False
+        yield url, files
+
+
+def toy(where: Path, url: str = "http://127.0.0.1:9") -> Original:
+    return Original("toy", spec(url), where / "datasets.lock", QUICK)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()
+    }
+
+
+def assert_clean(which: Original, archive: bool) -> None:
+    assert tree(which.files) == PLAIN
+    assert sorted(f.name for f in which.raw.iterdir()) == ["files"] + ["toy.zip"] * archive
+
+
+def test_downloaded_unpacked_and_pinned(where: Path, server: tuple[str, Files]) -> None:
+    which = toy(where, server[0])
+    assert bring(which) == where / "data/official/toy/raw/files"
+    assert_clean(which, archive=True)
+    pin = read_pins(which.lock)["toy"]
+    assert pin.files == 12 and pin.bytes == sum(map(len, PLAIN.values()))
+    assert pin.archive_sha256 is None  # Girder makes a new zip each time
+    bring(which)
+    assert len(server[1].requests) == 1
+
+
+@pytest.mark.parametrize("form", ["zip", "tar.gz", "folder", "wrapped folder"])
+def test_what_is_dropped_by_hand_equals_what_is_downloaded(
+    where: Path, server: tuple[str, Files], form: str
+) -> None:
+    downloaded = toy(where, server[0])
+    bring(downloaded)
+    pin = read_pins(downloaded.lock)["toy"]
+    shutil.rmtree(where / "data")
+    folder = where / "incoming" / "toy"
+    if form == "zip":
+        make.make_zip(folder / "renamed by me.zip", FILES)
+    elif form == "tar.gz":
+        make.make_tar(folder / "x.tar.gz", FILES)
+    else:
+        for name, content in (FILES if form == "wrapped folder" else PLAIN).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        (folder / "database" if form == "folder" else folder / "ACDC/database").joinpath(
+            ".DS_Store"
+        ).touch()
+    which = toy(where)  # no server any more
+    bring(which)
+    assert_clean(which, archive=False)
+    assert read_pins(which.lock)["toy"] == pin
+
+
+def test_a_changed_delivery_names_expected_got_and_remedy(
+    where: Path, server: tuple[str, Files]
+) -> None:
+    bring(toy(where, server[0]))
+    pinned = (where / "datasets.lock").read_bytes()
+    shutil.rmtree(where / "data")
+    changed = FILES | {"ACDC/database/training/patient003/x.nii.gz": b"tampered"}
+    make.make_zip(where / "incoming/toy/toy.zip", changed)
+    with pytest.raises(UserError) as caught:
+        bring(toy(where))
+    pin = read_pins(where / "datasets.lock")["toy"]
+    message = str(caught.value)
+    for word in ("12 files", pin.contents, "expected:", "remove the entry 'toy'"):
+        assert word in message
+    assert list((where / "data/official/toy/raw").iterdir()) == []
+    assert (where / "datasets.lock").read_bytes() == pinned
+
+
+def test_a_changed_download_is_not_kept(where: Path, server: tuple[str, Files]) -> None:
+    which = toy(where, server[0])
+    bring(which)
+    shutil.rmtree(where / "data")
+    server[1].content = make.make_zip(
+        where / "o.zip", FILES | {"ACDC/database/n": b""}
+    ).read_bytes()
+    with pytest.raises(UserError, match="not those that were first verified"):
+        bring(which)
+    assert list(which.raw.iterdir()) == []
+
+
+def test_files_that_changed_in_place_are_noticed(where: Path, server: tuple[str, Files]) -> None:
+    which = toy(where, server[0])
+    bring(which)
+    next(which.files.rglob("*.gz")).write_bytes(b"edited")
+    with pytest.raises(UserError, match="not those that were first verified"):
+        bring(which)
+
+
+def test_the_lock_file_is_plain_and_sorted(where: Path, server: tuple[str, Files]) -> None:
+    which = toy(where, server[0])
+    bring(which)
+    pin = measure(which.files, None)
+    record_pin(which.lock, "acdc", pin)
+    text = which.lock.read_text()
+    assert text.startswith("# Digests") and list(yaml.safe_load(text)) == ["acdc", "toy"]
+    # The digest of the contents, computed here from the files' bytes.
+    listed = [[e.path, e.bytes, e.sha256] for e in contents(which.files)]
+    assert [e[0] for e in listed] == sorted(PLAIN)
+    assert yaml.safe_load(text)["toy"]["contents"] == hash_json(listed)
+
+
+@pytest.mark.parametrize(
+    ("edit", "word"),
+    [
+        (("contents", "contens"), "bad value at 'contents'"),
+        (("files: 12", "files: many"), "bad value at 'files'"),
+        (("bytes:", "size: 1\n  bytes:"), "unknown key 'size'"),
+    ],
+)
+def test_a_lock_file_edited_by_hand(
+    where: Path, server: tuple[str, Files], edit: tuple[str, str], word: str
+) -> None:
+    which = toy(where, server[0])
+    bring(which)
+    text = "\n".join(x for x in which.lock.read_text().splitlines() if not x.startswith("#"))
+    which.lock.write_text(text.replace(*edit))
+    with pytest.raises(UserError, match=word) as caught:
+        check_pin(which.lock, "toy", measure(which.files, None))
+    assert "datasets.lock" in str(caught.value)
+
+
+def test_outside_a_checkout_nothing_is_downloaded(where: Path, server: tuple[str, Files]) -> None:
+    which = replace(toy(where, server[0]), lock=where / "_benchmarks" / "datasets.lock")
+    with pytest.raises(UserError, match=r"cannot be recorded(.|\n)*in a checkout"):
+        bring(which)
+    assert server[1].requests == []
+
+
+def test_a_read_only_lock_is_named(where: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mednext.datasets.download.lock.os.access", lambda *_: False)
+    with pytest.raises(UserError, match=r"no permission to write(.|\n)*writable"):
+        require_writable(where / "datasets.lock", "toy")
+
+
+@pytest.mark.parametrize("service", ["kaggle", "synapse"])
+def test_a_service_that_keeps_its_archive_has_its_digest_pinned(
+    where: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    content = make.make_zip(tmp_path / "made.zip", FILES).read_bytes()
+    monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", "good")
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "TEST")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if service == "kaggle":
+        pytest.importorskip("kagglesdk")
+    kind, port = (Kaggle, 7777) if service == "kaggle" else (Synapse, 0)
+    with serve(kind, content, port) as (url, files):
+        files.faults = [("drop", 100_000)]
+        changes = {"service": service, "file_server": url, "path": ("Abdomen", "RawData.zip")}
+        changes["id"] = "owner/name" if service == "kaggle" else "syn1"
+        which = replace(toy(where), spec=spec(url).model_copy(update=changes))
+        bring(which)
+        assert_clean(which, archive=True)
+        assert read_pins(which.lock)["toy"].archive_sha256 == hashlib.sha256(content).hexdigest()
+        # Kaggle's client opens the file once to learn its size and digest.
+        assert any(r.get("Range") == "bytes=100000-" for r in files.requests) or service == "kaggle"
+
+        # Other bytes with a right MD5: the publisher has replaced the archive.
+        shutil.rmtree(where / "data")
+        files.content = make.make_zip(tmp_path / "m.zip", FILES, zipfile.ZIP_STORED).read_bytes()
+        files.md5 = hashlib.md5(files.content).hexdigest()
+        with pytest.raises(UserError, match=r"not the file it should be(.|\n)*datasets\.lock"):
+            bring(which)
+        assert list(which.raw.iterdir()) == []
+
+
+def zip_of(**members: bytes) -> dict[str, bytes]:
+    return {f"{name}/x": content for name, content in members.items()}
+
+
+def test_another_data_sets_archive(where: Path) -> None:
+    make.make_zip(where / "incoming/toy/a.zip", zip_of(COVID=b"1", other=b"2"))
+    with pytest.raises(UserError, match=r"not the original of 'toy'(.|\n)*COVID, other") as caught:
+        bring(toy(where))
+    assert "'database' at the top" in str(caught.value)
+    assert list((where / "data/official/toy/raw").iterdir()) == []
+
+
+def test_two_deliveries_are_one_too_many(where: Path) -> None:
+    for name in ("a.zip", "b.tar"):
+        make.make_zip(where / "incoming/toy" / name, FILES)
+    with pytest.raises(UserError, match=r"more than one delivery(.|\n)*a\.zip, b\.tar"):
+        bring(toy(where))
+
+
+def test_a_hostile_dropped_folder(where: Path) -> None:
+    folder = where / "incoming/toy/database"
+    folder.mkdir()
+    (folder / "x").symlink_to("/etc/passwd")
+    with pytest.raises(UserError, match=r"neither a file nor a folder(.|\n)*database/x"):
+        bring(toy(where))
+    assert list((where / "data/official/toy/raw").iterdir()) == []
+
+
+def test_a_folder_that_holds_something_else_is_said_and_passed(
+    where: Path, server: tuple[str, Files], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (where / "incoming/toy/ACDC_training_volumes").mkdir()
+    bring(toy(where, server[0]))
+    assert "neither an archive nor 'database': not used" in capsys.readouterr().out
+
+
+def test_a_broken_download_is_not_kept(where: Path, server: tuple[str, Files]) -> None:
+    server[1].content = b"<html>please log in</html>"
+    with pytest.raises(UserError, match="not an archive"):
+        bring(toy(where, server[0]))
+    assert list((where / "data/official/toy/raw").iterdir()) == []
+
+
+def test_a_full_disk_keeps_the_good_archive(
+    where: Path, server: tuple[str, Files], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    which = toy(where, server[0])
+    which.raw.mkdir(parents=True)
+    which.archive.write_bytes(server[1].content)
+    usage = type("Usage", (), {"free": 1000})
+    monkeypatch.setattr("mednext.datasets.archive.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(UserError, match="disk is too small"):
+        bring(which)
+    assert [f.name for f in which.raw.iterdir()] == ["toy.zip"]
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from mednext.datasets.official import bring
+from tests.datasets.test_official import toy
+bring(toy(Path(sys.argv[1]), sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resumable", [True, False])
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(
+    where: Path, server: tuple[str, Files], resumable: bool
+) -> None:
+    url, files = server
+    if resumable:
+        files.chunked, files.etag, files.ranges = False, '"v1"', True
+    files.pace = 0.1
+    command = [sys.executable, "-c", PROGRAM, str(where), url]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    dice = random.Random(0)
+    killed = 0
+    for _ in range(12):
+        process = subprocess.Popen(command, env=env, cwd=ROOT)
+        asked = len(files.requests)
+        while len(files.requests) == asked and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(dice.uniform(0, 1.2))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.wait()
+        if (where / "datasets.lock").exists():
+            break
+    assert killed >= 1
+    subprocess.run(command, env=env, cwd=ROOT, check=True)
+    which = toy(where)
+    assert_clean(which, archive=True)
+    if resumable:
+        assert any("Range" in request for request in files.requests)
+
+
+@pytest.mark.slow
+def test_killed_while_unpacking_it_ends_with_the_same_bytes(where: Path) -> None:
+    make.make_zip(where / "incoming/toy/a.zip", FILES)
+    command = [sys.executable, "-c", PROGRAM, str(where), "http://127.0.0.1:9"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    raw = where / "data/official/toy/raw"
+    for step in range(6):
+        process = subprocess.Popen(command, env=env, cwd=ROOT)
+        part = raw / ".files.part"
+        while process.poll() is None and len(list(part.rglob("*.gz"))) < 2 * step:
+            pass
+        process.kill()
+        process.wait()
+    subprocess.run(command, env=env, cwd=ROOT, check=True)
+    assert_clean(toy(where), archive=False)
