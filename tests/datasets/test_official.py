@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -298,60 +297,74 @@ def test_a_full_disk_keeps_the_good_archive(
     assert [f.name for f in which.raw.iterdir()] == ["toy.zip"]
 
 
+# Does what the tests above do, and kills itself at a given step: the n-th time that it opens,
+# renames, makes or removes something below the folder, or when so many bytes have arrived.
 PROGRAM = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from mednext.datasets.official import bring
 from tests.datasets.test_official import toy
-bring(toy(Path(sys.argv[1]), sys.argv[2]))
+
+where, url, last_step, last_byte = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+steps = 0
+EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
+
+def watch(event, args):
+    global steps
+    if event in EVENTS and where in str(args[0]):
+        steps += 1
+        if steps == last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+class Bar:
+    def __init__(self, initial, **options):
+        self.n = initial
+    def __enter__(self):
+        return self
+    def __exit__(self, *error):
+        pass
+    def update(self, size):
+        self.n += size
+        if self.n >= last_byte:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+import mednext.datasets.download.transfer as transfer
+if last_byte:
+    transfer.tqdm = Bar
+sys.addaudithook(watch)
+bring(toy(Path(where), url))
+print(steps)
 """
 
 
+def run(where: Path, url: str, step: int = 0, byte: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, str(where), url, str(step), str(byte)]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("resumable", [True, False])
+@pytest.mark.parametrize("way", ["resumable", "not resumable", "by hand"])
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
-    where: Path, server: tuple[str, Files], resumable: bool
+    where: Path, server: tuple[str, Files], way: str
 ) -> None:
     url, files = server
-    if resumable:
+    if way == "resumable":
         files.chunked, files.etag, files.ranges = False, '"v1"', True
-    files.pace = 0.1
-    command = [sys.executable, "-c", PROGRAM, str(where), url]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    if way == "by hand":
+        make.make_zip(where / "incoming/toy/a.zip", FILES)
+    whole = run(where, url)
+    steps = int(whole.stdout.split()[-1])
+    shutil.rmtree(where / "data")
+    (where / "datasets.lock").unlink()
     dice = random.Random(0)
-    killed = 0
-    for _ in range(12):
-        process = subprocess.Popen(command, env=env, cwd=ROOT)
-        asked = len(files.requests)
-        while len(files.requests) == asked and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(dice.uniform(0, 1.2))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            killed += 1
-        process.wait()
-        if (where / "datasets.lock").exists():
-            break
-    assert killed >= 1
-    subprocess.run(command, env=env, cwd=ROOT, check=True)
-    which = toy(where)
-    assert_clean(which, archive=True)
-    if resumable:
-        assert any("Range" in request for request in files.requests)
-
-
-@pytest.mark.slow
-def test_killed_while_unpacking_it_ends_with_the_same_bytes(where: Path) -> None:
-    make.make_zip(where / "incoming/toy/a.zip", FILES)
-    command = [sys.executable, "-c", PROGRAM, str(where), "http://127.0.0.1:9"]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    raw = where / "data/official/toy/raw"
-    for step in range(6):
-        process = subprocess.Popen(command, env=env, cwd=ROOT)
-        part = raw / ".files.part"
-        while process.poll() is None and len(list(part.rglob("*.gz"))) < 2 * step:
-            pass
-        process.kill()
-        process.wait()
-    subprocess.run(command, env=env, cwd=ROOT, check=True)
-    assert_clean(toy(where), archive=False)
+    moments = [{"step": n} for n in sorted(dice.sample(range(2, steps), 10))]
+    if way != "by hand":
+        moments = [{"byte": n} for n in (90_000, 250_000, 330_000)] + moments
+    killed = [run(where, url, **moment).returncode == -signal.SIGKILL for moment in moments]
+    assert sum(killed) >= 4
+    done = run(where, url)
+    assert done.returncode == 0, done.stderr
+    assert_clean(toy(where), archive=way != "by hand")
+    continued = [r["Range"] for r in files.requests if "Range" in r]
+    assert bool(continued) == (way == "resumable")
