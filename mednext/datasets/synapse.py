@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import nibabel as nib
@@ -79,7 +80,7 @@ def items(files: Files, spec: DatasetSpec) -> list[Item]:
     """
     nifti = any(p.endswith(".nii.gz") for p in files.paths)
     found = sorted(_nifti_items(files) if nifti else _transunet_items(files), key=lambda i: i.name)
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         if one.name == other.name:
             raise UserError(
                 "a case is there twice",

@@ -82,6 +82,8 @@ class DARR(nn.Module):
     }
     """Patterns of parameter names that the loss of ``forward`` does not reach, and why."""
 
+    relations: Tensor
+
     def __init__(
         self,
         num_classes: int,

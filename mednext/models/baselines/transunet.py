@@ -10,7 +10,7 @@ of its layers, dropout). The encoders are timm's (Dosovitskiy et al., ICLR 2021,
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import timm
 import torch
@@ -118,6 +118,7 @@ class TransUNet(nn.Module):
                 pos_drop_rate=DROPOUT,
             ),
         )
+        block: Any
         for block in self.vit.blocks:
             block.mlp.drop1.p = block.mlp.drop2.p = DROPOUT
         self.decoder = None
@@ -151,7 +152,8 @@ class TransUNet(nn.Module):
         if self.in_chans == 1:
             x = x.repeat(1, 3, 1, 1)
         tokens, maps = self._tokens(x)
-        tokens = self.vit.norm(self.vit.blocks(self.vit.pos_drop(tokens + self.vit.pos_embed)))
+        position = cast(Tensor, self.vit.pos_embed)  # timm also knows encoders without one
+        tokens = self.vit.norm(self.vit.blocks(self.vit.pos_drop(tokens + position)))
         side = self.img_size // PATCH
         y = tokens.transpose(1, 2).reshape(len(x), EMBED, side, side)
         if self.decoder is None:

@@ -53,7 +53,7 @@ class VNet(nn.Module):
         check_multiple("V-Net", img_size, 16)
         self.in_chans = in_chans
         self.net = MonaiVNet(spatial_dims=2, out_channels=num_classes)
-        self.net.in_tr = InputStage(in_chans)
+        self.net.in_tr = InputStage(in_chans)  # type: ignore[assignment]
         _drop_channels(self.net)
 
     def encode(self, x: Tensor) -> Tensor:
