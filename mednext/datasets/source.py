@@ -91,7 +91,7 @@ def resolve_source(dataset: str, run: DatasetRun) -> Source:
     spec = lookup("data set", dataset, load_datasets())
     if run.source == "phantom":
         assert run.phantom is not None  # checked by the configuration
-        facts = {"counts": run.phantom.model_dump(), "code": folder_hash("datasets/phantom")}
+        facts = {"counts": run.phantom.model_dump(), "code": _phantom_hash(dataset)}
         source_id = f"phantom-{hash_json([dataset, facts])[:8]}"
         root = DataPaths(source_id, dataset).raw / "files"
         return Source(dataset, spec, "phantom", source_id, root, None)
@@ -101,6 +101,12 @@ def resolve_source(dataset: str, run: DatasetRun) -> Source:
     root = _local_folder(dataset, spec, run.folder)
     entries = tuple(list_entries(root, READERS[dataset].list_files(root, spec)))
     return Source(dataset, spec, "local", f"local-{manifest_hash(entries)}", root, entries)
+
+
+def _phantom_hash(dataset: str) -> str:
+    """Over what draws this phantom; the generators of the other sets do not count."""
+    names = (dataset, "shapes", "__init__")
+    return folder_hash(*(f"datasets/phantom/{name}.py" for name in names), "datasets/seeds.py")
 
 
 def _local_folder(dataset: str, spec: DatasetSpec, folder: str | None) -> Path:

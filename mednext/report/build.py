@@ -9,7 +9,14 @@ from statistics import stdev
 
 from scipy.stats import t
 
-from mednext.config import DatasetRun, Profile, load_datasets, load_methods, load_recipes
+from mednext.config import (
+    DatasetRun,
+    Profile,
+    load_datasets,
+    load_methods,
+    load_recipes,
+    method_slug,
+)
 from mednext.errors import UserError
 from mednext.report.spec import Column, TableSpec, reported
 from mednext.results import CostRow, DatasetRow, Metric, MetricRow
@@ -186,16 +193,26 @@ def build(
     cost_of = {c.method: c for c in costs if c.verdict_params is not None}
     lines = []
     for row in reported(spec).to_dict(orient="records"):
-        slug = str(row["slug"])
+        slug = _method(spec.slug_prefix + str(row["slug"]))
         found = [m for m in mine if m.method == slug]
         status, reason = _status(slug, spec, profile, found)
         cells = {
             column.name: _cell(column, str(row[column.name]), cost_of.get(slug), found, view, scale)
             for column in spec.columns
         }
-        lines.append(Line(slug, str(row["method"]), row["is_ours"] == "1", cells, status, reason))
+        lines.append(
+            Line(slug, str(row["method"]), row.get("is_ours") == "1", cells, status, reason)
+        )
     source = run.source if run else "none"
     return Table(number, spec, view, lines, source, scale, setting)
+
+
+def _method(name: str) -> str:
+    """The registered slug behind a name (or alias) of the printed tables; the name, if none."""
+    try:
+        return method_slug(name)
+    except UserError:
+        return name
 
 
 def _same_source(rows: Sequence[MetricRow], run: DatasetRun, profile: Profile) -> None:

@@ -44,6 +44,8 @@ class TableSpec(Strict):
     title: str
     dataset: str
     reported: str
+    slug_prefix: str = ""
+    """Before the slug of a row, to make the name of its method (ablations)."""
     columns: tuple[Column, ...]
 
 

@@ -9,7 +9,7 @@ rule tables:
         rules.datasets_table.output,
         "benchmarks/tables.yaml",
     output:
-        expand(f"{RESULTS}/tables/table{{n}}.{{form}}", n=(2, 6), form=FORMS),
+        expand(f"{RESULTS}/tables/table{{n}}.{{form}}", n=range(2, 9), form=FORMS),
     log:
         f"{LOGS}/tables.log",
     conda:
