@@ -9,6 +9,7 @@ the counts and the text is an option.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -23,12 +24,13 @@ from mednext.models.layers import (
     depthwise,
     full_precision,
 )
+from mednext.models.panels import LinearAttention, SimplifiedLinearAttention
 
 LaffnScale = Literal["none", "nc"]
 SemFusion = Literal["cat", "sum"]
-Attention = Literal["laffn"]
+Attention = Literal["laffn", "linear", "linear_simple"]
 Enhancement = Literal["sem", "sa"]
-FeedForward = Literal["sdffn", "ffn"]
+FeedForward = Literal["sdffn", "smooth", "ffn"]
 
 
 class LAFFN(nn.Module):
@@ -154,7 +156,10 @@ class SDFFN(nn.Module):
 
 
 class FFN(nn.Module):
-    """The usual feed-forward network of the ablations: C -> ratio C, GELU, -> C."""
+    """The usual feed-forward network of the ablations: C -> ratio C, GELU, -> C.
+
+    With ratio 1 it is the smooth FFN of Fig. 4B: SDFFN without its depthwise convolution.
+    """
 
     def __init__(self, dim: int, ratio: int = 4) -> None:
         super().__init__()
@@ -213,9 +218,9 @@ class MEDBlock(nn.Module):
     Args:
         dim: channels C.
         size: (H, W) of the map.
-        attn: ``laffn`` or None.
+        attn: ``laffn``, ``linear``, ``linear_simple`` (Fig. 2B and C) or None.
         enhance: ``sem``, ``sa`` (ablations) or None.
-        ffn: ``sdffn``, ``ffn`` (ablations) or None.
+        ffn: ``sdffn``, ``smooth`` (Fig. 4B), ``ffn`` (ablations) or None.
         laffn_scale: see :class:`LAFFN`.
         sem_ratio: see :class:`SEM`.
         sem_fusion: see :class:`SEM`.
@@ -242,20 +247,31 @@ class MEDBlock(nn.Module):
         sa_reduction: int = 1,
     ) -> None:
         super().__init__()
-        check_choice("MEDBlock", "attn", attn, ("laffn", None))
-        check_choice("MEDBlock", "enhance", enhance, ("sem", "sa", None))
-        check_choice("MEDBlock", "ffn", ffn, ("sdffn", "ffn", None))
-        parts: list[nn.Module] = []
-        if attn == "laffn":
-            parts.append(LAFFN(dim, laffn_scale, query_bias))
-        if enhance == "sem":
-            parts.append(SEM(dim, size, sem_ratio, sem_fusion, sem_bias_norm))
-        elif enhance == "sa":
-            parts.append(SA(dim, sa_reduction))
-        if ffn == "sdffn":
-            parts.append(SDFFN(dim))
-        elif ffn == "ffn":
-            parts.append(FFN(dim, ffn_ratio))
+        makers: dict[str, dict[str | None, Callable[[], nn.Module] | None]] = {
+            "attn": {
+                "laffn": lambda: LAFFN(dim, laffn_scale, query_bias),
+                "linear": lambda: LinearAttention(dim),
+                "linear_simple": lambda: SimplifiedLinearAttention(dim),
+                None: None,
+            },
+            "enhance": {
+                "sem": lambda: SEM(dim, size, sem_ratio, sem_fusion, sem_bias_norm),
+                "sa": lambda: SA(dim, sa_reduction),
+                None: None,
+            },
+            "ffn": {
+                "sdffn": lambda: SDFFN(dim),
+                "smooth": lambda: FFN(dim, 1),
+                "ffn": lambda: FFN(dim, ffn_ratio),
+                None: None,
+            },
+        }
+        parts = []
+        for option, chosen in (("attn", attn), ("enhance", enhance), ("ffn", ffn)):
+            check_choice("MEDBlock", option, chosen, tuple(makers[option]))
+            make = makers[option][chosen]
+            if make is not None:
+                parts.append(make())
         self.parts = nn.ModuleList(nn.Sequential(LayerNorm2d(dim), part) for part in parts)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import nn
 
 from mednext.errors import UserError
 from mednext.models.blocks import FFN, LAFFN, SA, SDFFN, SEM, MEDBlock
+from mednext.models.panels import LinearAttention, SimplifiedLinearAttention
 
 Array = NDArray[np.float64]
 
@@ -113,6 +114,42 @@ def test_sdffn_by_hand() -> None:
     np.testing.assert_allclose(block(x).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
 
 
+def attention_of_eq_6(q: Array, k: Array, v: Array) -> Array:
+    """With the N x N matrix written out, for one image; q, k, v: C x N."""
+    over_channels = np.exp(q) / np.exp(q).sum(axis=0, keepdims=True)
+    over_positions = np.exp(k) / np.exp(k).sum(axis=1, keepdims=True)
+    matrix = over_channels.T @ over_positions
+    assert matrix.shape == (q.shape[1],) * 2
+    return (matrix @ v.T).T
+
+
+def test_linear_attention_is_eq_6() -> None:
+    block = LinearAttention(3)
+    x = torch.randn(1, 3, 2, 4)
+    a = x.double().numpy()[0].reshape(3, 8)
+    expected = attention_of_eq_6(*(weight(m) @ a for m in (block.q, block.k, block.v)))
+    np.testing.assert_allclose(block(x).detach().numpy()[0].reshape(3, 8), expected, rtol=1e-5)
+
+
+def test_simplified_linear_attention_is_eq_7() -> None:
+    block = SimplifiedLinearAttention(3)
+    assert params(block) == 0
+    x = torch.randn(1, 3, 2, 4)
+    a = x.double().numpy()[0].reshape(3, 8)
+    expected = attention_of_eq_6(a, a, a)
+    np.testing.assert_allclose(block(x).numpy()[0].reshape(3, 8), expected, rtol=1e-5)
+
+
+def test_smooth_ffn_keeps_the_width() -> None:
+    (part,) = MEDBlock(5, (3, 2), attn=None, enhance=None, ffn="smooth").parts
+    x = torch.randn(1, 5, 3, 2)
+    smooth = part[1]
+    y = pointwise(weight(smooth.expand), x.double().numpy()) + bias(smooth.expand)[:, None, None]
+    y = y * 0.5 * (1 + np.vectorize(math.erf)(y / np.sqrt(2)))
+    expected = pointwise(weight(smooth.project), y) + bias(smooth.project)[:, None, None]
+    np.testing.assert_allclose(smooth(x).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("reduction", [1, 2])
 def test_sa_by_hand(reduction: int) -> None:
     block = SA(4, reduction, head_dim=2)
@@ -161,6 +198,8 @@ def test_counts_of_the_tables(c: int) -> None:
         ({"enhance": None}, [LAFFN, SDFFN]),
         ({"ffn": None}, [LAFFN, SEM]),
         ({"enhance": "sa", "ffn": "ffn"}, [LAFFN, SA, FFN]),
+        ({"attn": "linear", "ffn": "smooth"}, [LinearAttention, SEM, FFN]),
+        ({"attn": "linear_simple", "enhance": None}, [SimplifiedLinearAttention, SDFFN]),
     ],
 )
 def test_parts_can_be_replaced(options: dict, parts: list[type]) -> None:
@@ -172,7 +211,8 @@ def test_parts_can_be_replaced(options: dict, parts: list[type]) -> None:
 def test_wrong_shapes_are_clear_errors() -> None:
     with pytest.raises(UserError, match=r"(?s)SEM.*found:\s+4 x 5.*expected:\s+4 x 4"):
         SEM(8, (4, 4))(torch.zeros(1, 8, 4, 5))
-    for block in (LAFFN(8), SEM(8, (4, 4)), SDFFN(8), FFN(8), SA(8)):
+    panels = (LinearAttention(8), SimplifiedLinearAttention(8))
+    for block in (LAFFN(8), SEM(8, (4, 4)), SDFFN(8), FFN(8), SA(8), *panels):
         with pytest.raises(UserError, match="channels"):
             block(torch.zeros(1, 7, 4, 4))
         with pytest.raises(UserError, match="dimensions"):
