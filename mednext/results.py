@@ -124,6 +124,31 @@ class CostRow(Row):
     reason: str | None
 
 
+class SignalRow(Row):
+    """One row of a dead-signal report: one part of one MED block (``mednext models signal``)."""
+
+    method: str
+    dataset: str
+    """``noise`` for random images."""
+    protocol: str | None
+    seed: int
+    weights: Literal["initial", "last"]
+    images: int
+    img_size: int
+    module: str
+    part: str
+    channels: int
+    positions: int
+    branch_std: float
+    """Of the part's output over the images; constants do not count."""
+    stream_std: float
+    """The same of the residual stream."""
+    ratio: float
+    grad_rms: float
+    """Of the loss over the part's weights."""
+    weight_rms: float
+
+
 class DatasetRow(Row):
     """One row of ``datasets.csv``: one class (or label) of one data set, as Table 1 lists them."""
 

@@ -20,6 +20,7 @@ from mednext.results import (
     ProbeRow,
     RankRow,
     RunRecord,
+    SignalRow,
 )
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -38,6 +39,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "run": RunRecord,
     "audit_input": PaperSpec,
     **{f"audit_{stem}": model for stem, model in FILES.items()},
+    "signal": SignalRow,
 }
 
 

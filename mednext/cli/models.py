@@ -1,17 +1,17 @@
-"""``mednext models``: what is registered."""
+"""``mednext models``: what is registered, exported, and how much signal its parts carry."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from mednext.cli.common import Verbs, add_verb
+from mednext.cli.common import Verbs, add_verb, runs_of
 from mednext.config import load_methods, method_slug
 
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """Add the verbs of this module."""
-    models = verbs.add_parser("models", help="list and show the registered methods")
+    models = verbs.add_parser("models", help="list, show, export and probe the registered methods")
     which = models.add_subparsers(required=True, metavar="WHAT")
     add_verb(which, "list", "all methods", _list, config=False)
     text = "one method: source, citation, assumptions"
@@ -20,11 +20,28 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     probe = add_verb(which, "probe", text, _probe, config=False)
     probe.add_argument("--out", type=Path, required=True)
     probe.add_argument("--methods", nargs="*", help="default: all")
+    export = add_verb(which, "export", "a network as ONNX", _export, config=False)
+    export.add_argument("method")
+    export.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    export.add_argument("--weights", type=Path, help="a weights.*.safetensors; default: random")
+    export.add_argument("--num-classes", type=int, required=True)
+    export.add_argument("--in-chans", type=int, default=3)
+    export.add_argument("--img-size", type=int, default=224)
+    text = "how much of each part of a MED block depends on the image"
+    signal = add_verb(which, "signal", text, _signal, config=False, axes=True)
+    signal.add_argument("--out", type=Path, required=True, help="the CSV file to write")
+    signal.add_argument(
+        "--configfile", type=Path, help="the runs of this profile, on their test images"
+    )
+    signal.add_argument(
+        "--methods", nargs="+", default=["mednext", "mednext_nc"], help="without --configfile"
+    )
+    signal.add_argument("--img-size", type=int, default=224, help="without --configfile")
 
 
 def _list(arguments: argparse.Namespace) -> None:
     for slug, spec in load_methods().items():
-        print(f"{slug:16} {spec.task:15} {spec.source}")
+        print(f"{slug:24} {spec.task:15} {spec.source}")
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -43,3 +60,26 @@ def _probe(arguments: argparse.Namespace) -> None:
         for position, value in enumerate(probe(method))
     ]
     write_rows(arguments.out, ProbeRow, rows)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from mednext.models.export import export_onnx, load_weights
+    from mednext.models.registry import create_model
+
+    shape = {"in_chans": arguments.in_chans, "img_size": arguments.img_size}
+    model = create_model(arguments.method, num_classes=arguments.num_classes, **shape)
+    if arguments.weights is not None:
+        load_weights(model, arguments.weights)
+    difference = export_onnx(model, arguments.out, **shape)
+    print(f"{arguments.out}: logits within {difference:.1e} of torch's")
+
+
+def _signal(arguments: argparse.Namespace) -> None:
+    from mednext.results import SignalRow, write_rows
+    from mednext.training.signal import noise_rows, run_rows, with_med_blocks
+
+    if arguments.configfile is None:
+        rows = [row for m in arguments.methods for row in noise_rows(m, arguments.img_size)]
+    else:
+        rows = [row for run in with_med_blocks(runs_of(arguments)) for row in run_rows(run)]
+    write_rows(arguments.out, SignalRow, rows)

@@ -83,12 +83,17 @@ class MethodSpec(Strict):
     """The library the code comes from, with its version, or ``this project``."""
     assumed: str
     """What the paper leaves open and was assumed here."""
-    pretrained: bool = False
+    weights: str = ""
+    """Published weights that the option ``pretrained`` of ``kwargs`` starts from; empty where there
+    are none. The option is off everywhere: the paper does not say what it did."""
     size_multiple: int = 32
     """Height and width must be divisible by this."""
     cost_classes: int | None = None
     """Outputs of the head behind the printed costs, where it is not the task's own; that row of
     ``cost.csv`` carries the verdict."""
+    no_gradient: dict[str, str] = Field(default_factory=dict)
+    """Parameters that a training step leaves without gradient (a regular expression of their
+    names) -> why."""
     cost_note: str = ""
     """Why the measured costs are not the printed ones, as far as it is known."""
 

@@ -46,18 +46,20 @@ def check_map(x: Tensor, who: str, channels: int, size: tuple[int, int] | None =
         )
 
 
-def check_multiple(who: str, img_size: int, multiple: int) -> None:
+def check_multiple(who: str, img_size: int, multiple: int, at_least: int | None = None) -> None:
     """Refuse an image size that the network cannot halve often enough.
 
     Raises:
-        UserError: ``img_size`` is not a positive multiple of ``multiple``.
+        UserError: ``img_size`` is not a multiple of ``multiple``, or below ``at_least`` (one
+            multiple if None).
     """
-    if img_size < multiple or img_size % multiple:
-        lower = max(img_size // multiple, 1) * multiple
+    least = at_least or multiple
+    if img_size < least or img_size % multiple:
+        lower = max(img_size // multiple * multiple, least)
         raise UserError(
             f"{who}: images of this size cannot be taken",
             found=f"img_size = {img_size}",
-            expected=f"a multiple of {multiple}",
+            expected=f"a multiple of {multiple}" + (f", at least {least}" if at_least else ""),
             remedy=f"use {lower} or {lower + multiple}",
         )
 

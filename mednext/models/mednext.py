@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from timm.models import register_model
 from torch import Tensor, nn
 
-from mednext.errors import UserError
 from mednext.models.blocks import MEDBlock
-from mednext.models.layers import check_map, check_multiple
+from mednext.models.layers import check_choice, check_map, check_multiple
 
 
 def _stem_conv(channels: int, out: int, stride: int) -> list[nn.Module]:
@@ -37,6 +35,7 @@ class MedNeXt(nn.Module):
         dims: channels of the four stages.
         depths: MED blocks of the four stages.
         sa_reductions: reduction of the keys per stage, where SA stands in for SEM.
+        global_pool: ``avg``, or empty: no pooling, and then no head either (``num_classes`` 0).
         **block: options of :class:`~mednext.models.blocks.MEDBlock` (``laffn_scale``,
             ``sem_fusion``, ``attn``, ``enhance``, ``ffn``, ...).
 
@@ -52,11 +51,13 @@ class MedNeXt(nn.Module):
         dims: Sequence[int] = (64, 128, 256, 512),
         depths: Sequence[int] = (2, 2, 2, 2),
         sa_reductions: Sequence[int] = (8, 4, 2, 1),
+        global_pool: str = "avg",
         **block: Any,
     ) -> None:
         super().__init__()
         check_multiple("MedNeXt", img_size, 32)
-        self.in_chans, self.img_size, self.num_classes = in_chans, img_size, num_classes
+        self.in_chans, self.img_size = in_chans, img_size
+        self.num_features = self.head_hidden_size = dims[-1]
         half = dims[0] // 2
         self.stem = nn.Sequential(
             *_stem_conv(in_chans, half, 2),
@@ -81,7 +82,29 @@ class MedNeXt(nn.Module):
                 {"num_chs": dim, "reduction": 2 ** (i + 2), "module": f"stages.{i}"}
             )
         self.norm = nn.LayerNorm(dims[-1])
-        self.head = nn.Linear(dims[-1], num_classes)
+        self.global_pool = global_pool
+        self.reset_classifier(num_classes)
+
+    def get_classifier(self) -> nn.Module:
+        """The last layer: 512 -> classes."""
+        return self.head
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """A fresh last layer, or with ``num_classes`` 0 none; ``global_pool`` None keeps it.
+
+        Raises:
+            UserError: unknown ``global_pool``, or classes without pooling.
+        """
+        global_pool = self.global_pool if global_pool is None else global_pool
+        allowed = ("avg",) if num_classes else ("avg", "")
+        check_choice("MedNeXt", "global_pool", global_pool, allowed)
+        self.num_classes, self.global_pool = num_classes, global_pool
+        self.head = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """timm's grouping of parameters by depth: stem, stages (or their blocks), head."""
+        stage = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
+        return {"stem": r"^stem", "blocks": [(stage, None), (r"^norm", (99999,))]}
 
     def forward_features(self, x: Tensor) -> Tensor:
         """``B x in_chans x S x S`` -> ``B x 512 x S/32 x S/32``.
@@ -93,33 +116,18 @@ class MedNeXt(nn.Module):
         out: Tensor = self.stages(self.stem(x))
         return out
 
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """``B x 512 x h x w`` -> logits ``B x num_classes``, or what the last layer is given."""
+        if self.global_pool:
+            x = self.norm(x.mean(dim=(2, 3)))
+        out: Tensor = x if pre_logits else self.head(x)
+        return out
+
     def forward(self, x: Tensor) -> Tensor:
         """``B x in_chans x S x S`` -> logits ``B x num_classes``."""
-        out: Tensor = self.head(self.norm(self.forward_features(x).mean(dim=(2, 3))))
-        return out
+        return self.forward_head(self.forward_features(x))
 
 
 def mednext(num_classes: int, in_chans: int = 3, img_size: int = 224, **options: Any) -> MedNeXt:
     """Build :class:`MedNeXt`; the constructor named in ``benchmarks/methods.yaml``."""
     return MedNeXt(num_classes=num_classes, in_chans=in_chans, img_size=img_size, **options)
-
-
-@register_model
-def plos_mednext(pretrained: bool = False, **options: Any) -> MedNeXt:
-    """:class:`MedNeXt` under a name in timm that cannot be taken for another network.
-
-    ``import mednext.models.mednext`` once, then ``timm.create_model("plos_mednext",
-    num_classes=2, img_size=224)``.
-
-    Raises:
-        UserError: pretrained weights are asked for; none have been published.
-    """
-    if pretrained:
-        raise UserError(
-            "plos_mednext has no pretrained weights",
-            found="pretrained=True",
-            expected="pretrained=False",
-        )
-    for name in ("pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
-        options.pop(name, None)  # what timm hands to every constructor
-    return MedNeXt(**options)

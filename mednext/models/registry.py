@@ -10,6 +10,7 @@ from torch import nn
 
 from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
+from mednext.models.cam import CamLayer, cam_layer
 
 
 def list_models(task: Task | None = None) -> list[str]:
@@ -48,8 +49,8 @@ def create_model(
         raise UserError(f"'{method}' does not have this option", found=str(error)) from error
 
 
-def gradcam_layer(method: str, model: nn.Module) -> nn.Module:
-    """The module whose output ``B x C x h x w`` is the last spatial feature map of a classifier.
+def gradcam_layer(method: str, model: nn.Module) -> CamLayer:
+    """Where Grad-CAM finds the last spatial feature map of a classifier.
 
     Raises:
         UserError: unknown method, not a classifier, or one that does not say where its maps are.
@@ -58,10 +59,7 @@ def gradcam_layer(method: str, model: nn.Module) -> nn.Module:
         raise UserError(
             f"'{method}' has no Grad-CAM layer", found="segmentation", expected="classification"
         )
-    info: Any = getattr(model, "feature_info", None)  # timm's description of its networks
-    if not info:
-        raise UserError(f"'{method}' does not describe its feature maps (feature_info)")
-    return model.get_submodule(info[-1]["module"])
+    return cam_layer(model)
 
 
 def _spec(method: str) -> MethodSpec:

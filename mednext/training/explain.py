@@ -16,6 +16,7 @@ from mednext.datasets.load import ClassificationData, SegmentationData, load
 from mednext.errors import UserError
 from mednext.files import atomic_path
 from mednext.metrics.segmentation import dice, organ_counts
+from mednext.models.cam import CamLayer
 from mednext.models.registry import gradcam_layer
 from mednext.results import read_run
 from mednext.training.augment import center_crop
@@ -23,7 +24,7 @@ from mednext.training.batches import ordered_batches
 from mednext.training.evaluate import load_model, paths_of, stored_predictions
 
 
-def grad_cam(model: nn.Module, layer: nn.Module, images: Tensor, target: Tensor) -> np.ndarray:
+def grad_cam(model: nn.Module, layer: CamLayer, images: Tensor, target: Tensor) -> np.ndarray:
     """Grad-CAM (Selvaraju et al. 2017, 10.1109/ICCV.2017.74) of class ``target`` (B,).
 
     Images (B, 3, S, S) -> (B, S, S) in [0, 1], each map scaled by its own maximum.
@@ -34,17 +35,20 @@ def grad_cam(model: nn.Module, layer: nn.Module, images: Tensor, target: Tensor)
         output.retain_grad()
         kept.append(output)
 
-    handle = layer.register_forward_hook(keep)
+    handle = layer.module.register_forward_hook(keep)
     try:
         logits = model(images.requires_grad_())
         logits.gather(1, target[:, None]).sum().backward()
     finally:
         handle.remove()
-    features = kept[0]
-    assert features.grad is not None  # retained above
-    weights = features.grad.mean(dim=(2, 3), keepdim=True)
-    maps = (weights * features).sum(dim=1, keepdim=True).relu()
-    maps = F.interpolate(maps.detach(), images.shape[-2:], mode="bilinear", align_corners=False)
+    output = kept[0]
+    assert output.grad is not None  # retained above
+    with torch.no_grad():
+        features = layer.to_map(output)
+        weights = layer.to_map(output.grad).mean(dim=(2, 3), keepdim=True)
+        maps = (weights * features).sum(dim=1, keepdim=True).relu()
+        maps = layer.assemble(maps, features, target)
+    maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
     peaks = maps.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12)
     return np.asarray((maps / peaks)[:, 0].cpu().numpy(), dtype=np.float32)
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from mednext.config import RunConfig
 from mednext.errors import UserError
+from mednext.models.cam import CamLayer
 from mednext.training import train as engine
 from mednext.training.evaluate import evaluate, native_labels, paths_of, predict
 from mednext.training.explain import explain_classification, explain_segmentation, grad_cam
@@ -93,7 +94,7 @@ def test_grad_cam_by_hand() -> None:
     images[:, 0, :8, :8] = 1.0  # speaks for class 1
     images[:, 1, 8:, 8:] = 1.0  # speaks for class 0
     model = TwoMaps()
-    found = grad_cam(model, model.maps, images, torch.tensor([1, 0]))
+    found = grad_cam(model, CamLayer(model.maps, lambda out: out), images, torch.tensor([1, 0]))
     assert found.shape == (2, 16, 16) and found.dtype == np.float32
     assert found[0, 0, 0] == 1 and found[0, 15, 15] == 0
     assert found[1, 0, 0] == 0 and found[1, 15, 15] == 1

@@ -1,0 +1,117 @@
+"""Networks as ONNX files, checked against onnxruntime before they are handed over."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from mednext.errors import UserError
+from mednext.files import atomic_path
+
+OPSET = 18
+TOLERANCE = 1e-4
+"""Largest difference of logits, relative to the largest logit, that still counts as equal."""
+
+
+def export_onnx(model: nn.Module, path: Path, *, in_chans: int, img_size: int) -> float:
+    """Write ``model`` in evaluation mode as ONNX; the batch size stays free, H and W are fixed.
+
+    The written graph is run by onnxruntime on a batch of three random images and compared with
+    torch's logits; a file that does not agree is not left behind.
+
+    Args:
+        model: a network on the CPU.
+        path: the file to write.
+        in_chans: channels of the images.
+        img_size: their height and width.
+
+    Returns:
+        The largest difference of the logits over the largest logit.
+
+    Raises:
+        UserError: the network cannot be exported, or onnxruntime computes something else.
+    """
+    images = torch.randn(
+        3, in_chans, img_size, img_size, generator=torch.Generator().manual_seed(0)
+    )
+    training = model.training
+    model.eval()
+    try:
+        with atomic_path(path) as part, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the exporter's own deprecations
+            _write(model, part, images)
+            difference = _difference(model, part, images)
+            if not difference <= TOLERANCE:
+                raise UserError(
+                    "onnxruntime computes other logits than torch",
+                    file=path,
+                    found=f"a relative difference of {difference:.2g}",
+                    expected=f"at most {TOLERANCE:.2g}",
+                )
+    finally:
+        model.train(training)
+    return difference
+
+
+def load_weights(model: nn.Module, file: Path) -> None:
+    """Load the weights of a ``weights.*.safetensors`` file.
+
+    Raises:
+        UserError: no such file, not a safetensors file, or the weights of another network.
+    """
+    try:
+        model.load_state_dict(load_file(file))
+    except (OSError, SafetensorError) as error:
+        raise UserError("the weights cannot be read", file=file, found=str(error)) from error
+    except RuntimeError as error:
+        raise UserError(
+            "the weights are those of another network",
+            file=file,
+            found=" ".join(str(error).split())[:300],
+            remedy="give the method, classes and image size they were trained with",
+        ) from error
+
+
+def _write(model: nn.Module, part: Path, images: torch.Tensor) -> None:
+    batch = torch.export.Dim("batch", min=1)
+    try:
+        torch.onnx.export(
+            model,
+            (images,),
+            str(part),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise UserError(
+            "the network cannot be exported to ONNX",
+            file=part,
+            found=str(error).strip().splitlines()[0][:200],
+        ) from error
+
+
+def _difference(model: nn.Module, part: Path, images: torch.Tensor) -> float:
+    """Largest difference of the logits on one image and on three, over the largest logit."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(part), options, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for batch in (images[:1], images):
+        with torch.no_grad():
+            expected = model(batch).numpy()
+        (found,) = session.run(["logits"], {"images": batch.numpy()})
+        worst = max(worst, float(np.abs(found - expected).max() / np.abs(expected).max()))
+    return worst
