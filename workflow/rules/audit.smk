@@ -30,6 +30,6 @@ rule audit:
         "../../environment.yml"
     params:
         code=folder_hash("audit"),
-        out=AUDIT,
+        out=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python -m mednext audit --cost {input.cost} --out {params.out} 2>&1 | tee {log}"

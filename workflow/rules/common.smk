@@ -1,5 +1,6 @@
 # Reads the one configuration file and names every run of it. No torch here: parsing stays fast.
 import shlex
+from pathlib import Path
 from glob import glob
 
 from mednext.config import load_profile
