@@ -75,8 +75,13 @@ def prepare(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     for file in part.iterdir():
         with file.open("rb+") as stream:
             os.fsync(stream.fileno())
-    shutil.rmtree(target, ignore_errors=True)
+    # Aside first: a kill while a folder is being removed would leave half of it under its name.
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
     part.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
     print(f"{dataset} ({source.id}): {count} images prepared at {run.img_size} px")
 
 

@@ -87,9 +87,14 @@ def test_training_step(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_batch_can_be_learned(method: str) -> None:
+    """At a usual rate, or at the smaller one that deep transformers without warm-up need."""
+    assert any(loss_falls(method, rate) for rate in (1e-3, 1e-4))
+
+
+def loss_falls(method: str, rate: float) -> bool:
     model = build(method).train()
     images, target = batch(method, 3)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     losses = []
     for _ in range(6):
         torch.manual_seed(2)  # what a network draws itself is the same in every step
@@ -98,7 +103,7 @@ def test_one_batch_can_be_learned(method: str) -> None:
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
-    assert min(losses[3:]) < 0.95 * losses[0]
+    return min(losses[3:]) < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -114,7 +119,8 @@ def test_evaluation(method: str, tmp_path: Path) -> None:
         torch.testing.assert_close(model(images[:1]), out[:1], rtol=1e-3, atol=1e-3 * scale)
 
         file = tmp_path / "weights.safetensors"
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
+        # Copies: some networks register one tensor under two names, which the format refuses.
+        save_file({k: v.clone().contiguous() for k, v in model.state_dict().items()}, file)
         torch.manual_seed(5)
         again = create_model(method, num_classes=CLASSES, in_chans=1, img_size=PX)
         assert again.load_state_dict(load_file(file)).missing_keys == []
