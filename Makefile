@@ -27,11 +27,11 @@ $(STAMP): requirements.lock pyproject.toml
 results: setup  ## run the workflow (CONFIG=config/demo.yaml)
 	snakemake --cores all --configfile $(CONFIG)
 
-test: setup  ## quick tests
-	python -m pytest -m "not slow"
+test: setup  ## quick tests (TESTS=tests/models for a part of them)
+	python -m pytest -m "not slow" $(TESTS)
 
 test-all: setup  ## all tests, the slow ones too
-	python -m pytest
+	python -m pytest $(TESTS)
 
 lint: setup  ## ruff, snakefmt, snakemake --lint, mypy, import-linter
 	ruff check .
