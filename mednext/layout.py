@@ -115,3 +115,8 @@ def results_root(profile: str) -> Path:
 def cases_npz(profile: str, figure: str) -> Path:
     """Small arrays (images, heatmaps, masks) that one figure draws."""
     return results_root(profile) / "cases" / f"{figure}.npz"
+
+
+def audit_cells() -> Path:
+    """What the audit found about each printed cell; the same for every profile."""
+    return results_root("audit") / "cells.csv"

@@ -2,160 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import stdev
+from dataclasses import replace
 
-from scipy.stats import t
-
-from mednext.config import (
-    DatasetRun,
-    Profile,
-    load_datasets,
-    load_methods,
-    load_recipes,
-    method_slug,
-)
+from mednext.config import DatasetRun, Profile, load_datasets, load_methods, method_slug
 from mednext.errors import UserError
+from mednext.report.audit import NOTHING, Findings
+from mednext.report.model import Cell, Line, Table, View
+from mednext.report.scale import data_difference, describe, scale_difference
 from mednext.report.spec import Column, TableSpec, reported
-from mednext.results import CostRow, DatasetRow, Metric, MetricRow
-
-PAPER_SIZE = 224
-MIN_SEEDS = 3
-HALF_WIDTH_POINTS = 1.0
-
-
-@dataclass(frozen=True)
-class View:
-    """Which of the results a table shows; the headline is the default."""
-
-    protocol: str = "paper"
-    selection: str = "last"
-    orientation: str = "non_disease"
-    policy: str = "transunet"
-
-    @property
-    def suffix(self) -> str:
-        """What is added to the file's name: nothing for the headline."""
-        changed = [v for k, v in vars(self).items() if v != getattr(View, k)]
-        return "".join(f".{value}" for value in changed)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One pair; values in the printed unit."""
-
-    printed: str
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: int | None = None
-    verdict: str | None = None
-
-
-@dataclass(frozen=True)
-class Line:
-    """One method."""
-
-    slug: str
-    name: str
-    ours: bool
-    cells: dict[str, Cell]
-    status: str
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table in one view."""
-
-    number: str
-    spec: TableSpec
-    view: View
-    lines: list[Line]
-    source: str
-    scale_note: str | None
-    """How this differs from the paper's scale; None if it does not."""
-    setting: str | None
-    """Image size, epochs, amount of data; None if the data set is not part of the profile."""
-
-    @property
-    def phantom(self) -> bool:
-        """Made from synthetic data?"""
-        return self.source == "phantom"
-
-
-def scale_difference(run: DatasetRun, task: str) -> str | None:
-    """How a run differs from the paper's scale; None if it does not."""
-    recipe = load_recipes()[task]
-    parts = []
-    if run.source == "phantom":
-        parts.append("synthetic data")
-    if run.img_size != PAPER_SIZE:
-        parts.append(f"{run.img_size} px instead of {PAPER_SIZE}")
-    for name in ("epochs", "batch_size"):
-        setting = getattr(recipe, name)
-        if getattr(run, name) != setting.value:
-            label = name.replace("_", " ")
-            assumed = "" if setting.status == "stated" else " (assumed; the paper is silent)"
-            parts.append(f"{label} {getattr(run, name)} instead of {setting.value}{assumed}")
-    if run.limit is not None:
-        limit = run.limit
-        parts.append(f"limited to {limit.train} train / {limit.val} val / {limit.test} test")
-    return "; ".join(parts) or None
-
-
-def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
-    """How the counts of one data set and protocol differ from Table 1; None if they do not.
-
-    Protocol ``paper`` is compared side by side; the others move items between the sides on
-    purpose, so there only the total counts.
-    """
-    if not rows:
-        return "the amount of data is not known"
-    parts = [f"stand-in data: {rows[0].stand_in}"] if rows[0].stand_in else []
-    for row in rows:
-        ours = (row.train, row.val, row.test)
-        printed = (row.printed_train or 0, row.printed_val or 0, row.printed_test or 0)
-        if (ours != printed) if protocol == "paper" else (sum(ours) != sum(printed)):
-            counts = " / ".join(map(str, ours)) + " instead of " + " / ".join(map(str, printed))
-            parts.append(f"{row.klass or 'patients'} {counts} train / val / test")
-    return "; ".join(parts) or None
-
-
-def describe(run: DatasetRun, seeds: int, rows: Sequence[DatasetRow]) -> str:
-    """Source, image size, epochs and amount of data of a profile's runs, in words."""
-    text = (
-        f"Source {run.source}; {run.img_size} px, epochs {run.epochs}, "
-        f"batch size {run.batch_size}, seeds {seeds}"
-    )
-    if rows:
-        sides = (sum(getattr(row, side) for row in rows) for side in ("train", "val", "test"))
-        counts = " / ".join(str(count) for count in sides)
-        text += f"; {counts} {rows[0].unit} for train / val / test"
-    return text
-
-
-def judge(
-    printed: float,
-    value: float,
-    low: float | None,
-    high: float | None,
-    seeds: int,
-    unit: float,
-) -> str:
-    """Verdict of a reproduced value at the paper's scale (design: 3 seeds, half-width 1 point).
-
-    ``unit`` is one percentage point in the printed unit. Without an interval nothing is decided.
-    """
-    if low is None or high is None or seeds < MIN_SEEDS:
-        return "inconclusive"
-    if (high - low) / 2 > HALF_WIDTH_POINTS * unit:
-        return "inconclusive"
-    if low <= printed <= high:
-        return "reproduced"
-    return "higher" if value > printed else "lower"
+from mednext.report.verdicts import judge, over_seeds
+from mednext.results import CostRow, DatasetRow, MetricRow
 
 
 def build(
@@ -166,12 +23,14 @@ def build(
     metrics: Sequence[MetricRow],
     costs: Sequence[CostRow],
     datasets: Sequence[DatasetRow] = (),
+    findings: Findings = NOTHING,
 ) -> Table:
     """One table: every printed row, and ours where there is one.
 
     Raises:
         UserError: a result comes from another source than the profile's.
     """
+    assert spec.dataset is not None  # Table 1 has several, and is built elsewhere
     task = load_datasets()[spec.dataset].task
     run = profile.datasets.get(spec.dataset)
     scale = setting = None
@@ -197,14 +56,25 @@ def build(
         found = [m for m in mine if m.method == slug]
         status, reason = _status(slug, spec, profile, found)
         cells = {
-            column.name: _cell(column, str(row[column.name]), cost_of.get(slug), found, view, scale)
+            column.name: replace(
+                _cell(column, str(row[column.name]), cost_of.get(slug), found, view, scale),
+                findings=findings.of(number, str(row["slug"]), column.name),
+            )
             for column in spec.columns
         }
         lines.append(
-            Line(slug, str(row["method"]), row.get("is_ours") == "1", cells, status, reason)
+            Line(
+                slug,
+                str(row["method"]),
+                row.get("is_ours") == "1",
+                cells,
+                status,
+                reason,
+                run.source if run else "none",
+                findings.of(number, str(row["slug"]), None),
+            )
         )
-    source = run.source if run else "none"
-    return Table(number, spec, view, lines, source, scale, setting)
+    return Table(number, spec, view, lines, scale, setting)
 
 
 def _method(name: str) -> str:
@@ -233,7 +103,7 @@ def _status(
 ) -> tuple[str, str | None]:
     if slug not in load_methods():
         return "not run", "the method is not in this version of the suite"
-    run = profile.datasets.get(spec.dataset)
+    run = profile.datasets.get(str(spec.dataset))
     if run is None or slug not in run.methods:
         return "not run", f"not part of profile '{profile.profile}'"
     if not found:
@@ -270,35 +140,6 @@ def _cell(
     if scale is None and printed:
         verdict = judge(float(printed), value, low, high, len(known), column.scale / 100)
     return Cell(printed, value, low, high, known[0].n_cases, verdict)
-
-
-def over_seeds(rows: Sequence[MetricRow]) -> tuple[float, float | None, float | None]:
-    """Mean over seeds and its interval, in the unit of ``metrics.csv``.
-
-    Two uncertainties, added as squares: the test cases, which all seeds share (the mean half-width
-    of the intervals), and the seeds (Student's interval of their mean). One seed shows nothing of
-    the latter: its interval is that of the test cases alone.
-    """
-    values = [row.value for row in rows if row.value is not None]
-    count = len(values)
-    mean = sum(values) / count
-    known = [
-        (row.value - row.ci_low, row.ci_high - row.value)
-        for row in rows
-        if row.value is not None and row.ci_low is not None and row.ci_high is not None
-    ]
-    if len(known) < count:
-        return mean, None, None
-    below, above = (sum(halves) / count for halves in zip(*known, strict=True))
-    seeds = 0.0
-    if count > 1:
-        seeds = float(t.ppf(0.975, count - 1)) * stdev(values) / math.sqrt(count)
-    low = mean - math.hypot(below, seeds)
-    high = mean + math.hypot(above, seeds)
-    if str(rows[0].metric).startswith("hd95"):
-        return mean, low, high
-    least = -1.0 if rows[0].metric == Metric.MCC else 0.0
-    return mean, max(least, low), min(1.0, high)
 
 
 def _shown(row: MetricRow, column: Column, view: View) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mednext.report.build import Cell, Line, Table
+from mednext.report.model import Cell, Line, Table
 from mednext.report.spec import Column
 
 Form = Literal["side", "reported", "reproduced"]
@@ -21,9 +21,13 @@ SHORT = {
     "not printed": "np",
 }
 LEGEND = (
-    "Cells read: printed → ours [95 % interval] verdict. Verdicts: ✓ reproduced (costs: matches), "
-    "≈ within 0.5 %, ✗ off, ▲ higher, ▼ lower, ? inconclusive, n/c not comparable, "
-    "np not printed. Best printed value bold, second underlined."
+    "Cells read: printed → ours [95 % interval] Δ difference, verdict. Verdicts: ✓ reproduced "
+    "(costs and counts: matches), ≈ within 0.5 %, ✗ off, ▲ higher, ▼ lower, ? inconclusive, "
+    "n/c not comparable, np not printed. Best printed value bold, second underlined."
+)
+COUNTS_LEGEND = (
+    "Cells read: printed → found, Δ difference, verdict. Verdicts: ✓ matches, ✗ off, "
+    "n/c not comparable, np not printed."
 )
 
 
@@ -34,8 +38,26 @@ class Text:
     words: str
     bold: bool = False
     underlined: bool = False
+    marks: tuple[str, ...] = ()
+    """Letters of its footnotes."""
+    ours: str = ""
+    """The reproduced value beside the printed one, with an arrow before it."""
+    interval: str = ""
     rest: str = ""
-    """Plain words that follow: the rank is that of ``words`` alone."""
+    """Difference and verdict; the rank is that of ``words`` alone."""
+
+
+class Notes:
+    """The footnotes of one table; equal ones share a letter."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def mark(self, text: str) -> str:
+        """The letter of a footnote."""
+        if text not in self.texts:
+            self.texts.append(text)
+        return letter(self.texts.index(text))
 
 
 def ranks(table: Table, column: Column, printed: bool) -> dict[str, int]:
@@ -55,27 +77,24 @@ def ranks(table: Table, column: Column, printed: bool) -> dict[str, int]:
 
 def grid(table: Table, form: Form) -> tuple[list[str], list[list[Text]], list[str]]:
     """Header, rows and footnotes of one form of a table."""
-    notes: list[str] = []
+    notes = Notes()
     best = {c.name: ranks(table, c, form != "reproduced") for c in table.spec.columns}
     rows = []
     for line in table.lines:
-        mark = ""
+        about = []
         if form != "reported" and line.reason:
-            mark = f" ({_note(notes, f'{line.status}: {line.reason}')})"
-        cells = [Text(line.name + mark)]
+            about.append(f"{line.status}: {line.reason}")
+        if form != "reported" and line.remark:
+            about.append(line.remark)
+        if form != "reproduced":
+            about += line.findings
+        cells = [Text(line.name, marks=tuple(notes.mark(note) for note in about))]
         for column in table.spec.columns:
-            words, rest = _words(line.cells[column.name], column, line, form, notes)
             rank = best[column.name].get(line.slug)
-            cells.append(Text(words, bold=rank == 1, underlined=rank == 2, rest=rest))
+            cells.append(_text(line.cells[column.name], column, line, form, notes, rank))
         rows.append(cells)
-    return ["Method", *(c.arrow for c in table.spec.columns)], rows, notes
-
-
-def _note(notes: list[str], text: str) -> str:
-    """The letter of a footnote; equal notes share one."""
-    if text not in notes:
-        notes.append(text)
-    return letter(notes.index(text))
+    header = [table.spec.row_header, *(c.arrow for c in table.spec.columns)]
+    return header, rows, notes.texts
 
 
 def letter(index: int) -> str:
@@ -84,24 +103,38 @@ def letter(index: int) -> str:
     return (letter(first - 1) if first else "") + chr(ord("a") + last)
 
 
-def _words(cell: Cell, column: Column, line: Line, form: Form, notes: list[str]) -> tuple[str, str]:
-    """The ranked part of a cell and what follows it."""
-    printed = cell.printed
-    if not printed:
-        printed = f"– ({_note(notes, 'not printed in the paper')})"
+def _text(
+    cell: Cell, column: Column, line: Line, form: Form, notes: Notes, rank: int | None
+) -> Text:
+    about = () if form == "reproduced" else cell.findings
+    if not cell.printed and (form != "reproduced" or column.text):
+        about = ("not printed in the paper", *about)
+    marks = tuple(notes.mark(note) for note in about)
+    bold, underlined = rank == 1, rank == 2
+    printed = cell.printed or "–"
     if form == "reported" or column.text:
-        return printed, ""
+        return Text(printed, bold, underlined, marks)
     if cell.value is None:
         # Neither a run nor a cost: the row's own note says why.
         ours, interval = (line.status if line.status != "ok" else "undefined"), ""
     else:
         ours, interval = f"{cell.value:.{column.digits}f}", ""
         if cell.low is not None and cell.high is not None:
-            interval = f" [{cell.low:.{column.digits}f}, {cell.high:.{column.digits}f}]"
+            interval = f"[{cell.low:.{column.digits}f}, {cell.high:.{column.digits}f}]"
     if form == "reproduced":
-        return ours, interval
-    mark = f" {SHORT[cell.verdict]}" if cell.verdict else ""
-    return printed, f" → {ours}{interval}{mark}"
+        return Text(ours, bold, underlined, marks, interval=interval)
+    parts = []
+    if cell.difference is not None:
+        parts.append(f"Δ {_signed(cell.difference, column.digits)}")
+    if cell.verdict:
+        parts.append(SHORT[cell.verdict])
+    return Text(printed, bold, underlined, marks, f"→ {ours}", interval, " ".join(parts))
+
+
+def _signed(value: float, digits: int) -> str:
+    """With its sign, but no sign before a rounded zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text
 
 
 def headings(table: Table, form: Form) -> tuple[str, list[str]]:
@@ -109,7 +142,9 @@ def headings(table: Table, form: Form) -> tuple[str, list[str]]:
     kind = {"side": "printed and reproduced", "reported": "as printed", "reproduced": "reproduced"}
     title = f"Table {table.number}. {table.spec.title}, {kind[form]}"
     if form == "reported":
-        return title, ["Printed in 10.1371/journal.pone.0340108; best bold, second underlined."]
+        ranked = any(column.better for column in table.spec.columns)
+        best = "; best bold, second underlined" if ranked else ""
+        return title, [f"Printed in 10.1371/journal.pone.0340108{best}."]
     lines = []
     if table.phantom:
         lines.append(
@@ -120,17 +155,25 @@ def headings(table: Table, form: Form) -> tuple[str, list[str]]:
         lines.append(
             "UPPER BOUND, not a result: the epoch was chosen by its score on the test side itself."
         )
-    what = f"Protocol {view.protocol}, weights of selection {view.selection}, "
-    task_view = (
-        f"empty-mask policy {view.policy}"
-        if any(c.target for c in table.spec.columns)
-        else f"positive class {view.orientation}"
-    )
-    lines.append(what + task_view + ".")
+    lines.append(_shown(table))
     if table.setting:
         lines.append(table.setting + ".")
     if table.scale_note:
         lines.append(f"Not the paper's scale, hence not comparable (n/c): {table.scale_note}.")
+    lines += table.spec.remarks
     if form == "side":
-        lines.append(LEGEND)
+        counts = any(column.count for column in table.spec.columns)
+        lines.append(COUNTS_LEGEND if counts else LEGEND)
     return title, lines
+
+
+def _shown(table: Table) -> str:
+    """Which of the results the table shows, by name."""
+    view = table.view
+    if table.spec.dataset is None:
+        return f"Protocol {view.protocol}."
+    overlap = any(column.target for column in table.spec.columns)
+    task_view = (
+        f"empty-mask policy {view.policy}" if overlap else f"positive class {view.orientation}"
+    )
+    return f"Protocol {view.protocol}, weights of selection {view.selection}, {task_view}."

@@ -14,7 +14,7 @@ from mednext.config import Profile
 from mednext.errors import UserError
 from mednext.files import write_text
 from mednext.layout import results_root
-from mednext.report.build import View
+from mednext.report.model import View
 from mednext.report.render import html
 from mednext.report.tables import read_tables
 from mednext.results import CostRow, DatasetRow, MetricRow, read_rows

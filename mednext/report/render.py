@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from mednext.report.build import Table
 from mednext.report.cells import Form, Text, grid, headings, letter
+from mednext.report.model import Table
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -20,7 +20,7 @@ LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     "^": r"\textasciicircum{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
@@ -31,6 +31,11 @@ LATEX = {
     "✗": r"$\times$",
     "▲": r"$\triangle$",
     "▼": r"$\nabla$",
+    "Δ": r"$\Delta$",
+    "≥": r"$\geq$",
+    "≤": r"$\leq$",
+    "×": r"$\times$",
+    "±": r"$\pm$",
     "[": r"{[}",
     "]": r"{]}",
 }
@@ -51,10 +56,17 @@ def markdown(table: Table, form: Form) -> str:
 
 
 def _md(cell: Text) -> str:
-    words, rest = _plain(cell.words), _plain(cell.rest)
+    words = _plain(cell.words)
     if cell.bold:
-        return f"**{words}**{rest}"
-    return f"<u>{words}</u>{rest}" if cell.underlined else words + rest
+        words = f"**{words}**"
+    elif cell.underlined:
+        words = f"<u>{words}</u>"
+    marks = f"({', '.join(cell.marks)})" if cell.marks else ""
+    return " ".join(p for p in (words, marks, *map(_plain, _after(cell))) if p)
+
+
+def _after(cell: Text) -> tuple[str, str, str]:
+    return cell.ours, cell.interval, cell.rest
 
 
 def _plain(text: str) -> str:
@@ -75,7 +87,7 @@ def html(table: Table, form: Form) -> str:
     out += [f'<th scope="col">{escape(h)}</th>' for h in header]
     out.append("</tr></thead><tbody>")
     for row in rows:
-        cells = [f'<th scope="row">{escape(row[0].words)}</th>']
+        cells = [f'<th scope="row">{_html(row[0])}</th>']
         cells += [f"<td>{_html(cell)}</td>" for cell in row[1:]]
         out.append("<tr>" + "".join(cells) + "</tr>")
     out.append("</tbody></table></div>")
@@ -87,51 +99,119 @@ def html(table: Table, form: Form) -> str:
 
 
 def _html(cell: Text) -> str:
-    # What follows has lines of its own and breaks only around the interval, so that a table of
+    # What follows has a line of its own and breaks only around the interval, so that a table of
     # seven such columns fits the page.
-    words, rest = escape(cell.words), escape(cell.rest)
-    if rest:
-        rest = "<br>" + rest.strip().replace(" ", "\u00a0").replace("\u00a0[", " [")
+    words = escape(cell.words)
     if cell.bold:
-        return f"<strong>{words}</strong>{rest}"
-    return f"<u>{words}</u>{rest}" if cell.underlined else words + rest
+        words = f"<strong>{words}</strong>"
+    elif cell.underlined:
+        words = f"<u>{words}</u>"
+    if cell.marks:
+        words += f"<sup>({', '.join(cell.marks)})</sup>"
+    parts = [escape(part).replace(" ", "\u00a0") for part in _after(cell) if part]
+    if not parts:
+        return words
+    return words + ("<br>" if cell.ours else " ") + " ".join(parts)
+
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 1rem; }}
+figure {{ margin: 0; }}
+.scroll {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; border-top: 2px solid; border-bottom: 2px solid; }}
+caption {{ text-align: left; padding-bottom: .5rem; }}
+th, td {{ padding: .25rem .6rem; text-align: right; vertical-align: top; }}
+thead th {{ border-bottom: 1px solid; vertical-align: bottom; }}
+tbody tr:nth-child(even) {{ background: #f3f4f6; }}
+th:first-child {{ text-align: left; position: sticky; left: 0; background: #fff; }}
+tbody tr:nth-child(even) th {{ background: #f3f4f6; }}
+figcaption {{ font-size: .85rem; margin-top: .5rem; }}
+.phantom {{ color: #b00020; font-weight: 600; }}
+@media print {{ @page {{ size: A4 landscape; margin: 8mm; }} body {{ font-size: 7pt; margin: 0; }}
+  .scroll {{ overflow: visible; }} th, td {{ padding: 1pt 3pt; }} }}
+</style>
+</head>
+<body>
+{table}</body>
+</html>
+"""
+
+
+def html_page(table: Table, form: Form) -> str:
+    """The same as a document of its own: the first column stays in view, prints on A4."""
+    return PAGE.format(title=escape(headings(table, form)[0]), table=html(table, form))
 
 
 def latex(table: Table, form: Form) -> str:
-    """A standalone document with a booktabs table."""
+    """A standalone document with a booktabs table, at most as wide as a landscape A4 page.
+
+    Side by side, a cell is a stack: printed, ours, interval. The notes are as wide as the table.
+    """
     title, lines = headings(table, form)
     header, rows, notes = grid(table, form)
-    body = [" & ".join(_tex(Text(h)) for h in header) + r" \\", r"\midrule"]
-    body += [" & ".join(_tex(cell) for cell in row) + r" \\" for row in rows]
+    gap = r" \\\addlinespace" if form == "side" else r" \\"
+    body = [" & ".join(_head(h) for h in header) + r" \\", r"\midrule"]
+    body += [" & ".join(_tex(cell) for cell in row) + gap for row in rows]
+    body[-1] = body[-1].removesuffix(r"\addlinespace")
     small = [escape_latex(line) for line in lines]
     small += [f"({letter(i)}) {escape_latex(note)}" for i, note in enumerate(notes)]
     return "\n".join(
         [
             r"\documentclass[border=4pt,varwidth=60cm]{standalone}",
-            r"\usepackage[T1]{fontenc}",
             r"\usepackage{booktabs}",
+            r"\newsavebox{\tablebox}",
             r"\begin{document}",
-            rf"\textbf{{{escape_latex(title)}}}\par\smallskip",
-            rf"\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
+            r"\setlength{\tabcolsep}{4pt}\footnotesize",
+            rf"\sbox{{\tablebox}}{{\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}",
             r"\toprule",
             *body,
             r"\bottomrule",
-            r"\end{tabular}\par\smallskip",
-            r"\footnotesize",
+            r"\end{tabular}}",
+            r"\begin{minipage}{\wd\tablebox}",
+            rf"{{\normalsize\textbf{{{escape_latex(title)}}}}}\par\smallskip",
+            r"\usebox{\tablebox}\par\smallskip",
+            r"\raggedright",
             "\\par\n".join(small),
+            r"\end{minipage}",
             r"\end{document}",
             "",
         ]
     )
 
 
+def _head(words: str) -> str:
+    """A column's name over its unit, so that it is no wider than its numbers."""
+    name, bracket, unit = words.partition(" (")
+    if not bracket or len(words) < 9:
+        return escape_latex(words)
+    return rf"\shortstack{{{escape_latex(name)}\\{escape_latex('(' + unit)}}}"
+
+
 def _tex(cell: Text) -> str:
-    words, rest = escape_latex(cell.words), escape_latex(cell.rest)
+    words = escape_latex(cell.words)
     if cell.bold:
-        return rf"\textbf{{{words}}}{rest}"
-    return rf"\underline{{{words}}}{rest}" if cell.underlined else words + rest
+        words = rf"\textbf{{{words}}}"
+    elif cell.underlined:
+        words = rf"\underline{{{words}}}"
+    if cell.marks:
+        words += rf"\textsuperscript{{{','.join(cell.marks)}}}"
+    if cell.ours:
+        stack = [words, escape_latex(cell.ours)]
+        stack += [escape_latex(part) for part in (cell.interval, cell.rest) if part]
+        # The first lines share a baseline: a row is read along the printed values.
+        lines = r"\\".join(stack)
+        return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{lines}\end{{tabular}}"
+    return f"{words} {escape_latex(cell.interval)}".rstrip()
 
 
 def escape_latex(text: str) -> str:
-    """``text`` with every character that LaTeX reads as a command replaced."""
-    return "".join(LATEX.get(char, char) for char in text)
+    """``text`` with every character that LaTeX reads as a command, or cannot set, replaced."""
+    return "".join(
+        LATEX.get(char, char if ord(char) < 0x100 else f"U+{ord(char):04X}") for char in text
+    )

@@ -13,12 +13,13 @@ from mednext.results import Metric
 
 
 class Column(Strict):
-    """One column of a table: a text, a cost, or a metric."""
+    """One column of a table: a text, a cost, a count of data, or a metric."""
 
     name: str
     header: str
     text: bool = False
     cost: Literal["params", "gmacs"] | None = None
+    count: Literal["train", "val", "test", "total"] | None = None
     metric: Metric | None = None
     target: str | None = None
     scale: float = 1.0
@@ -27,8 +28,8 @@ class Column(Strict):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Column:
-        if self.text + (self.cost is not None) + (self.metric is not None) != 1:
-            raise ValueError("a column is a text, a cost or a metric")
+        if self.text + sum(k is not None for k in (self.cost, self.count, self.metric)) != 1:
+            raise ValueError("a column is a text, a cost, a count or a metric")
         return self
 
     @property
@@ -42,8 +43,14 @@ class TableSpec(Strict):
     """One table of the paper."""
 
     title: str
-    dataset: str
+    dataset: str | None = None
+    """None: every row names its own (Table 1)."""
     reported: str
+    row_header: str = "Method"
+    keys: tuple[str, ...] = ("method", "slug")
+    """The reported columns that say what a row is."""
+    remarks: tuple[str, ...] = ()
+    """What stands above the table, about its columns."""
     slug_prefix: str = ""
     """Before the slug of a row, to make the name of its method (ablations)."""
     columns: tuple[Column, ...]

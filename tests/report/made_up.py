@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mednext.audit.schema import CellRow
 from mednext.config import Profile
 from mednext.files import atomic_path
-from mednext.layout import cases_npz, results_root
+from mednext.layout import audit_cells, cases_npz, results_root
 from mednext.results import CostRow, DatasetRow, MetricRow, write_rows
 
 CLASSIFIERS = ("mednext", "resnet18", "convnext_t")
@@ -32,6 +33,14 @@ def make_profile(source: str = "local", **changes: Any) -> Profile:
             "datasets": {"sars_cov2_ct": sars, "acdc": acdc},
         }
     )
+
+
+def full_profile(source: str = "local") -> Profile:
+    """The same with all five data sets; the added ones have the methods of their task."""
+    whole = make_profile(source).model_dump()
+    sars, acdc = whole["datasets"]["sars_cov2_ct"], whole["datasets"]["acdc"]
+    more = {"monkeypox_msld": sars, "large_covid_ct": sars, "synapse": acdc}
+    return Profile.model_validate({**whole, "datasets": {**whole["datasets"], **more}})
 
 
 def metric_row(**changes: Any) -> MetricRow:
@@ -110,6 +119,29 @@ def metric_rows(source: str = "local") -> list[MetricRow]:
     return rows
 
 
+def synapse_rows(source: str = "local") -> list[MetricRow]:
+    """Every column of Table 5 for both segmenters: the widest table, filled."""
+    organs = ("aorta", "gallbladder", "kidney_l", "kidney_r", "liver", "pancreas", "spleen")
+    rows = []
+    for method in SEGMENTERS:
+        for target in ("mean", *organs, "stomach"):
+            common: dict[str, Any] = {
+                "dataset": "synapse",
+                "task": "segmentation",
+                "source": source,
+                "method": method,
+                "target": target,
+                "policy": "transunet",
+                "n_cases": 12,
+            }
+            dice = {"metric": "dice", "value": 0.71, "ci_low": 0.62, "ci_high": 0.83}
+            rows.append(metric_row(**common, **dice))
+            if target == "mean":
+                far = {"metric": "hd95_pooled_mm", "value": 31.7, "ci_low": 20.1, "ci_high": 140.2}
+                rows.append(metric_row(**common, **far))
+    return rows
+
+
 def cost_rows() -> list[CostRow]:
     base = {
         "input_shape": "1x3x224x224",
@@ -179,6 +211,28 @@ def dataset_rows(source: str = "local") -> list[DatasetRow]:
     ]
 
 
+def audit_rows() -> list[CellRow]:
+    """Two findings about cells, one about a row, one about a table without results."""
+    made = [
+        (2, "mednext", "f1_pct", "arithmetic", "not what the others give"),
+        (2, "resnet18", None, "inference", "another test size"),
+        (2, "resnet18", "f1_pct", "arithmetic", "not what the others give"),
+        (5, "unet", "dsc_pct", "arithmetic", "not the mean"),
+    ]
+    return [
+        CellRow(
+            table=table,
+            slug=slug,
+            column=column,
+            rule="made up",
+            verdict="off",
+            basis=basis,  # type: ignore[arg-type]
+            note=note,
+        )
+        for table, slug, column, basis, note in made
+    ]
+
+
 def write_cases(source: str) -> None:
     """Arrays of the two image figures: smooth blobs and squares, no image of anybody."""
     y, x = np.mgrid[:64, :64] / 63.0
@@ -218,5 +272,6 @@ def write_results(source: str) -> Path:
     write_rows(root / "metrics.csv", MetricRow, metric_rows(source))
     write_rows(root / "cost.csv", CostRow, cost_rows())
     write_rows(root / "datasets.csv", DatasetRow, dataset_rows(source))
+    write_rows(audit_cells(), CellRow, audit_rows())
     write_cases(source)
     return root

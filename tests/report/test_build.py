@@ -5,16 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mednext.errors import UserError
-from mednext.report.build import (
-    Table,
-    View,
-    build,
-    data_difference,
-    judge,
-    over_seeds,
-    scale_difference,
-)
+from mednext.report.build import build
+from mednext.report.model import Table, View
+from mednext.report.scale import data_difference, scale_difference
 from mednext.report.spec import load_tables
+from mednext.report.verdicts import judge, over_seeds
 from mednext.results import MetricRow
 
 from .made_up import dataset_rows, make_profile, metric_row, metric_rows

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from mednext.report.render import escape_latex
+from mednext.report.tables import write_tables
+from mednext.results import MetricRow, write_rows
+
+from .made_up import SEGMENTERS, full_profile, metric_rows, synapse_rows
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,7 @@ from mednext.report.render import escape_latex
         (r"a\b{c}$", r"a\textbackslash{}b\{c\}\$"),
         ("O(N^2) ~ <1>", r"O(N\textasciicircum{}2) \textasciitilde{} \textless{}1\textgreater{}"),
         ("1 → [2, 3] ✓", r"1 $\to$ {[}2, 3{]} $\surd$"),
+        ("é Ω", "é U+03A9"),
     ],
 )
 def test_latex_escaping(text: str, escaped: str) -> None:
@@ -36,11 +43,48 @@ def test_the_latex_of_a_nasty_reason_is_escaped(local: Path) -> None:
     assert not re.search(r"(?<!\\)[%#]", tex)
 
 
+LANDSCAPE_A4_POINTS = 842.0
+
+
+def compiled(tex: Path) -> float:
+    """Width in points of the page that pdflatex makes of a table."""
+    # Objects as they are, so that the size of the page can be read.
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"-jobname={tex.stem}"]
+    done = subprocess.run(
+        [*command, rf"\pdfobjcompresslevel=0\input{{{tex.name}}}"],
+        cwd=tex.parent,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    assert done.returncode == 0, f"{tex}: {done.stdout[-2000:]}"
+    assert "Missing character" not in done.stdout, tex
+    assert "pk>" not in done.stdout, "a font is a bitmap"
+    box = re.search(rb"/MediaBox ?\[0 0 ([0-9.]+) ", tex.with_suffix(".pdf").read_bytes())
+    assert box is not None
+    return float(box[1])
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_the_latex_compiles(local: Path) -> None:
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table2.tex"]
-    done = subprocess.run(command, cwd=local, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+def test_the_latex_compiles_and_fits_a_page(local: Path) -> None:
+    files = sorted(local.rglob("table?.tex"))
+    assert len(files) == 3 * 8
+    with ThreadPoolExecutor(2) as pool:
+        widths = dict(zip(files, pool.map(compiled, files), strict=True))
+    assert {f: w for f, w in widths.items() if not 100 < w <= LANDSCAPE_A4_POINTS} == {}
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_the_widest_table_fits_a_page_when_every_cell_is_filled(
+    made_up: Callable[[str], Path],
+) -> None:
+    root = made_up("local")
+    write_rows(root / "metrics.csv", MetricRow, [*metric_rows(), *synapse_rows()])
+    write_tables(full_profile(), root / "tables", partial=True)
+    tex = root / "tables" / "table5.tex"
+    assert len(re.findall(r"\{\[\}\d+\.\d", tex.read_text())) == len(SEGMENTERS) * 10
+    assert compiled(tex) <= LANDSCAPE_A4_POINTS
 
 
 class Cells(HTMLParser):

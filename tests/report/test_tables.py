@@ -13,21 +13,23 @@ from mednext.config import Profile, benchmarks_dir
 from mednext.errors import UserError
 from mednext.report.spec import Column, load_tables
 from mednext.report.tables import write_tables
-from mednext.results import Metric, MetricRow, write_rows
+from mednext.results import DatasetRow, Metric, MetricRow, write_rows
 
-from .made_up import SEGMENTERS, bad_row, make_profile, metric_rows
+from .made_up import SEGMENTERS, bad_row, dataset_rows, make_profile, metric_rows
 
 FORMS = ("csv", "md", "tex", "html")
 BANNER = "PHANTOM (synthetic) data"
+MARKS = re.compile(r" \([a-z]+(, [a-z]+)*\)$")
+PAPERS = sorted((benchmarks_dir() / "reported").glob("table*.csv"))
 
 
 def rows_of(markdown: str) -> dict[str, list[str]]:
     """First cell without its footnote -> the other cells of a Markdown table."""
     rows = {}
     for line in markdown.splitlines():
-        if line.startswith("| ") and not line.startswith("| Method"):
+        if line.startswith("| ") and not line.startswith(("| Method", "| Data set")):
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-            rows[re.sub(r" \([a-z]+\)$", "", cells[0])] = cells[1:]
+            rows[MARKS.sub("", cells[0])] = cells[1:]
     return rows
 
 
@@ -36,17 +38,21 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.parametrize(
-    ("number", "name"), [("2", "table2_sars_cov2.csv"), ("6", "table6_acdc.csv")]
-)
-def test_the_reported_table_is_the_papers_cell_by_cell(local: Path, number: str, name: str) -> None:
-    paper = read(benchmarks_dir() / "reported" / name)
+def test_the_paper_has_eight_tables() -> None:
+    assert [path.name[5] for path in PAPERS] == list("12345678") == list(load_tables())
+
+
+@pytest.mark.parametrize("file", PAPERS, ids=lambda file: file.stem)
+def test_the_reported_table_is_the_papers_cell_by_cell(local: Path, file: Path) -> None:
+    number = file.name[5]
+    paper = read(file)
     assert read(local / "reported" / f"table{number}.csv") == paper
     shown = rows_of((local / "reported" / f"table{number}.md").read_text())
     columns = [column.name for column in load_tables()[number].columns]
-    assert list(shown) == [row["method"] for row in paper]
-    for row in paper:
-        plain = [re.sub(r"\*\*|</?u>| \([a-z]+\)$", "", c) for c in shown[row["method"]]]
+    names = [row.get("method") or f"{row['dataset']}: {row['class']}".rstrip(": ") for row in paper]
+    assert list(shown) == names
+    for name, row in zip(names, paper, strict=True):
+        plain = [re.sub(r"\*\*|</?u>", "", MARKS.sub("", cell)) for cell in shown[name]]
         assert plain == [row[column] or "–" for column in columns]
 
 
@@ -60,21 +66,88 @@ def test_the_side_by_side_csv_keeps_the_printed_columns(local: Path) -> None:
 def test_side_by_side_strings(local: Path) -> None:
     rows = rows_of((local / "table2.md").read_text())
     assert rows["MedNeXt (Ours)"] == [
-        "<u>10.72</u> → 10.72 ✓",
-        "<u>1.90</u> → 1.95 ✗",
-        "**100** → 99.00 [98.50, 99.50] ▼",
-        "<u>96.75</u> → 90.00 [89.50, 90.50] ▼",
-        "**98.35** → 99.00 [98.50, 99.50] ▲",
-        "**98.39** → 98.50 [97.80, 99.20] ✓",
-        "**0.9988** → 0.5000 [0.4950, 0.5050] ▼",
+        "<u>10.72</u> → 10.72 Δ 0.00 ✓",
+        "<u>1.90</u> → 1.95 Δ +0.05 ✗",
+        "**100** → 99.00 [98.50, 99.50] Δ -1.00 ▼",
+        "<u>96.75</u> → 90.00 [89.50, 90.50] Δ -6.75 ▼",
+        "**98.35** (d) → 99.00 [98.50, 99.50] Δ +0.65 ▲",
+        "**98.39** → 98.50 [97.80, 99.20] Δ +0.11 ✓",
+        "**0.9988** → 0.5000 [0.4950, 0.5050] Δ -0.4988 ▼",
     ]
-    assert rows["ResNet18 [24]"][0] == "11.69 → 11.69 ✓"
+    assert rows["ResNet18 [24]"][0] == "11.69 → 11.69 Δ 0.00 ✓"
     assert rows["ResNet18 [24]"][5] == "97.98 → failed"
     assert rows["ConvNeXt-T [11]"][6] == "0.9811 → skipped"
     assert rows["ResNet50 [24]"] == [
         f"{value} → not run"
         for value in ("25.56", "4.11", "97.51", "95.53", "96.51", "96.57", "0.9958")
     ]
+
+
+def test_the_audits_findings_are_footnotes_of_printed_cells(local: Path) -> None:
+    side = (local / "table2.md").read_text()
+    row = next(line for line in side.splitlines() if "MedNeXt (Ours)" in line)
+    # ResNet18 has the same finding, and one for its whole row
+    other = next(line for line in side.splitlines() if line.startswith("| ResNet18"))
+    mark = re.search(r"98\.35\*\* \((\w)\)", row)[1]  # type: ignore[index]
+    assert re.search(rf"97\.97</u> \({mark}\)", other)
+    assert f"\n({mark}) audit: not what the others give\n" in side.replace("  \n", "\n")
+    assert "audit: another test size (inference)" in side
+    assert "audit: not the mean" not in side
+    assert "audit: not the mean" in (local / "table5.md").read_text()
+    assert "audit: another test size" in (local / "reported" / "table2.md").read_text()
+    assert "audit" not in (local / "reproduced" / "table2.md").read_text()
+    found = {row["slug"]: row["audit"] for row in read(local / "table2.csv")}
+    assert found["mednext"] == "f1_pct: audit: not what the others give"
+    assert found["resnet50"] == ""
+
+
+def test_the_policy_and_the_distance_are_named(local: Path) -> None:
+    for form in ("md", "tex", "html"):
+        text = (local / f"table5.{form}").read_text()
+        assert "empty-mask policy transunet" in text
+        assert "HD95 as medpy computes it" in text
+    assert "empty-mask policy nan" in (local / "table6.nan.tex").read_text()
+
+
+def test_counts_beside_those_of_table_1(local: Path) -> None:
+    rows = rows_of((local / "table1.md").read_text())
+    assert rows["SARS-COV2-CT-Scan: Normal"][:2] == ["images", "737 → 737 Δ 0 ✓"]
+    assert rows["ACDC"][-1] == "100 → 100 Δ 0 ✓"
+    assert rows["Synapse"][2] == "– (b) → not run"
+    row = next(r for r in read(local / "table1.csv") if r["class_slug"] == "covid19")
+    assert {n: row[n] for n in ("test", "test_reproduced", "test_verdict", "total")} == {
+        "test": "250",
+        "test_reproduced": "250",
+        "test_verdict": "matches",
+        "total": "1252",
+    }
+
+
+def test_other_counts_are_off_and_those_of_phantoms_not_comparable(
+    made_up: Callable[[str], Path],
+) -> None:
+    root = made_up("local")
+    normal, covid, acdc = dataset_rows()
+    moved = normal.model_copy(update={"train": 736, "val": 247})
+    write_rows(root / "datasets.csv", DatasetRow, [moved, covid, acdc])
+    write_tables(make_profile(), root / "tables")
+    rows = rows_of((root / "tables" / "table1.md").read_text())
+    assert rows["SARS-COV2-CT-Scan: Normal"][1:] == [
+        "737 → 736 Δ -1 ✗",
+        "246 → 247 Δ +1 ✗",
+        "246 → 246 Δ 0 ✓",
+        "1229 → 1229 Δ 0 ✓",
+    ]
+    stand_in = acdc.model_copy(update={"stand_in": "another challenge"})
+    write_rows(root / "datasets.csv", DatasetRow, [normal, covid, stand_in])
+    write_tables(make_profile(), root / "tables")
+    text = (root / "tables" / "table1.md").read_text()
+    assert rows_of(text)["ACDC"][1] == "70 → 70 Δ 0 n/c"
+    assert "stand-in data: another challenge" in text
+    root = made_up("phantom")
+    write_tables(make_profile("phantom"), root / "tables")
+    rows = rows_of((root / "tables" / "table1.md").read_text())
+    assert rows["ACDC"][1] == "70 → 70 Δ 0 n/c"
 
 
 def test_side_by_side_csv_numbers(local: Path) -> None:
@@ -133,12 +206,12 @@ def test_ties_share_a_rank(local: Path) -> None:
 
 
 def test_other_views_are_suffixed_files(local: Path) -> None:
-    headlines = {f"table{number}.md" for number in range(2, 9)}
+    headlines = {f"table{number}.md" for number in range(1, 9)}
     # Tables 7 and 8 hold results of the data sets of 2 and 6.
     others = {"table2.disease.md", "table7.disease.md", "table6.nan.md", "table8.nan.md"}
     assert {path.name for path in local.glob("*.md")} == headlines | others
     rows = rows_of((local / "table2.disease.md").read_text())
-    assert rows["MedNeXt (Ours)"][3].endswith("→ 80.00 [79.50, 80.50] ▼")
+    assert rows["MedNeXt (Ours)"][3].endswith("→ 80.00 [79.50, 80.50] Δ -16.75 ▼")
     assert "positive class disease" in (local / "table2.disease.md").read_text()
 
 
@@ -155,7 +228,7 @@ def test_the_grouped_protocol_is_its_own_file(local: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", [".", "reproduced"])
-@pytest.mark.parametrize("number", ["2", "6"])
+@pytest.mark.parametrize("number", ["1", "2", "6"])
 def test_a_phantom_says_so_in_every_form(
     made_up: Callable[[str], Path], folder: str, number: str
 ) -> None:
@@ -164,7 +237,8 @@ def test_a_phantom_says_so_in_every_form(
     for form in FORMS:
         text = (root / "tables" / folder / f"table{number}.{form}").read_text()
         assert ("phantom" if form == "csv" else BANNER) in text
-    assert {row["source"] for row in read(root / "tables" / f"table{number}.csv")} == {"phantom"}
+    sources = {row["source"] for row in read(root / "tables" / f"table{number}.csv")}
+    assert sources == ({"phantom", "none"} if number == "1" else {"phantom"})
 
 
 def test_real_data_carries_no_phantom_line(local: Path) -> None:
@@ -218,7 +292,7 @@ def test_a_data_set_outside_the_profile_keeps_its_table(made_up: Callable[[str],
     del whole["datasets"]["acdc"]
     write_tables(Profile.model_validate(whole), root / "tables")
     rows = rows_of((root / "tables" / "table6.md").read_text())
-    assert rows["MedUNeXt (Ours)"][1:3] == ["**39.85** → 39.85 ✓", "**91.28** → not run"]
+    assert rows["MedUNeXt (Ours)"][1:3] == ["**39.85** → 39.85 Δ 0.00 ✓", "**91.28** → not run"]
 
 
 def test_writing_twice_gives_the_same_bytes(local: Path) -> None:
@@ -228,5 +302,5 @@ def test_writing_twice_gives_the_same_bytes(local: Path) -> None:
 
 
 def test_a_column_is_one_kind() -> None:
-    with pytest.raises(ValueError, match="a text, a cost or a metric"):
+    with pytest.raises(ValueError, match="a text, a cost, a count or a metric"):
         Column(name="a", header="A", text=True, metric=Metric.DICE)

@@ -1,15 +1,26 @@
 # Tables, figures and the page: drawn from the small result files alone.
-FORMS = ("csv", "md", "tex", "html")
-
-
 rule tables:
     input:
         rules.metrics.output,
         rules.cost.output,
         rules.datasets_table.output,
+        f"{AUDIT}/cells.csv",
         "benchmarks/tables.yaml",
     output:
-        expand(f"{RESULTS}/tables/table{{n}}.{{form}}", n=range(2, 9), form=FORMS),
+        expand(
+            f"{RESULTS}/tables/table{{n}}.{{form}}",
+            n=range(1, 9),
+            form=("csv", "md", "tex"),
+        ),
+        [
+            report(
+                f"{RESULTS}/tables/table{n}.html",
+                caption=f"../report/table{n}.rst",
+                category="Tables",
+                labels={"table": str(n)},
+            )
+            for n in range(1, 9)
+        ],
     log:
         f"{LOGS}/tables.log",
     conda:
