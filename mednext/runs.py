@@ -19,7 +19,7 @@ from mednext.layout import RunPaths
 
 
 def resolve_runs(profile: Profile) -> list[RunConfig]:
-    """Every run of ``profile``: data sets x protocols x methods x seeds, in the profile's order.
+    """Every run of ``profile``: in the profile's order.
 
     Raises:
         UserError: a local data set of the profile is not there.
@@ -27,9 +27,7 @@ def resolve_runs(profile: Profile) -> list[RunConfig]:
     return [
         resolve_run(profile, dataset, protocol, method, seed)
         for dataset, run in profile.datasets.items()
-        for protocol in run.protocols
-        for method in run.methods
-        for seed in profile.seeds
+        for protocol, method, seed in run.cells(profile.seeds)
     ]
 
 

@@ -112,3 +112,29 @@ def test_a_method_of_the_other_task_is_refused(tmp_path: Path) -> None:
     config["datasets"]["acdc"]["methods"] = ["resnet18"]
     with pytest.raises(UserError, match="classification method"):
         load_profile(write(tmp_path, yaml.safe_dump(config)))
+
+
+def test_more_runs_come_after_the_others_and_none_twice(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    run = config["datasets"]["sars_cov2_ct"]
+    run["methods"] = ["mednext", "resnet18"]
+    run["more"] = [
+        {"methods": ["mednext_laffn_sem_sdffn"], "seeds": [0, 1]},  # another name of mednext
+        {"methods": ["resnet18"], "protocols": ["grouped"]},
+    ]
+    profile = load_profile(write(tmp_path, yaml.safe_dump(config)))
+    loaded = profile.datasets["sars_cov2_ct"]
+    assert loaded.cells(profile.seeds) == [
+        ("paper", "mednext", 0),
+        ("paper", "resnet18", 0),
+        ("paper", "mednext", 1),
+        ("grouped", "resnet18", 0),
+    ]
+    assert loaded.all_protocols == ("paper", "grouped")
+
+
+def test_more_runs_of_an_unlisted_method_are_refused(tmp_path: Path) -> None:
+    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    config["datasets"]["sars_cov2_ct"]["more"] = [{"methods": ["vit"], "seeds": [1]}]
+    with pytest.raises(UserError, match=r"more: vit(.|\n)*add 'vit' to datasets.sars_cov2_ct"):
+        load_profile(write(tmp_path, yaml.safe_dump(config)))

@@ -69,7 +69,7 @@ def _table(arguments: argparse.Namespace) -> None:
     rows = [
         row
         for slug, run in profile.datasets.items()
-        for protocol in run.protocols
+        for protocol in run.all_protocols
         for row in dataset_rows(slug, run, protocol)
     ]
     write_rows(results_root(profile.profile) / "datasets.csv", DatasetRow, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +35,16 @@ class SplitCounts(Strict):
     test: int = Field(ge=1)
 
 
+class MoreRuns(Strict):
+    """Runs of a data set beyond ``protocols`` x ``methods`` x the profile's seeds."""
+
+    methods: tuple[str, ...] = Field(min_length=1)
+    """Some of the data set's methods."""
+    protocols: tuple[Protocol, ...] = ("paper",)
+    seeds: tuple[int, ...] | None = None
+    """None: the profile's."""
+
+
 class DatasetRun(Strict):
     """How one data set enters a profile."""
 
@@ -52,6 +63,27 @@ class DatasetRun(Strict):
     """Images per forward pass where the batch does not fit the device; None: the whole batch."""
     limit: SplitCounts | None = None
     """Use only so many images (class proportions kept) or patients of each side."""
+    more: tuple[MoreRuns, ...] = ()
+    """Seeds or protocols that only some of the methods get."""
+
+    def cells(self, seeds: Sequence[int]) -> list[tuple[Protocol, str, int]]:
+        """Every run as (protocol, method, seed), each once, in the file's order."""
+        first = MoreRuns(methods=self.methods, protocols=self.protocols)
+        return list(
+            dict.fromkeys(
+                (protocol, method, seed)
+                for block in (first, *self.more)
+                for protocol in block.protocols
+                for method in block.methods
+                for seed in block.seeds or seeds
+            )
+        )
+
+    @property
+    def all_protocols(self) -> tuple[Protocol, ...]:
+        """The protocols of all runs, each once."""
+        blocks = (self.protocols, *(block.protocols for block in self.more))
+        return tuple(dict.fromkeys(protocol for block in blocks for protocol in block))
 
     @model_validator(mode="after")
     def _phantom_has_counts(self) -> DatasetRun:
@@ -147,7 +179,7 @@ def load_profile(path: str | Path) -> Profile:
     profile = parse(Profile, read_yaml(path), path)
     for slug, run in profile.datasets.items():
         dataset = lookup("data set", slug, load_datasets(), path)
-        for protocol in set(run.protocols) - set(dataset.protocols):
+        for protocol in set(run.all_protocols) - set(dataset.protocols):
             raise UserError(
                 f"'{slug}' has no protocol '{protocol}'",
                 file=path,
@@ -172,14 +204,30 @@ def load_profile(path: str | Path) -> Profile:
                     expected=f"a multiple of {method.size_multiple}",
                     remedy=f"use {lower or method.size_multiple} or {lower + method.size_multiple}",
                 )
+        for name in {method for block in run.more for method in block.methods}:
+            if method_slug(name, path) not in {method_slug(n, path) for n in run.methods}:
+                raise UserError(
+                    "'more' gives seeds or protocols to methods of the data set, and this is none",
+                    file=path,
+                    found=f"datasets.{slug}.more: {name}",
+                    expected=", ".join(run.methods),
+                    remedy=f"add '{name}' to datasets.{slug}.methods",
+                )
     return profile.model_copy(update={"datasets": _without_aliases(profile.datasets)})
 
 
 def _without_aliases(datasets: dict[str, DatasetRun]) -> dict[str, DatasetRun]:
     """Every method under its registered name, once."""
+
+    def named(methods: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        return {"methods": tuple(dict.fromkeys(method_slug(name) for name in methods))}
+
     return {
         slug: run.model_copy(
-            update={"methods": tuple(dict.fromkeys(method_slug(name) for name in run.methods))}
+            update={
+                **named(run.methods),
+                "more": tuple(b.model_copy(update=named(b.methods)) for b in run.more),
+            }
         )
         for slug, run in datasets.items()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -41,7 +42,7 @@ def build(
         # A phantom has its own counts by design: its banner says enough.
         parts = both[:1] if run.source == "phantom" else both
         scale = "; ".join(part for part in parts if part) or None
-        setting = describe(run, len(profile.seeds), counts)
+        setting = describe(run, _seeds(run, profile, view.protocol), counts)
         mine = [
             m
             for m in metrics
@@ -54,7 +55,7 @@ def build(
     for row in reported(spec).to_dict(orient="records"):
         slug = _method(spec.slug_prefix + str(row["slug"]))
         found = [m for m in mine if m.method == slug]
-        status, reason = _status(slug, spec, profile, found)
+        status, reason = _status(slug, spec, view, profile, found)
         cells = {
             column.name: replace(
                 _cell(column, str(row[column.name]), cost_of.get(slug), found, view, scale),
@@ -85,6 +86,13 @@ def _method(name: str) -> str:
         return name
 
 
+def _seeds(run: DatasetRun, profile: Profile, protocol: str) -> str:
+    """How many seeds the methods of one protocol have: one number, or the least and the most."""
+    counts = Counter(method for p, method, _ in run.cells(profile.seeds) if p == protocol)
+    ends = sorted(set(counts.values()))
+    return f"{ends[0]} to {ends[-1]}" if len(ends) > 1 else str(ends[0] if ends else 0)
+
+
 def _same_source(rows: Sequence[MetricRow], run: DatasetRun, profile: Profile) -> None:
     """Synthetic and real results must never be taken for one another."""
     for row in rows:
@@ -99,13 +107,15 @@ def _same_source(rows: Sequence[MetricRow], run: DatasetRun, profile: Profile) -
 
 
 def _status(
-    slug: str, spec: TableSpec, profile: Profile, found: Sequence[MetricRow]
+    slug: str, spec: TableSpec, view: View, profile: Profile, found: Sequence[MetricRow]
 ) -> tuple[str, str | None]:
     if slug not in load_methods():
         return "not run", "the method is not in this version of the suite"
     run = profile.datasets.get(str(spec.dataset))
     if run is None or slug not in run.methods:
         return "not run", f"not part of profile '{profile.profile}'"
+    if (view.protocol, slug) not in {(p, m) for p, m, _ in run.cells(profile.seeds)}:
+        return "not run", f"profile '{profile.profile}' does not run it under '{view.protocol}'"
     if not found:
         return "pending", "no result yet"
     bad = next((m for m in found if m.status != "ok"), None)

@@ -48,7 +48,7 @@ def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
     return "; ".join(parts) or None
 
 
-def describe(run: DatasetRun, seeds: int, rows: Sequence[DatasetRow]) -> str:
+def describe(run: DatasetRun, seeds: str, rows: Sequence[DatasetRow]) -> str:
     """Source, image size, epochs and amount of data of a profile's runs, in words."""
     text = (
         f"Source {run.source}; {run.img_size} px, epochs {run.epochs}, "

@@ -83,7 +83,7 @@ rule datasets_table:
         [
             str(DataPaths(SOURCE_IDS[d], d).split(p))
             for d, run in PROFILE.datasets.items()
-            for p in run.protocols
+            for p in run.all_protocols
         ],
     output:
         f"{RESULTS}/datasets.csv",
