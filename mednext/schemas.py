@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from mednext.architecture import Architecture
 from mednext.audit.paper import PaperSpec
 from mednext.audit.run import FILES
 from mednext.config import DatasetSpec, DownloadSpec, MethodSpec, Profile, Recipe
@@ -40,6 +41,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "audit_input": PaperSpec,
     **{f"audit_{stem}": model for stem, model in FILES.items()},
     "signal": SignalRow,
+    "architecture": Architecture,
 }
 
 

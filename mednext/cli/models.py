@@ -20,6 +20,9 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     probe = add_verb(which, "probe", text, _probe, config=False)
     probe.add_argument("--out", type=Path, required=True)
     probe.add_argument("--methods", nargs="*", help="default: all")
+    text = "architecture.json: the graphs of Figs. 1-5, read off the networks"
+    drawn = add_verb(which, "architecture", text, _architecture, config=False)
+    drawn.add_argument("--out", type=Path, required=True)
     export = add_verb(which, "export", "a network as ONNX", _export, config=False)
     export.add_argument("method")
     export.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
@@ -60,6 +63,13 @@ def _probe(arguments: argparse.Namespace) -> None:
         for position, value in enumerate(probe(method))
     ]
     write_rows(arguments.out, ProbeRow, rows)
+
+
+def _architecture(arguments: argparse.Namespace) -> None:
+    from mednext.architecture import write_architecture
+    from mednext.models.describe import describe
+
+    write_architecture(arguments.out, describe())
 
 
 def _export(arguments: argparse.Namespace) -> None:

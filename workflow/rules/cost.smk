@@ -28,3 +28,19 @@ rule probes:
         code=folder_hash("models"),
     shell:
         "python -m mednext models probe --out {output} 2>&1 | tee {log}"
+
+
+# The graphs behind Figs. 1-5, read off instantiated networks.
+rule architecture:
+    input:
+        "benchmarks/methods.yaml",
+    output:
+        f"{RESULTS}/architecture.json",
+    log:
+        f"{LOGS}/architecture.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("models", "architecture.py"),
+    shell:
+        "python -m mednext models architecture --out {output} 2>&1 | tee {log}"
