@@ -226,6 +226,33 @@ class RankRow(Row):
     n_groups: int
 
 
+class PlanRow(Row):
+    """One row of a plan: one method on one split, all seeds."""
+
+    dataset: str
+    protocol: str
+    method: str
+    runs: int
+    params: int
+    gmacs: float
+    """Of one image at the profile's size."""
+    n_train: int
+    n_val: int
+    n_test: int
+    counts: Literal["prepared", "typical"]
+    """Were images counted in the split, or taken from Table 1 and typical sizes?"""
+    epochs: int
+    train_seconds: float
+    """Of one run, its validation included."""
+    predict_seconds: float
+    """Of the test side, all selections."""
+    basis: str
+    """How the seconds were found."""
+    measured_runs: int
+    measured_seconds: float | None
+    """Mean training time of the runs that are there."""
+
+
 class RunRecord(Outcome):
     """``run.json``: everything that is needed to repeat one training run."""
 

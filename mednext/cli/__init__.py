@@ -12,11 +12,11 @@ import errno
 import sys
 from collections.abc import Sequence
 
-from mednext.cli import audit, cost, datasets, gate, models, render, runs
+from mednext.cli import audit, cost, datasets, gate, models, plan, render, runs
 from mednext.errors import UserError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-PARTS = (datasets, models, runs, cost, audit, render, gate)
+PARTS = (datasets, models, runs, cost, audit, render, gate, plan)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -33,6 +33,17 @@ class ClassSpec(Strict):
     """Table 1: train, val, test images of this class."""
 
 
+class Typical(Strict):
+    """Mean sizes of a segmentation set, for planning before it is there."""
+
+    slices: float = 1.0
+    """Per case (patient)."""
+    phantom_slices: float = 1.0
+    """The same of its phantom."""
+    slice_pixels: int = 1
+    """Of a slice in its own resolution."""
+
+
 class DatasetSpec(Strict):
     """One entry of ``benchmarks/datasets.yaml``."""
 
@@ -59,6 +70,7 @@ class DatasetSpec(Strict):
     """The same for two images with successive numbers in one class, where no patient is known."""
     count_note: str | None = None
     """What to know about the counts of the original."""
+    typical: Typical = Typical()
 
     @property
     def num_classes(self) -> int:

@@ -1,0 +1,43 @@
+"""``mednext plan``: what a profile will take, before anything starts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mednext.cli.common import Verbs, add_verb, profile_of
+
+
+def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+    """Add the verbs of this module."""
+    text = "jobs, hours, disk, downloads and credentials of a profile before it starts"
+    plan = add_verb(verbs, "plan", text, _plan)
+    plan.add_argument("--out", type=Path, help="write the rows as CSV, too")
+    plan.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="for the wall time")
+    plan.add_argument(
+        "--seconds",
+        type=float,
+        default=120.0,
+        help="how long to measure this device; what is not measured by then is derived",
+    )
+    plan.add_argument(
+        "--gpu-gmacs",
+        type=float,
+        help="fp32 GMACs per second of a large matrix product on the GPU to plan for, where there "
+        "is none here (default: 7000, a V100 by its data sheet)",
+    )
+
+
+def _plan(arguments: argparse.Namespace) -> None:
+    from mednext.plan import plan
+    from mednext.plan_text import text
+    from mednext.results import PlanRow, write_rows
+    from mednext.timing import Clock
+
+    profile = profile_of(arguments)
+    clock = Clock(profile, arguments.seconds, arguments.gpu_gmacs)
+    done = plan(profile, clock.timing, clock.startup_seconds)
+    print(text(done, clock.device_name, arguments.cores))
+    if arguments.out:
+        write_rows(arguments.out, PlanRow, done.rows)

@@ -1,0 +1,107 @@
+"""A plan as people read it."""
+
+from __future__ import annotations
+
+import math
+
+from mednext.datasets.needs import Need
+from mednext.plan import Plan
+from mednext.results import PlanRow
+
+KIND = {"data": "data", "train": "training", "evaluate": "prediction and counting"}
+
+
+def text(plan: Plan, device: str, cores: int) -> str:
+    """Jobs, hours, disk, downloads and credentials of a whole profile."""
+    profile = plan.profile
+    jobs = plan.jobs
+    kinds = ", ".join(f"{count} {KIND[kind]}" for kind, count in jobs.items())
+    parts = [
+        f"profile {profile.profile}: {sum(jobs.values())} jobs ({kinds}), "
+        "and the few that gather, draw and check",
+        "",
+        *_table(plan.rows),
+        "",
+        *_hours(plan, device, cores),
+        *_disk(plan),
+        *(line for need in plan.needs for line in _need(need)),
+    ]
+    return "\n".join([*parts, *_compared(plan.rows)])
+
+
+def hours(seconds: float) -> str:
+    """``35 s``, ``12 min``, ``3.4 h`` or ``5.1 d``."""
+    for limit, unit, size in ((120, "s", 1), (7200, "min", 60), (172800, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 86400:.3g} d"
+
+
+def size(count: float) -> str:
+    """Bytes in MB or GB (powers of ten, as disks have them)."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _table(rows: list[PlanRow]) -> list[str]:
+    head = f"{'data set':16} {'protocol':18} {'method':24} {'runs':>4} {'GMACs':>8} "
+    out = [head + f"{'images':>7} {'epochs':>6} {'one run':>8}  seconds from"]
+    for row in rows:
+        out.append(
+            f"{row.dataset:16} {row.protocol:18} {row.method:24} {row.runs:4} {row.gmacs:8.3f} "
+            f"{row.n_train:7} {row.epochs:6} {hours(row.train_seconds):>8}  {row.basis}"
+        )
+    return out
+
+
+def _hours(plan: Plan, device: str, cores: int) -> list[str]:
+    at_once = max(1, cores // plan.profile.threads)
+    total = plan.device_hours
+    wall = (total + plan.startup_hours) / at_once
+    out = [
+        f"training and prediction: {total:.3g} hours of {device}",
+        f"starting processes: {plan.startup_hours:.2g} hours",
+    ]
+    if plan.profile.device == "cuda":
+        return [*out, f"GPU-hours: {total:.3g}; with 8 GPUs {hours(total / 8 * 3600)}"]
+    return [*out, f"on {cores} cores ({at_once} runs at a time): {hours(wall * 3600)}"]
+
+
+def _disk(plan: Plan) -> list[str]:
+    total = sum(plan.disk_bytes.values())
+    kinds = ", ".join(f"{kind} {size(count)}" for kind, count in plan.disk_bytes.items() if count)
+    return [f"disk: {size(total)} ({kinds})"]
+
+
+def _need(need: Need) -> list[str]:
+    if need.problem:
+        return [f"MISSING {need.dataset}: {need.problem}"]
+    if need.source == "phantom":
+        return [f"{need.dataset}: made here, no download"]
+    if need.here:
+        return [f"{need.dataset}: on this machine"]
+    about = "" if need.exact else "about "
+    out = [f"{need.dataset}: {about}{size(need.download_bytes)} to download from {need.page}"]
+    if need.credentials != "none":
+        found = "found" if need.credentials_found else f"NOT FOUND: {need.credentials_how}"
+        out.append(f"  credentials ({need.credentials}): {found}")
+    return [*out, f"  terms: {need.terms}"]
+
+
+def _compared(rows: list[PlanRow]) -> list[str]:
+    known = [row for row in rows if row.measured_seconds]
+    if not known:
+        return []
+    out = ["", "estimate against the runs that are there:"]
+    for row in known:
+        assert row.measured_seconds is not None  # chosen above
+        ratio = row.train_seconds / row.measured_seconds
+        out.append(
+            f"{row.dataset:16} {row.protocol:18} {row.method:24} estimated "
+            f"{hours(row.train_seconds):>8}, took {hours(row.measured_seconds):>8}, x {ratio:.2f}"
+        )
+    estimated = sum(row.train_seconds * row.measured_runs for row in known)
+    taken = sum((row.measured_seconds or math.nan) * row.measured_runs for row in known)
+    return [
+        *out,
+        f"together: estimated {hours(estimated)}, took {hours(taken)}, x {estimated / taken:.2f}",
+    ]
