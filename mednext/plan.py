@@ -7,7 +7,8 @@ seconds of this device (:mod:`mednext.training.calibrate`), passed in by the com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -68,7 +69,7 @@ class Plan:
         datasets = self.profile.datasets.values()
         runs = sum(row.runs for row in self.rows)
         return {
-            "data": sum(DATA_JOBS + len(run.protocols) for run in datasets),
+            "data": sum(DATA_JOBS + len(run.all_protocols) for run in datasets),
             "train": runs,
             "evaluate": runs,
         }
@@ -99,39 +100,44 @@ def plan(profile: Profile, timing: Callable[[str, str], Timing], startup_seconds
             disk["downloads"] += need.download_bytes
             disk["unpacked"] += need.unpacked_bytes
         disk["prepared"] += prepared_bytes(spec, run)
-        for protocol in run.protocols:
-            sizes = sizes_of(slug, spec, run, protocol)
-            for method in run.methods:
-                row = _row(profile, slug, run, protocol, method, sizes, timing(slug, method))
-                weights = row.params * FLOAT_BYTES
-                disk["weights"] += row.runs * weights * len(profile.selections)
-                disk["checkpoints"] = max(disk["checkpoints"], weights * CHECKPOINT_COPIES)
-                rows.append(row)
+        sizes: dict[str, Sizes] = {p: sizes_of(slug, spec, run, p) for p in run.all_protocols}
+        seeds: dict[tuple[str, str], list[int]] = {}
+        for protocol, method, seed in run.cells(profile.seeds):
+            seeds.setdefault((protocol, method), []).append(seed)
+        for (split, method), of in seeds.items():
+            paths = [RunPaths(profile.profile, slug, split, method, seed) for seed in of]
+            speed = timing(slug, method)
+            row = _row(profile, slug, split, method, paths, sizes[split], speed)
+            weights = row.params * FLOAT_BYTES
+            disk["weights"] += row.runs * weights * len(profile.selections)
+            disk["checkpoints"] = max(disk["checkpoints"], weights * CHECKPOINT_COPIES)
+            rows.append(row)
     return Plan(profile, rows, needs, disk, startup_seconds)
 
 
 def _row(
     profile: Profile,
     dataset: str,
-    run: DatasetRun,
     protocol: str,
     method: str,
+    runs: Sequence[RunPaths],
     sizes: Sizes,
     timing: Timing,
 ) -> PlanRow:
-    steps = -(-sizes.train // run.batch_size)
+    run = profile.datasets[dataset]
+    steps = math.ceil(sizes.train / run.batch_size)
     watched = sizes.val + (sizes.test if "best_test" in profile.selections else 0)
     epoch = (
         sizes.train * timing.train_seconds
         + steps * timing.step_seconds
         + watched * timing.forward_seconds
     )
-    measured = measured_seconds(profile, dataset, protocol, method)
+    measured = measured_seconds(runs, run.epochs)
     return PlanRow(
         dataset=dataset,
         protocol=protocol,
         method=method,
-        runs=len(profile.seeds),
+        runs=len(runs),
         params=timing.params,
         gmacs=timing.gmacs,
         n_train=round(sizes.train),
@@ -147,16 +153,15 @@ def _row(
     )
 
 
-def measured_seconds(profile: Profile, dataset: str, protocol: str, method: str) -> list[float]:
-    """Training seconds of the runs of this profile that are already there."""
+def measured_seconds(runs: Sequence[RunPaths], epochs: int) -> list[float]:
+    """Training seconds of those runs that are already there and complete."""
     found = []
-    for seed in profile.seeds:
-        file = RunPaths(profile.profile, dataset, protocol, method, seed).run_json
+    for paths in runs:
         try:
-            record = read_run(file)
+            record = read_run(paths.run_json)
         except UserError:
             continue  # not made yet, or of an older format: nothing to compare with
-        if record.status == "ok" and record.epochs_done == profile.datasets[dataset].epochs:
+        if record.status == "ok" and record.epochs_done == epochs:
             found.append(record.wall_seconds)
     return found
 
