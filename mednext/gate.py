@@ -9,45 +9,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Literal
 
-from scipy.stats import t
+from scipy.stats import norm, t
 
-from mednext.config import Strict, benchmarks_dir, parse, read_yaml
-from mednext.errors import UserError
+from mednext.gate_rules import GateRule, GateRules
+from mednext.gate_spread import FEWEST_SEEDS, Key, SpreadRow, key_of, read_spread
 from mednext.results import CostRow, MetricRow, ProbeRow, read_rows
 
 Outcome = Literal["ok", "better", "worse", "not comparable", "informational"]
 HASHES = ("source_id", "setting_hash", "data_hash", "split_hash")
 """What two metrics of one experiment have in common; seeds, threads and code may differ."""
-
-
-class GateRule(Strict):
-    """How one metric is judged."""
-
-    direction: Literal["higher", "lower"]
-    """Which way is better."""
-    gated: bool = True
-    """False: shown, never a failure."""
-    absolute: float = 0.0
-    """Least tolerance, in the unit of ``metrics.csv``."""
-    relative: float = 0.0
-    """Least tolerance as a share of the reference."""
-
-
-class GateRules(Strict):
-    """``benchmarks/gate.yaml``."""
-
-    alpha: float
-    """One-sided chance of a false alarm per metric from the spread of the reference's seeds."""
-    nondeterministic_factor: float
-    """Tolerances are multiplied by this for results of kernels that do not repeat their sums."""
-    probe_relative: float
-    """Greatest change of an untrained network's output, as a share of its largest one."""
-    metrics: dict[str, GateRule]
 
 
 @dataclass(frozen=True)
@@ -62,28 +37,25 @@ class Finding:
     note: str
 
 
-def load_rules(path: Path | None = None) -> GateRules:
-    """``benchmarks/gate.yaml``, or the file given."""
-    path = path or benchmarks_dir() / "gate.yaml"
-    return parse(GateRules, read_yaml(path), path)
-
-
 def gate(
     reference: Path, new: Path, rules: GateRules, nondeterministic: bool = False
 ) -> list[Finding]:
     """Compare two folders with ``metrics.csv``, ``cost.csv`` and ``probes.csv``.
 
+    A ``spread.csv`` in the reference says how far seeds alone move its metrics.
+
     Raises:
         UserError: a file is missing or malformed.
     """
-    factor = rules.nondeterministic_factor if nondeterministic else 1.0
+    before = read_rows(reference / "metrics.csv", MetricRow)
+    gated = {key_of(row) for row in before if row.status == "ok" and rules.gates(row)}
+    bounds = Bounds(
+        alpha=rules.alpha / max(len(gated), 1),
+        factor=rules.nondeterministic_factor if nondeterministic else 1.0,
+        spread=read_spread(reference),
+    )
     return [
-        *_metrics(
-            read_rows(reference / "metrics.csv", MetricRow),
-            read_rows(new / "metrics.csv", MetricRow),
-            rules,
-            factor,
-        ),
+        *_metrics(before, read_rows(new / "metrics.csv", MetricRow), rules, bounds, gated),
         *_costs(read_rows(reference / "cost.csv", CostRow), read_rows(new / "cost.csv", CostRow)),
         *_probes(
             read_rows(reference / "probes.csv", ProbeRow),
@@ -99,21 +71,83 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return 1 if "worse" in outcomes else 2 if "not comparable" in outcomes or not outcomes else 0
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What the tolerance of a metric is made from, besides its rule."""
+
+    alpha: float
+    """One-sided chance of a false alarm in this metric alone."""
+    factor: float
+    spread: dict[Key, SpreadRow]
+
+    def tolerance(
+        self, rule: GateRule, reference: Sequence[MetricRow], n_new: int
+    ) -> tuple[float, str]:
+        """How much worse the mean over ``n_new`` seeds may be, and where that comes from."""
+        values = [row.value for row in reference if row.value is not None]
+        fixed = max(rule.absolute, rule.relative * abs(mean(values)))
+        if rule.statistics == "none":
+            return self.factor * fixed, "no statistics"
+        if rule.statistics == "bootstrap":
+            statistical, note = self._bootstrap(reference)
+        else:
+            statistical, note = self._seeds(reference, values, n_new)
+        return self.factor * max(fixed, statistical), note
+
+    def _seeds(
+        self, reference: Sequence[MetricRow], values: Sequence[float], n_new: int
+    ) -> tuple[float, str]:
+        """Student's bound on the difference of two means over seeds."""
+        if len(values) >= FEWEST_SEEDS:
+            deviation, n, of = stdev(values), len(values), ""
+        elif (row := self.spread.get(key_of(reference[0]))) is not None:
+            deviation, n, of = row.deviation, row.seeds, ", spread.csv"
+            if row.setting_hash != reference[0].setting_hash:
+                of += " of another setting"
+        else:
+            return 0.0, f"seed spread unknown ({len(values)} of {FEWEST_SEEDS} seeds)"
+        quantile = float(t.ppf(1 - self.alpha, n - 1))
+        bound = quantile * deviation * math.sqrt(1 / n_new + 1 / len(values))
+        return bound, f"seed spread {deviation:.4f} (n = {n}{of})"
+
+    def _bootstrap(self, reference: Sequence[MetricRow]) -> tuple[float, str]:
+        """The normal bound with the deviation behind the reference's 95 % intervals."""
+        widths = [
+            row.ci_high - row.ci_low
+            for row in reference
+            if row.ci_low is not None and row.ci_high is not None
+        ]
+        if len(widths) < len(reference):
+            return 0.0, "bootstrap interval unknown"
+        deviation = mean(widths) / (2 * float(norm.ppf(0.975)))
+        bound = float(norm.ppf(1 - self.alpha)) * deviation
+        return bound, f"bootstrap deviation {deviation:.4f} (n = {reference[0].n_cases} cases)"
+
+
 def _run_name(row: MetricRow) -> str:
     return f"{row.dataset}/{row.protocol}/{row.method}/{row.selection}"
 
 
-def _by_metric(rows: Sequence[MetricRow]) -> dict[str, list[MetricRow]]:
-    found: dict[str, list[MetricRow]] = defaultdict(list)
+def name_of(row: MetricRow) -> str:
+    """A metric of a run, for people."""
+    policy = f"/{row.policy}" if row.policy else ""
+    return f"{_run_name(row)} {row.metric} {row.target}{policy}"
+
+
+def _by_metric(rows: Sequence[MetricRow]) -> dict[Key, list[MetricRow]]:
+    found: dict[Key, list[MetricRow]] = defaultdict(list)
     for row in rows:
         if row.status == "ok":
-            policy = f"/{row.policy}" if row.policy else ""
-            found[f"{_run_name(row)} {row.metric} {row.target}{policy}"].append(row)
+            found[key_of(row)].append(row)
     return found
 
 
 def _metrics(
-    reference: Sequence[MetricRow], new: Sequence[MetricRow], rules: GateRules, factor: float
+    reference: Sequence[MetricRow],
+    new: Sequence[MetricRow],
+    rules: GateRules,
+    bounds: Bounds,
+    gated: set[Key],
 ) -> list[Finding]:
     """One finding per metric of the reference, and one per run of the new results that failed."""
     findings = [
@@ -121,25 +155,25 @@ def _metrics(
         for r in new
         if r.status not in ("ok", "skipped")
     ]
+    if not gated:
+        note = "the reference has no metric that gate.yaml gates"
+        findings.append(Finding("metrics", "not comparable", None, None, None, note))
     before, after = _by_metric(reference), _by_metric(new)
-    for name, rows in before.items():
-        rule = rules.metrics.get(str(rows[0].metric))
+    for key, rows in before.items():
+        rule = rules.metrics.get(rows[0].metric) if rows[0].metric is not None else None
         if rule is None:
-            findings.append(
-                Finding(name, "not comparable", None, None, None, "no rule in gate.yaml")
-            )
+            note = "no rule in gate.yaml"
+            findings.append(Finding(name_of(rows[0]), "not comparable", None, None, None, note))
             continue
-        finding = _metric(name, rows, after.get(name, []), rule, rules.alpha, factor)
-        if not rule.gated:
+        finding = _metric(rows, after.get(key, []), rule, bounds)
+        if key not in gated:
             note = f"{finding.outcome}; {finding.note}"
-            finding = Finding(
-                name, "informational", finding.reference, finding.new, finding.tolerance, note
-            )
+            finding = replace(finding, outcome="informational", note=note)
         findings.append(finding)
     findings += [
-        Finding(name, "informational", None, _mean(rows), None, "not in the reference")
-        for name, rows in after.items()
-        if name not in before
+        Finding(name_of(rows[0]), "informational", None, _mean(rows), None, "not in the reference")
+        for key, rows in after.items()
+        if key not in before
     ]
     return findings
 
@@ -149,15 +183,14 @@ def _mean(rows: Sequence[MetricRow]) -> float | None:
     return mean(values) if values else None
 
 
+def _undefined(row: MetricRow) -> bool:
+    return row.value is None or not math.isfinite(row.value)
+
+
 def _metric(
-    name: str,
-    reference: Sequence[MetricRow],
-    new: Sequence[MetricRow],
-    rule: GateRule,
-    alpha: float,
-    factor: float,
+    reference: Sequence[MetricRow], new: Sequence[MetricRow], rule: GateRule, bounds: Bounds
 ) -> Finding:
-    old = _mean(reference)
+    name, old, found = name_of(reference[0]), _mean(reference), _mean(new)
     if not new:
         return Finding(name, "not comparable", old, None, None, "missing in the new results")
     for field in HASHES:
@@ -165,21 +198,13 @@ def _metric(
         right = {getattr(row, field) for row in new}
         if left != right:
             note = f"{field} differs: {_words(left)} in the reference, {_words(right)} here"
-            return Finding(name, "not comparable", old, _mean(new), None, note)
-    if any(row.value is None for row in (*reference, *new)):
+            return Finding(name, "not comparable", old, found, None, note)
+    if any(_undefined(row) for row in (*reference, *new)):
         if all(row.value is None for row in (*reference, *new)):
             return Finding(name, "ok", None, None, None, "undefined in both")
-        return Finding(name, "not comparable", old, _mean(new), None, "undefined for some seed")
-    values = [row.value for row in reference if row.value is not None]
-    found = _mean(new)
+        return Finding(name, "not comparable", old, found, None, "undefined for some seed")
     assert old is not None and found is not None  # no value is None here
-    spread, note = 0.0, f"seed spread unknown ({len(values)} seed)"
-    if len(values) > 1:
-        deviation = stdev(values)
-        quantile = float(t.ppf(1 - alpha, len(values) - 1))
-        spread = quantile * deviation * math.sqrt(1 / len(new) + 1 / len(values))
-        note = f"seed spread {deviation:.4f} (n = {len(values)})"
-    tolerance = factor * max(rule.absolute, rule.relative * abs(old), spread)
+    tolerance, note = bounds.tolerance(rule, reference, len(new))
     gain = found - old if rule.direction == "higher" else old - found
     outcome: Outcome = "worse" if gain < -tolerance else "better" if gain > tolerance else "ok"
     return Finding(name, outcome, old, found, tolerance, note)
@@ -199,6 +224,10 @@ def _costs(reference: Sequence[CostRow], new: Sequence[CostRow]) -> list[Finding
         if other is None or other.input_shape != row.input_shape:
             note = "missing in the new results" if other is None else "another input shape"
             findings.append(Finding(name, "not comparable", row.params, None, 0, note))
+            continue
+        if not math.isfinite(other.gmacs_torch):
+            note = f"GMACs {other.gmacs_torch}"
+            findings.append(Finding(name, "not comparable", row.params, other.params, 0, note))
             continue
         same = (row.params, row.gmacs_torch) == (other.params, other.gmacs_torch)
         note = f"GMACs {row.gmacs_torch} and {other.gmacs_torch}"
@@ -224,19 +253,12 @@ def _probes(
             note = f"{len(others)} values instead of {len(values)}"
             findings.append(Finding(name, "not comparable", None, None, None, note))
             continue
+        if not all(map(math.isfinite, (*values, *others))):
+            note = "an output is not finite"
+            findings.append(Finding(name, "not comparable", None, None, None, note))
+            continue
         change = max(abs(a - b) for a, b in zip(values, others, strict=True))
         tolerance = relative * max(abs(v) for v in values)
         outcome: Outcome = "ok" if change <= tolerance else "worse"
         findings.append(Finding(name, outcome, 0.0, change, tolerance, "largest change"))
     return findings
-
-
-def check_reason(reason: str | None) -> str:
-    """The reason for a new reference, refused if it is empty."""
-    if not reason or not reason.strip():
-        raise UserError(
-            "a new reference needs a reason",
-            found=repr(reason or ""),
-            expected="--reason with a sentence that says why the numbers changed",
-        )
-    return reason.strip()

@@ -5,12 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-from mednext.files import write_bytes, write_text
 from mednext.gate import Finding, Outcome
 
-FILES = ("metrics.csv", "cost.csv", "probes.csv")
 MARK = {"ok": "ok", "better": "BETTER", "worse": "WORSE", "not comparable": "NOT COMPARABLE"}
 ORDER: tuple[Outcome, ...] = ("worse", "not comparable", "better", "ok", "informational")
 HEADER = ("result", "what", "reference", "new", "tolerance", "note")
@@ -67,31 +64,17 @@ def junit(findings: Sequence[Finding]) -> str:
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def update_reference(
-    reference: Path, new: Path, findings: Sequence[Finding], reason: str, today: str
-) -> str:
-    """Copy the new results over the reference and record why; returns the old and new values."""
-    changed = [f for f in findings if f.reference != f.new or f.outcome == "not comparable"]
-    rows = "\n".join(f"| {f.name} | {_number(f.reference)} | {_number(f.new)} |" for f in changed)
-    entry = f"## {today}: {reason}\n\n| what | old | new |\n|---|---|---|\n{rows}\n"
-    for name in FILES:
-        write_bytes(reference / name, (new / name).read_bytes())
-    history = reference / "CHANGES.md"
-    before = history.read_text(encoding="utf-8") if history.is_file() else ""
-    write_text(history, f"{entry}\n{before}" if before else entry)
-    return entry
-
-
 def _cells(finding: Finding) -> tuple[str, ...]:
     return (
         MARK.get(finding.outcome, "info"),
         finding.name,
-        _number(finding.reference),
-        _number(finding.new),
-        _number(finding.tolerance),
+        number_text(finding.reference),
+        number_text(finding.new),
+        number_text(finding.tolerance),
         finding.note,
     )
 
 
-def _number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
+    """A value with four decimals; whole numbers whole, nothing for None."""
     return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -12,7 +12,8 @@ from mednext.audit.paper import PaperSpec
 from mednext.audit.run import FILES
 from mednext.config import DatasetSpec, DownloadSpec, MethodSpec, Profile, Recipe
 from mednext.files import write_json
-from mednext.gate import GateRules
+from mednext.gate_rules import GateRules
+from mednext.gate_spread import SpreadRow
 from mednext.results import (
     ComparisonRow,
     CostRow,
@@ -36,6 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "ranking": RankRow,
     "probes": ProbeRow,
     "gate": GateRules,
+    "spread": SpreadRow,
     "cost": CostRow,
     "datasets_table": DatasetRow,
     "plan": PlanRow,

@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import t
 
 from mednext.cli import main
-from mednext.gate import exit_code, gate, load_rules
-from mednext.results import CostRow, MetricRow, ProbeRow, write_rows
+from mednext.gate import exit_code, gate
+from mednext.gate_rules import load_rules
+from mednext.results import CostRow, Metric, MetricRow, ProbeRow, write_rows
 
 from .report.made_up import bad_row, cost_rows, metric_row
 
@@ -27,7 +28,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def accuracies(values: tuple[float, ...] = SEEDS, **changes: Any) -> list[MetricRow]:
     return [
-        metric_row(seed=seed, metric="accuracy", target="disease", value=v, **changes)
+        metric_row(seed=seed, metric="accuracy", target="non_disease", value=v, **changes)
         for seed, v in enumerate(values)
     ]
 
@@ -59,6 +60,91 @@ def test_the_tolerance_comes_from_the_seeds() -> None:
     assert found.note == "seed spread 0.0200 (n = 3)" and found.outcome == "ok"
 
 
+def test_the_chance_of_a_false_alarm_is_shared_by_all_gated_metrics() -> None:
+    values = {"accuracy": SEEDS, "auc": (0.95, 0.96, 0.97), "brier": (0.1, 0.12, 0.17)}
+    rows = [
+        metric_row(seed=seed, metric=metric, target="non_disease", value=v)
+        for metric, seeds in values.items()
+        for seed, v in enumerate(seeds)
+    ]
+    write(OLD, rows)
+    write(NEW, rows)
+    found = next(f for f in gate(OLD, NEW, load_rules()) if "accuracy" in f.name)
+    # Three gated metrics: 0.01 / 3 for each.
+    assert found.tolerance == pytest.approx(t.ppf(1 - 0.01 / 3, 2) * 0.02 * math.sqrt(2 / 3))
+
+
+def spread_of(values: tuple[float, ...], **changes: Any) -> None:
+    write_rows(Path("seeds") / "metrics.csv", MetricRow, [*accuracies(values, **changes)])
+    assert main(["spread", "seeds", "--out", str(OLD / "spread.csv")]) == 0
+
+
+def test_one_seed_takes_its_spread_from_the_file_beside_it() -> None:
+    write(OLD, accuracies((0.92,)))
+    write(NEW, accuracies((0.85,)))
+    assert main(["gate", str(OLD), str(NEW)]) == 1
+    spread_of(
+        (0.89, 0.92, 0.90, 0.93)
+    )  # deviation 0.01826 by hand: squares .0004 .0001 .0001 .0004
+    found = next(f for f in gate(OLD, NEW, load_rules()) if "accuracy" in f.name)
+    deviation = math.sqrt(0.0010 / 3)
+    assert found.tolerance == pytest.approx(t.ppf(0.99, 3) * deviation * math.sqrt(2))
+    assert found.note == "seed spread 0.0183 (n = 4, spread.csv)" and found.outcome == "ok"
+    spread_of((0.89, 0.92, 0.90, 0.93), setting_hash="other")
+    found = next(f for f in gate(OLD, NEW, load_rules()) if "accuracy" in f.name)
+    assert found.note.endswith("(n = 4, spread.csv of another setting)")
+
+
+@pytest.mark.parametrize(
+    ("rows", "word"),
+    [
+        (accuracies((0.9, 0.92)), "too few seeds"),
+        ([*accuracies(), *accuracies((0.9,))], "too few seeds"),
+        ([*accuracies((0.9, 0.91)), *accuracies(data_hash="x")[2:]], "different settings or data"),
+        ([bad_row("resnet18", "failed", "diverged")], "no finished run"),
+    ],
+    ids=["two seeds", "a seed twice", "other data", "nothing"],
+)
+def test_a_spread_that_cannot_be_measured(
+    rows: list[MetricRow], word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(Path("seeds") / "metrics.csv", MetricRow, rows)
+    assert main(["spread", "seeds", "--out", "spread.csv"]) == 2
+    assert word in capsys.readouterr().err and not Path("spread.csv").exists()
+
+
+def test_the_bootstrap_as_the_rule() -> None:
+    rules = load_rules()
+    rule = rules.metrics[Metric.ACCURACY].model_copy(update={"statistics": "bootstrap"})
+    rules = rules.model_copy(update={"metrics": rules.metrics | {Metric.ACCURACY: rule}})
+    write(OLD, accuracies((0.92,), ci_low=0.86, ci_high=0.98))
+    write(NEW, accuracies((0.86,)))
+    found = next(f for f in gate(OLD, NEW, rules) if "accuracy" in f.name)
+    # 95 % interval of width 0.12: deviation 0.12 / 3.92 = 0.0306, one-sided 99 %: 2.3263 of it.
+    assert found.tolerance == pytest.approx(2.3263 * 0.12 / 3.91993, abs=1e-5)
+    assert found.note == "bootstrap deviation 0.0306 (n = 496 cases)" and found.outcome == "ok"
+    write(NEW, accuracies((0.84,)))
+    assert exit_code(gate(OLD, NEW, rules)) == 1
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_none_does_not_pass(value: float) -> None:
+    assert outcome(accuracies((0.9, 0.92, value))) == 2
+    assert outcome(accuracies(), probe=value) == 2
+
+
+def test_metrics_that_are_shown_only() -> None:
+    for changes in ({"selection": "best_val"}, {"target": "disease"}):
+        old = [*accuracies(), metric_row(metric="accuracy", value=0.9, **changes)]
+        new = [*accuracies(), metric_row(metric="accuracy", value=0.1, **changes)]
+        assert outcome(new, old) == 0
+
+
+def test_a_reference_without_a_gated_metric_is_no_pass() -> None:
+    rows = [metric_row(metric="ece", target="disease", value=0.05)]
+    assert outcome(rows, rows) == 2
+
+
 def test_without_seeds_the_written_tolerance_holds() -> None:
     old = accuracies((0.92,))
     assert outcome(accuracies((0.901,)), old) == 0  # 0.02 below is allowed
@@ -78,7 +164,10 @@ def test_lower_is_better_for_distances() -> None:
 
     def code(value: float) -> int:
         for folder, v in ((OLD, 5.0), (NEW, value)):
-            write(folder, [metric_row(metric="hd95_pooled_vox", target="lv", value=v)])
+            write(
+                folder,
+                [metric_row(metric="hd95_pooled_vox", target="lv", policy="transunet", value=v)],
+            )
         return exit_code(gate(OLD, NEW, rules))
 
     assert [code(v) for v in (3.0, 5.9, 6.1)] == [0, 0, 1]
@@ -103,13 +192,13 @@ def test_another_seed_code_or_machine_is_compared(field: str) -> None:
 
 
 def test_what_is_missing_failed_or_undefined_does_not_pass() -> None:
-    assert outcome([metric_row(metric="auc", target="disease")]) == 2
+    assert outcome([metric_row(metric="auc", target="non_disease")]) == 2
     assert outcome([*accuracies(), bad_row("resnet18", "failed", "diverged")]) == 2
     assert outcome([*accuracies()[:2], metric_row(metric="accuracy", **nothing())]) == 2
 
 
 def nothing() -> dict[str, Any]:
-    return {"target": "disease", "value": None, "ci_low": None, "ci_high": None, "seed": 2}
+    return {"target": "non_disease", "value": None, "ci_low": None, "ci_high": None, "seed": 2}
 
 
 def test_nothing_at_all_is_not_a_pass() -> None:
@@ -117,8 +206,8 @@ def test_nothing_at_all_is_not_a_pass() -> None:
 
 
 def test_informational_metrics_never_fail() -> None:
-    old = [*accuracies(), metric_row(metric="ece", target="disease", value=0.05)]
-    new = [*accuracies(), metric_row(metric="ece", target="disease", value=0.50)]
+    old = [*accuracies(), metric_row(metric="ece", target="non_disease", value=0.05)]
+    new = [*accuracies(), metric_row(metric="ece", target="non_disease", value=0.50)]
     assert outcome(new, old) == 0
 
 
@@ -141,6 +230,25 @@ def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("9", "1")
     (failure,) = suite.iter("failure")
     assert failure.get("message") == "worse" and "new=0.8000" in str(failure.text)
+
+
+def test_the_first_reference(capsys: pytest.CaptureFixture[str]) -> None:
+    write(NEW, accuracies((0.92,)))
+    words = ["gate", str(OLD), str(NEW)]
+    assert main(words) == 2  # nothing to compare with
+    assert main([*words, "--update-reference"]) == 2 and not OLD.exists()
+    assert main([*words, "--update-reference", "--reason", "the first"]) == 0
+    assert "accuracy non_disease seed 0 |  | 0.9200 |" in capsys.readouterr().out
+    assert main(words) == 0
+
+
+def test_a_failed_run_is_no_reference() -> None:
+    write(OLD, accuracies((0.92,)))
+    write(NEW, [*accuracies((0.92,)), bad_row("resnet18", "failed", "diverged")])
+    before = {file: file.read_bytes() for file in OLD.iterdir()}
+    words = ["gate", str(OLD), str(NEW), "--update-reference", "--reason", "why not"]
+    assert main(words) == 2
+    assert {file: file.read_bytes() for file in OLD.iterdir()} == before
 
 
 def test_a_new_reference_needs_a_reason(capsys: pytest.CaptureFixture[str]) -> None:

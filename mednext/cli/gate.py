@@ -1,4 +1,4 @@
-"""``mednext gate``: is a new set of results worse than the reference's?"""
+"""``mednext gate|spread``: is a new set of results worse than the reference's?"""
 
 from __future__ import annotations
 
@@ -24,16 +24,23 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     gate.add_argument("--junit", type=Path, help="write JUnit XML")
     gate.add_argument("--update-reference", action="store_true", help="take over the new results")
     gate.add_argument("--reason", help="why the reference changes (with --update-reference)")
+    text = "measure how far seeds alone move the metrics of a folder of results"
+    spread = add_verb(verbs, "spread", text, _spread, config=False)
+    spread.add_argument("results", type=Path, help="folder whose metrics.csv has several seeds")
+    spread.add_argument("--out", type=Path, required=True, help="the spread.csv to write")
 
 
 def _gate(arguments: argparse.Namespace) -> int:
     from mednext.files import write_text
-    from mednext.gate import check_reason, exit_code, gate, load_rules
-    from mednext.gate_report import junit, markdown, terminal, update_reference
+    from mednext.gate import exit_code, gate
+    from mednext.gate_reference import check_reason, compared, update_reference
+    from mednext.gate_report import junit, markdown, terminal
+    from mednext.gate_rules import load_rules
 
     reason = check_reason(arguments.reason) if arguments.update_reference else ""
     rules = load_rules(arguments.rules)
-    findings = gate(arguments.reference, arguments.new, rules, arguments.nondeterministic)
+    compare = compared if arguments.update_reference else gate
+    findings = compare(arguments.reference, arguments.new, rules, arguments.nondeterministic)
     print(terminal(findings, arguments.all))
     if arguments.markdown:
         write_text(arguments.markdown, markdown(findings))
@@ -44,3 +51,10 @@ def _gate(arguments: argparse.Namespace) -> int:
         print(update_reference(arguments.reference, arguments.new, findings, reason, today))
         return 0
     return exit_code(findings)
+
+
+def _spread(arguments: argparse.Namespace) -> None:
+    from mednext.gate_spread import measure
+
+    rows = measure(arguments.results / "metrics.csv", arguments.out)
+    print(f"{arguments.out}: {len(rows)} metrics of {min(row.seeds for row in rows)} or more seeds")

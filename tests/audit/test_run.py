@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from mednext.audit.run import FILES, Audit, audit
+from mednext.audit.schema import CellRow
 from mednext.audit.text import claim_counts, fits_by_table
 from mednext.cli import main
 from mednext.errors import UserError
@@ -223,3 +224,17 @@ def test_bad_input_is_one_message(
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="does not exist"):
         audit(tmp_path / "nowhere")
+
+
+def test_the_page_of_docs_explains_every_file_and_word(reported: Audit) -> None:
+    text = (REPORTED.parents[1] / "docs" / "audit.md").read_text()
+    named = set(re.findall(r"`([^`\n]+)`", text))
+    assert {f"{stem}.csv" for stem in FILES if not stem.startswith("additivity")} <= named
+    for model in (CellRow,):
+        assert set(model.model_fields) <= named
+    words = {cell.rule for cell in reported.cells} | {row.rule for row in reported.identities}
+    words |= {row.verdict for row in reported.confusion}
+    words |= {row.verdict for row in reported.claims} | {
+        row.verdict for row in reported.significance
+    }
+    assert words - {"best"} <= named
