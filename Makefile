@@ -1,6 +1,7 @@
 # make help lists the targets. Everything runs in .venv, made from requirements.lock.
 PYTHON ?= python3.11
 CONFIG ?= config/demo.yaml
+PROFILE = $(basename $(notdir $(CONFIG)))
 VENV := .venv
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -10,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results test test-all lint format lock schemas bench
+.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +27,17 @@ $(STAMP): requirements.lock pyproject.toml
 
 results: setup  ## run the workflow (CONFIG=config/demo.yaml)
 	snakemake --cores all --configfile $(CONFIG)
+
+gate: setup  ## compare the results with the committed reference of the profile (CONFIG as above)
+	snakemake --cores all --configfile $(CONFIG) gate
+
+spread: setup  ## measure how far seeds alone move the demo's metrics, for the gate (half an hour)
+	snakemake --cores all --configfile config/demo_seeds.yaml metrics
+	python -m mednext spread results/demo_seeds --out results/reference/demo/spread.csv
+
+reference: results  ## take over the results as the reference of the profile (REASON="why")
+	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
+	  --update-reference --reason "$(REASON)"
 
 test: setup  ## quick tests (TESTS=tests/models for a part of them)
 	python -m pytest -m "not slow" $(TESTS)

@@ -9,6 +9,8 @@ rule gate:
         cost=rules.cost.output,
         probes=rules.probes.output,
         rules="benchmarks/gate.yaml",
+        # How far seeds alone move the metrics, where that has been measured.
+        spread=glob(f"results/reference/{PROFILE.profile}/spread.csv"),
     output:
         touch(f"{RESULTS}/gate.passed"),
     # Logs, since Snakemake keeps those of a failed job: the findings matter most then.
@@ -19,6 +21,7 @@ rule gate:
     conda:
         "../../environment.yml"
     params:
+        code=folder_hash("gate.py", "gate_rules.py", "gate_spread.py"),
         folders=f"results/reference/{PROFILE.profile} {RESULTS}",
     shell:
         "python -m mednext gate {params.folders}"
