@@ -5,6 +5,17 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
+# On a cluster these small jobs run where snakemake itself runs.
+localrules:
+    all,
+    datasets_table,
+    audit,
+    tables,
+    figures,
+    page,
+    gate,
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"

@@ -13,6 +13,9 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.fetch.log",
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=doubled(4000),
+            runtime=doubled(720),
         params:
             dataset=_dataset,
         shell:
@@ -30,6 +33,9 @@ for _dataset, _source_id in SOURCE_IDS.items():
         conda:
             "../../environment.yml"
         threads: 4
+        resources:
+            mem_mb=doubled(8000),
+            runtime=doubled(120),
         params:
             dataset=_dataset,
         shell:
@@ -50,6 +56,9 @@ for _dataset, _source_id in SOURCE_IDS.items():
         conda:
             "../../environment.yml"
         threads: 4
+        resources:
+            mem_mb=doubled(16000),
+            runtime=doubled(240),
         params:
             dataset=_dataset,
         shell:
@@ -69,6 +78,9 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"{LOGS}/data/{_dataset}.split.{{protocol}}.log",
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=doubled(8000),
+            runtime=doubled(60),
         params:
             dataset=_dataset,
         shell:
