@@ -30,7 +30,7 @@ def installed_gpus() -> list[str]:
     if tool is None:
         return []
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  fixed words
             [tool, "--query-gpu=uuid", "--format=csv,noheader"],
             capture_output=True,
             text=True,
