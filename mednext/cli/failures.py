@@ -28,7 +28,7 @@ def explained(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, OSError) and error.errno in READ_ONLY:
         remedy = "make the folder writable, or work in another one; nothing finished is lost"
         return _unwritten(error, remedy), NOT_WRITTEN
-    if isinstance(error, MemoryError) or _is_torch(error, "OutOfMemoryError"):
+    if _memory(error):
         what = UserError(
             "the memory is full",
             found=" ".join(str(error).split())[:200] or type(error).__name__,
@@ -46,6 +46,13 @@ def explained(error: BaseException) -> tuple[str, int] | None:
         )
         return str(what), NO_GPU
     return None
+
+
+def _memory(error: BaseException) -> bool:
+    """Of the GPU or of the machine; torch's own allocator of main memory has no class for it."""
+    if isinstance(error, MemoryError) or _is_torch(error, "OutOfMemoryError"):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _unwritten(error: OSError, remedy: str) -> str:
