@@ -52,7 +52,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     command += ["--set-resources"]
     for rule in ("train_classification", "evaluate", "metrics"):
         command += [f"{rule}:mem_mb=2000", f"{rule}:runtime=20"]
-    for step in ("fetch", "verify", "prepare", "split"):
+    for step in ("verify", "prepare", "split"):
         command += [f"{step}_sars_cov2_ct:mem_mb=1000"]
     log = (folder / "snakemake.log").open("ab")
     return subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
@@ -66,7 +66,7 @@ def test_a_profile_through_slurm(slurm: Slurm, checkout: Path) -> None:
     try:
         wait_for(
             lambda: process.poll() is not None or any(work.glob("*/checkpoint.pt")),
-            180,
+            300,
             "a finished epoch of mednext",
         )
         assert process.poll() is None, log.read_text()[-3000:]
@@ -74,7 +74,7 @@ def test_a_profile_through_slurm(slurm: Slurm, checkout: Path) -> None:
         jobs = [row.split("|") for row in slurm("squeue", "--noheader", format_).splitlines()]
         (job,) = [number for number, state, name in jobs if "mednext" in name]
         slurm("scancel", job)
-        assert process.wait(400) == 0, log.read_text()[-3000:]
+        assert process.wait(600) == 0, log.read_text()[-3000:]
     finally:
         process.kill()
     text = log.read_text()
@@ -93,4 +93,4 @@ def test_a_profile_through_slurm(slurm: Slurm, checkout: Path) -> None:
     assert [f"epoch {n}/{EPOCHS}" in lines for n in range(1, EPOCHS + 1)] == [True] * EPOCHS
     assert lines.count(f"epoch 1/{EPOCHS} ") == 1
     states = slurm("squeue", "--noheader", "--states=all", "--format=%i|%T")
-    assert f"{job}|CANCELLED" in states and states.count("COMPLETED") >= 7
+    assert f"{job}|CANCELLED" in states and states.count("COMPLETED") >= 4

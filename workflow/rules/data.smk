@@ -11,11 +11,10 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.manifest),
         log:
             f"{LOGS}/data/{_dataset}.fetch.log",
+        # On a cluster it runs where snakemake itself runs: nodes often have no way out.
+        localrule: True
         conda:
             "../../environment.yml"
-        resources:
-            mem_mb=doubled(4000),
-            runtime=doubled(720),
         params:
             dataset=_dataset,
         shell:
@@ -30,6 +29,8 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.facts),
         log:
             f"{LOGS}/data/{_dataset}.verify.log",
+        group:
+            f"data_{_dataset}"
         conda:
             "../../environment.yml"
         threads: 4
@@ -53,6 +54,8 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.prepared_meta(_key)),
         log:
             f"{LOGS}/data/{_dataset}.prepare.{_key}.log",
+        group:
+            f"data_{_dataset}"
         conda:
             "../../environment.yml"
         threads: 4
@@ -76,6 +79,8 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.root / "splits" / "{protocol}.csv"),
         log:
             f"{LOGS}/data/{_dataset}.split.{{protocol}}.log",
+        group:
+            f"data_{_dataset}"
         conda:
             "../../environment.yml"
         resources:
