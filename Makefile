@@ -11,10 +11,10 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench
+.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates
 
 help:  ## show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 setup: $(STAMP)  ## create .venv with every pinned package
 
@@ -60,6 +60,10 @@ format: setup  ## rewrite code in the project's format
 
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
 	python benchmarks/speed/hd95.py
+
+near-duplicates: setup  ## fix and try the radius of near-duplicates on the real SARS-COV-2 images
+	python -m mednext datasets calibrate --folder sars-cov-2-ct-scan-256 \
+	  --out benchmarks/near_duplicates.csv
 
 schemas: setup  ## write workflow/schemas/*.json from the pydantic models
 	python -m mednext.schemas workflow/schemas

@@ -6,7 +6,9 @@ and ``thumbnails.npy`` (N, 32, 32) uint8 of the decoded images, from which near-
 Segmentation: ``slices_image.npy`` (N, S, S) float32 (cubic spline, as ``zoom(order=3)`` upstream),
 ``slices_label.npy`` (N, S, S) uint8 (nearest), and the volumes in their own resolution, flat:
 ``volumes_image.npy`` float32, ``volumes_label.npy`` uint8.
-Both: ``index.csv``, one row per image or volume; for a volume also where it begins and its spacing.
+Both: ``index.csv``, one row per image or volume; for a volume also where it begins and its spacing;
+and ``codes.npy`` (N, 5, 32) uint8, perceptual hashes of the image or of the volume's middle slice
+(:mod:`mednext.datasets.near`).
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy.ndimage import zoom
 
 from mednext.config import DatasetRun
-from mednext.datasets import groups, images
+from mednext.datasets import groups, images, near
 from mednext.datasets.chunks import default_jobs, in_chunks
 from mednext.datasets.reader import Item, Picture, Volume
 from mednext.datasets.source import Source, open_files, resolve_source
@@ -88,14 +91,17 @@ def prepare(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
 def _arrays(decoded: Picture | Volume, img_size: int) -> dict[str, np.ndarray]:
     """What is kept of one image or volume, each array with the axis to join first."""
     if isinstance(decoded, Picture):
-        grey = decoded.image.convert("L")
+        thumbnail = groups.thumbnail(decoded.image.convert("L"))
         return {
             "images": images.resized(decoded.image, padded_size(img_size))[None],
-            "thumbnails": groups.thumbnail(grey)[None],
+            "thumbnails": thumbnail[None],
+            "codes": near.codes(thumbnail)[None],
         }
     slices = [resize_slice(plane, img_size, order=3) for plane in decoded.image]
     labels = [resize_slice(plane, img_size, order=0) for plane in decoded.label]
+    middle = np.clip(decoded.image[len(decoded.image) // 2] * 255, 0, 255).astype(np.uint8)
     return {
+        "codes": near.codes(groups.thumbnail(Image.fromarray(middle)))[None],
         "slices_image": np.stack(slices).astype(np.float32),
         "slices_label": np.stack(labels).astype(np.uint8),
         "volumes_image": decoded.image.astype(np.float32).ravel(),
