@@ -5,17 +5,6 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
-# On a cluster these small jobs run where snakemake itself runs.
-localrules:
-    all,
-    datasets_table,
-    audit,
-    tables,
-    figures,
-    page,
-    gate,
-
-
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
@@ -32,6 +21,7 @@ rule all:
         rules.tables.output,
         rules.figures.output,
         rules.datasets_table.output,
+        rules.leakage_report.output,
         rules.comparisons.output,
         rules.probes.output,
         rules.audit.output,

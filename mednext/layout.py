@@ -49,6 +49,11 @@ class DataPaths:
         """What the verification found (counts, sizes, labels); exists only if it passed."""
         return self.raw / "verified.json"
 
+    @property
+    def items(self) -> Path:
+        """What the verification found of each image or volume."""
+        return self.raw / "items.csv"
+
     def prepared(self, key: str) -> Path:
         """Arrays decoded for one image size."""
         return self.root / "prepared" / key

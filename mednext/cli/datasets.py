@@ -1,9 +1,10 @@
-"""``mednext datasets``: list, fetch, verify, prepare, split, table."""
+"""``mednext datasets``: list, fetch, verify, prepare, split, table, leakage, calibrate."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 
 from mednext.cli.common import Verbs, add_verb, profile_of
@@ -29,6 +30,12 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     split = add_verb(steps, "split", "draw train, val and test", _split, dataset=True)
     split.add_argument("--protocol", required=True, choices=get_args(Protocol))
     add_verb(steps, "table", "write datasets.csv of a profile", _table)
+    text = "what ties the sides of each split together: write and print leakage.csv of a profile"
+    add_verb(steps, "leakage", text, _leakage)
+    text = "fix the radius of near-duplicates on one half of SARS-COV-2 CT, try it on the other"
+    calibrate = add_verb(steps, "calibrate", text, _calibrate, config=False)
+    calibrate.add_argument("--folder", help="below MEDNEXT_LOCAL; default: the first known name")
+    calibrate.add_argument("--out", type=Path, required=True, help="the CSV file to write")
 
 
 def _list(arguments: argparse.Namespace) -> None:
@@ -59,6 +66,32 @@ def _split(arguments: argparse.Namespace) -> None:
 
     run = dataset_run(profile_of(arguments), arguments.dataset)
     split(arguments.dataset, run, arguments.protocol)
+
+
+def _leakage(arguments: argparse.Namespace) -> None:
+    from mednext.datasets.leakage import leakage_rows
+    from mednext.report.leakage import plain
+    from mednext.results import LeakageRow, write_rows
+
+    profile = profile_of(arguments)
+    rows = [row for slug, run in profile.datasets.items() for row in leakage_rows(slug, run)]
+    write_rows(results_root(profile.profile) / "leakage.csv", LeakageRow, rows)
+    print(plain(rows))
+
+
+def _calibrate(arguments: argparse.Namespace) -> None:
+    from mednext.config import DatasetRun
+    from mednext.datasets.calibrate import calibrate
+
+    run = DatasetRun(
+        source="local",
+        folder=arguments.folder,
+        methods=("mednext",),
+        img_size=32,
+        epochs=1,
+        batch_size=1,
+    )
+    print(calibrate(run, arguments.out).to_string(index=False))
 
 
 def _table(arguments: argparse.Namespace) -> None:

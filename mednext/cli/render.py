@@ -1,4 +1,4 @@
-"""``mednext tables|figures|page``: drawn from the small result files alone."""
+"""``mednext tables|figures|page|leakage``: drawn from the small result files alone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     tables = add_verb(verbs, "tables", "render the tables of a profile", _tables)
     tables.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
     add_verb(verbs, "figures", "render the figures of a profile", _figures)
+    text = "render the leakage tables and figures of a profile"
+    add_verb(verbs, "leakage", text, _leakage)
     add_verb(verbs, "page", "render the page of a profile", _page)
 
 
@@ -29,6 +31,16 @@ def _figures(arguments: argparse.Namespace) -> None:
 
     profile = profile_of(arguments)
     write_figures(profile, results_root(profile.profile) / "figures")
+
+
+def _leakage(arguments: argparse.Namespace) -> None:
+    from mednext.report.figures import leakage
+    from mednext.report.leakage import write_leakage
+
+    profile = profile_of(arguments)
+    root = results_root(profile.profile)
+    write_leakage(profile, root / "tables")
+    leakage.write(profile, root / "figures")
 
 
 def _page(arguments: argparse.Namespace) -> None:

@@ -101,7 +101,8 @@ def items(files: Files, spec: DatasetSpec) -> list[Item]:
                 remedy=f"copy {METADATA} and the image folders of one version",
             )
         side = sides.get(match[1], "")
-        found.append(Item(path, path, slug, match[1], part=part, side=side))
+        photograph = _photograph(name)
+        found.append(Item(path, path, slug, match[1], photograph=photograph, part=part, side=side))
     _check_copies(found, files)
     if sides and not all(i.side for i in found):
         lost = next(i for i in found if not i.side)

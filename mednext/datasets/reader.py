@@ -34,6 +34,8 @@ class Item:
     """Patient, or whatever must not be torn apart; empty if it is not known."""
     frame: str = ""
     """ACDC: ED or ES."""
+    photograph: str = ""
+    """MSLD: the photograph that it is, or was made from."""
     part: str = ""
     """MSLD: ``original`` or ``augmented``."""
     side: str = ""

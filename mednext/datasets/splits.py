@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mednext.config import DatasetRun, Protocol, benchmarks_dir
+from mednext.datasets import near
 from mednext.datasets.groups import components, group_names, neighbours, same, similar
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.seeds import stream
@@ -88,6 +89,7 @@ def _items(source: Source, folder: Path) -> pd.DataFrame:
     links = [same(table.patient)]
     if spec.duplicate_threshold is not None:
         links.append(similar(thumbnails, spec.duplicate_threshold))
+        links.append(near.near_links(np.load(folder / "codes.npy"), near.fixed_radius()))
     if spec.run_threshold is not None:
         links.append(neighbours(thumbnails, table.label, table.order, spec.run_threshold))
     return table.assign(group=group_names(components(len(table), links), table.patient))

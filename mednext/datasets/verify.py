@@ -48,10 +48,12 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     parts = in_chunks(items, size, make, work, ".json", jobs or default_jobs())
     table = pd.DataFrame([row for part in parts for row in json.loads(part.read_text())])
     table.insert(0, "item", [i.name for i in items])
-    for name in ("label", "patient", "part"):
+    for name in ("label", "patient", "photograph", "part", "order"):
         table[name] = [getattr(i, name) for i in items]
-    table["bytes"] = [sum(files.entry(p).bytes for p in (i.path, *i.more)) for i in items]
-    write_csv(source.paths.raw / "items.csv", table)
+    entries = [[files.entry(p) for p in (i.path, *i.more)] for i in items]
+    table["bytes"] = [sum(e.bytes for e in every) for every in entries]
+    table["sha256"] = ["+".join(e.sha256 for e in every) for every in entries]
+    write_csv(source.paths.items, table)
     report = _images(source, items, table) if "mode" in table else _volumes(source, items, table)
     if source.stand_in:
         report["summary"] += f"; STAND-IN, not the data set itself: {source.stand_in}"
@@ -80,6 +82,7 @@ def _describe(decoded: Picture | Volume) -> dict[str, Any]:
         "minimum": float(decoded.image.min()),
         "maximum": float(decoded.image.max()),
         "labels": " ".join(str(v) for v in np.unique(decoded.label)),
+        "pixels_sha256": hashlib.sha256(decoded.image.tobytes()).hexdigest()[:16],
     }
 
 

@@ -44,7 +44,13 @@ LATEX = {
 def markdown(table: Table, form: Form) -> str:
     """A GitHub-flavoured table with its notes."""
     title, lines = headings(table, form)
-    header, rows, notes = grid(table, form)
+    return markdown_of(title, lines, *grid(table, form))
+
+
+def markdown_of(
+    title: str, lines: list[str], header: list[str], rows: list[list[Text]], notes: list[str]
+) -> str:
+    """The same of any grid of cells, its first column being the name of the row."""
     out = [f"# {title}", ""]
     for line in lines:
         out += [f"**{line}**" if line.startswith("PHANTOM") else line, ""]
@@ -77,7 +83,13 @@ def _plain(text: str) -> str:
 def html(table: Table, form: Form) -> str:
     """A table element with caption and notes, to stand alone or inside the page."""
     title, lines = headings(table, form)
-    header, rows, notes = grid(table, form)
+    return html_of(title, lines, *grid(table, form))
+
+
+def html_of(
+    title: str, lines: list[str], header: list[str], rows: list[list[Text]], notes: list[str]
+) -> str:
+    """The same of any grid of cells, its first column being the name of the row."""
     out = ['<figure class="table">', '<div class="scroll" tabindex="0"><table>']
     out.append(f"<caption><strong>{escape(title)}</strong>")
     for line in lines:

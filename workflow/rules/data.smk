@@ -11,8 +11,6 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.manifest),
         log:
             f"{LOGS}/data/{_dataset}.fetch.log",
-        # On a cluster it runs where snakemake itself runs: nodes often have no way out.
-        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -27,16 +25,12 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.manifest),
         output:
             str(_paths.facts),
+            str(_paths.items),
         log:
             f"{LOGS}/data/{_dataset}.verify.log",
-        group:
-            f"data_{_dataset}"
         conda:
             "../../environment.yml"
         threads: 4
-        resources:
-            mem_mb=doubled(8000),
-            runtime=doubled(120),
         params:
             dataset=_dataset,
         shell:
@@ -54,14 +48,9 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.prepared_meta(_key)),
         log:
             f"{LOGS}/data/{_dataset}.prepare.{_key}.log",
-        group:
-            f"data_{_dataset}"
         conda:
             "../../environment.yml"
         threads: 4
-        resources:
-            mem_mb=doubled(16000),
-            runtime=doubled(240),
         params:
             dataset=_dataset,
         shell:
@@ -75,17 +64,13 @@ for _dataset, _source_id in SOURCE_IDS.items():
             f"split_{_dataset}"
         input:
             str(_paths.prepared_meta(_key)),
+            "benchmarks/near_duplicates.csv",
         output:
             str(_paths.root / "splits" / "{protocol}.csv"),
         log:
             f"{LOGS}/data/{_dataset}.split.{{protocol}}.log",
-        group:
-            f"data_{_dataset}"
         conda:
             "../../environment.yml"
-        resources:
-            mem_mb=doubled(8000),
-            runtime=doubled(60),
         params:
             dataset=_dataset,
         shell:
@@ -112,3 +97,20 @@ rule datasets_table:
         code=folder_hash("datasets"),
     shell:
         mednext("datasets table")
+
+
+rule leakage:
+    input:
+        rules.datasets_table.input,
+        [str(DataPaths(SOURCE_IDS[d], d).items) for d in PROFILE.datasets],
+        "benchmarks/near_duplicates.csv",
+    output:
+        f"{RESULTS}/leakage.csv",
+    log:
+        f"{LOGS}/leakage.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("datasets"),
+    shell:
+        mednext("datasets leakage")

@@ -51,6 +51,30 @@ rule figures:
         mednext("figures")
 
 
+rule leakage_report:
+    input:
+        rules.leakage.output,
+    output:
+        expand(
+            f"{RESULTS}/tables/leakage_{{dataset}}.{{form}}",
+            dataset=PROFILE.datasets,
+            form=("csv", "md", "html"),
+        ),
+        expand(
+            f"{RESULTS}/figures/leakage_{{dataset}}.{{form}}",
+            dataset=PROFILE.datasets,
+            form=("png", "pdf", "svg"),
+        ),
+    log:
+        f"{LOGS}/leakage_report.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("report"),
+    shell:
+        mednext("leakage")
+
+
 rule page:
     input:
         rules.tables.output,

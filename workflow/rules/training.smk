@@ -29,10 +29,6 @@ for _task, _priority in (("segmentation", 50), ("classification", 10)):
         conda:
             "../../environment.yml"
         threads: PROFILE.threads
-        resources:
-            mem_mb=doubled(12000),
-            runtime=doubled(720),
-            gpu=GPUS,
         params:
             config_hash=lambda w: run_of(w).config_hash,
             code_hash=code_hash(),
@@ -50,10 +46,6 @@ rule evaluate:
     conda:
         "../../environment.yml"
     threads: PROFILE.threads
-    resources:
-        mem_mb=doubled(12000),
-        runtime=doubled(120),
-        gpu=GPUS,
     shell:
         mednext("predict", "evaluate", options=AXES)
 
@@ -67,9 +59,6 @@ rule metrics:
         f"{LOGS}/metrics.log",
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=doubled(8000),
-        runtime=doubled(120),
     params:
         code=folder_hash("metrics", "collect.py"),
     shell:
@@ -86,9 +75,6 @@ rule comparisons:
         f"{LOGS}/comparisons.log",
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=doubled(8000),
-        runtime=doubled(240),
     params:
         code=folder_hash("metrics", "collect.py", "compare.py"),
     shell:
@@ -104,10 +90,6 @@ rule explain_fig6:
         f"{LOGS}/explain_fig6.log",
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=doubled(8000),
-        runtime=doubled(60),
-        gpu=GPUS,
     params:
         cases=PROFILE.figures.fig6,
     shell:
@@ -123,10 +105,6 @@ rule explain_fig8:
         f"{LOGS}/explain_fig8.log",
     conda:
         "../../environment.yml"
-    resources:
-        mem_mb=doubled(8000),
-        runtime=doubled(60),
-        gpu=GPUS,
     params:
         cases=PROFILE.figures.fig8,
     shell:
