@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, profile_of, runs_of
 from mednext.config import RunConfig
@@ -22,6 +23,13 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     kinds = results.add_subparsers(required=True, metavar="WHAT")
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
     add_verb(kinds, "compare", "comparisons.csv and ranking.csv from the same counts", _compare)
+    text = "take over runs of the profile from another folder (results/<profile> elsewhere)"
+    taken = add_verb(kinds, "import", text, _import)
+    taken.add_argument("folder", type=Path)
+    text = "join results folders of several machines; refuses unequal hashes"
+    merged = add_verb(kinds, "merge", text, _merge, config=False)
+    merged.add_argument("folders", type=Path, nargs="+")
+    merged.add_argument("--out", type=Path, required=True, help="the results folder to write")
     explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
     explain.add_argument("figure", choices=["fig6", "fig8"])
 
@@ -54,6 +62,19 @@ def _compare(arguments: argparse.Namespace) -> None:
     profile = profile_of(arguments)
     root = results_root(profile.profile)
     compare(resolve_runs(profile), root / "comparisons.csv", root / "ranking.csv")
+
+
+def _import(arguments: argparse.Namespace) -> None:
+    from mednext.merge import import_runs
+
+    names = import_runs(arguments.folder, profile_of(arguments))
+    print(f"{len(names)} runs imported; run the workflow to gather them")
+
+
+def _merge(arguments: argparse.Namespace) -> None:
+    from mednext.merge import merge
+
+    print(f"{len(merge(arguments.folders, arguments.out))} runs in {arguments.out}")
 
 
 def _explain(arguments: argparse.Namespace) -> None:
