@@ -38,10 +38,10 @@ def _draw(rows: Sequence[LeakageRow], stem: Path) -> None:
     parts = [part for part in (pairs, cues) if part]
     widest = max(len({row.kind for row in part}) for part in parts)
     protocols = len({row.protocol for row in rows})
-    height = 1.4 + max(0.34, 0.14 * protocols) * max(widest, 3)
+    height = 1.46 + max(0.34, 0.14 * protocols) * max(widest, 3)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            1, len(parts), figsize=(3.6 * len(parts) + 0.4, height), squeeze=False
+            1, len(parts), figsize=(3.5 * len(parts) + 0.5, height), squeeze=False
         )
         _bars(axes[0][0], pairs)
         if cues:
@@ -50,7 +50,7 @@ def _draw(rows: Sequence[LeakageRow], stem: Path) -> None:
             left=0.22 if cues else 0.42,
             right=0.97,
             top=1 - 0.4 / height,
-            bottom=0.92 / height,
+            bottom=0.98 / height,
             wspace=0.75,
         )
         stand_in = " (stand-in)" if rows[0].stand_in else ""

@@ -1,0 +1,187 @@
+"""What is missing is said with its remedy; a run repeats for the reason that is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mednext.cli import main
+from mednext.config import Profile, load_profile
+from mednext.datasets.fetch import fetch
+from mednext.datasets.prepare import prepare, prepared_key
+from mednext.datasets.source import resolve_source
+from mednext.datasets.splits import split
+from mednext.doctor import Finding, examine, exit_code
+from mednext.files import sha256_file
+from mednext.layout import RunPaths
+from mednext.provenance import code_hash, env_hash
+from mednext.runs import resolve_runs
+
+from .finished_runs import trained
+
+SARS = {
+    "source": "phantom",
+    "phantom": {"train": 12, "val": 4, "test": 4},
+    "methods": ["resnet18"],
+    "img_size": 32,
+    "epochs": 1,
+    "batch_size": 2,
+}
+SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "SYNAPSE_AUTH_TOKEN")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty machine: no data, no results, no credentials."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("MEDNEXT_LOCAL", str(tmp_path / "incoming"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def profile(**datasets: dict[str, Any]) -> Profile:
+    values = {"profile": "toy", "seeds": [0], "threads": 1, "datasets": datasets}
+    return Profile.model_validate(values)
+
+
+def official(dataset: str, method: str) -> Profile:
+    run = SARS | {"source": "official", "phantom": None, "methods": [method], "img_size": 64}
+    return profile(**{dataset: run})
+
+
+def about(found: list[Finding], words: str) -> Finding:
+    (one,) = [f for f in found if f.about == words]
+    return one
+
+
+def test_synapse_without_a_token(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = examine(official("synapse", "unet"))
+    data, secret = about(found, "synapse"), about(found, "synapse, credentials")
+    assert data.verdict == secret.verdict == "missing" and exit_code(found) == 1
+    assert "about 1.60 GB" in data.text and str(here / "incoming" / "synapse") in str(data.remedy)
+    assert "SYNAPSE_AUTH_TOKEN" in str(secret.remedy)
+    assert "accept its terms" in about(found, "synapse, terms").text
+    monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", "x")
+    found = examine(official("synapse", "unet"))
+    assert about(found, "synapse, credentials").verdict == "ok"
+
+
+def test_kaggle_needs_its_client_but_no_token(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = examine(official("sars_cov2_ct", "resnet18"))
+    assert about(found, "sars_cov2_ct, credentials").verdict == "note"
+    monkeypatch.setattr("mednext.doctor.find_spec", lambda name: None)
+    found = examine(official("sars_cov2_ct", "resnet18"))
+    assert "pip install" in str(about(found, "sars_cov2_ct, client").remedy)
+
+
+def test_a_disk_that_is_too_small(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = type("Usage", (), {"free": 4_000_000_000})
+    monkeypatch.setattr("mednext.doctor.shutil.disk_usage", lambda _: free)
+    found = about(examine(official("acdc", "unet")), "disk")
+    # the archive of 2.4 GB and its files of 2.5 GB
+    assert found.verdict == "missing" and "4.0 GB free" in found.text and "4.9 GB" in found.text
+    assert "MEDNEXT_DATA" in str(found.remedy)
+    phantom = about(examine(profile(sars_cov2_ct=SARS)), "disk")
+    assert phantom.verdict == "ok"
+
+
+def test_a_missing_local_folder_hides_only_its_own_runs(here: Path) -> None:
+    acdc = SARS | {"source": "local", "phantom": None, "methods": ["unet"]}
+    found = examine(profile(acdc=acdc, sars_cov2_ct=SARS))
+    assert "MEDNEXT_LOCAL" in about(found, "acdc").text
+    runs = [f.about for f in found if "/" in f.about]
+    assert runs == ["sars_cov2_ct/paper/resnet18/seed0"]
+
+
+def finished(this: Profile) -> RunPaths:
+    """Data of the profile made, and its only run recorded as finished."""
+    (run,) = resolve_runs(this)
+    dataset = this.datasets["sars_cov2_ct"]
+    fetch("sars_cov2_ct", dataset)
+    prepare("sars_cov2_ct", dataset)
+    split("sars_cov2_ct", dataset, "paper")
+    paths = RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
+    paths.root.mkdir(parents=True)
+    paths.weights("last").write_bytes(b"weights")
+    source = resolve_source("sars_cov2_ct", dataset).paths
+    meta = source.prepared_meta(prepared_key("sars_cov2_ct", 32))
+    hashes = {
+        "data_hash": json.loads(meta.read_text())["data_hash"],
+        "split_hash": sha256_file(source.split("paper"))[:16],
+        "code_hash": code_hash(),
+        "env_hash": env_hash(),
+    }
+    trained(run, **hashes)
+    return paths
+
+
+def verdict(this: Profile) -> Finding:
+    return about(examine(this), "sars_cov2_ct/paper/resnet18/seed0")
+
+
+def test_a_run_that_was_never_made(here: Path) -> None:
+    assert "has not been made" in verdict(profile(sars_cov2_ct=SARS)).text
+
+
+def test_a_finished_run_and_each_reason_to_repeat_it(here: Path) -> None:
+    this = profile(sars_cov2_ct=SARS)
+    paths = finished(this)
+    assert str(verdict(this)) == "OK      sars_cov2_ct/paper/resnet18/seed0: finished"
+
+    longer = profile(sars_cov2_ct=SARS | {"epochs": 3})
+    assert "the configuration changed (epochs 1 -> 3)" in verdict(longer).text
+
+    record = json.loads(paths.run_json.read_text())
+    for name, words in (
+        ("code_hash", "the code changed (abc is now"),
+        ("data_hash", "the data changed (abc is now"),
+        ("split_hash", "the split changed (abc is now"),
+    ):
+        paths.run_json.write_text(json.dumps(record | {name: "abc"}))
+        found = verdict(this).text
+        assert words in found and found.count("changed") == 1
+    elsewhere = record | {"env_hash": "abc"}
+    paths.run_json.write_text(json.dumps(elsewhere))
+    assert verdict(this).verdict == "ok" and "another machine" in verdict(this).text
+    failed = record | {"status": "failed", "reason": "loss is NaN"}
+    paths.run_json.write_text(json.dumps(failed))
+    assert "failed: loss is NaN" in verdict(this).text
+    paths.run_json.write_text("{")
+    assert "cannot be read" in verdict(this).text
+    paths.run_json.write_text(json.dumps(record))
+    paths.weights("last").unlink()
+    assert "its weights are gone (last)" in verdict(this).text
+
+
+def test_data_that_would_be_made_anew(here: Path) -> None:
+    this = profile(sars_cov2_ct=SARS)
+    finished(this)
+    source = resolve_source("sars_cov2_ct", this.datasets["sars_cov2_ct"]).paths
+    source.split("paper").unlink()
+    assert verdict(this).text == "would repeat: the split would be made anew"
+
+
+def test_the_command_prints_and_tells_by_its_exit_code(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = here / "toy.yaml"
+    values = profile(sars_cov2_ct=SARS).model_dump(mode="json", exclude_none=True)
+    file.write_text(yaml.safe_dump(values))
+    assert load_profile(file).profile == "toy"
+    assert main(["doctor", "--configfile", str(file)]) == 0
+    assert "a phantom, made here" in capsys.readouterr().out
+    assert main(["doctor", "--quiet", "--configfile", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "a phantom, made here" not in out and "would run" in out
+    values["datasets"]["sars_cov2_ct"] |= {"source": "official"}
+    del values["datasets"]["sars_cov2_ct"]["phantom"]
+    file.write_text(yaml.safe_dump(values))
+    assert main(["doctor", "--configfile", str(file)]) == 1
+    assert "MISSING sars_cov2_ct: not downloaded yet" in capsys.readouterr().out
