@@ -125,3 +125,8 @@ def cases_npz(profile: str, figure: str) -> Path:
 def audit_cells() -> Path:
     """What the audit found about each printed cell; the same for every profile."""
     return results_root("audit") / "cells.csv"
+
+
+def architecture_json(profile: str) -> Path:
+    """The graphs of Figs. 1-5."""
+    return results_root(profile) / "architecture.json"

@@ -310,6 +310,29 @@ class PlanRow(Row):
     """Mean training time of the runs that are there."""
 
 
+class CurveRow(Row):
+    """One row of ``curves.csv``: one point of one curve of one run."""
+
+    profile: str
+    source: str
+    source_id: str
+    dataset: str
+    protocol: str
+    selection: str
+    method: str
+    seed: int
+    curve: Literal["roc", "reliability", "train_loss", "val_loss", "val_score"]
+    x: float
+    """False-positive rate, mean score of a bin, or epoch (from 1)."""
+    y: float | None
+    """Sensitivity, share of the disease, loss or score; None where it is not defined."""
+    y_low: float | None = None
+    """95 % interval, where there is one."""
+    y_high: float | None = None
+    n: int
+    """Cases behind the point; 1 for a value of the training."""
+
+
 class RunRecord(Outcome):
     """``run.json``: everything that is needed to repeat one training run."""
 

@@ -17,6 +17,7 @@ from mednext.gate_spread import SpreadRow
 from mednext.results import (
     ComparisonRow,
     CostRow,
+    CurveRow,
     DatasetRow,
     LeakageRow,
     MetricRow,
@@ -36,6 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "metrics": MetricRow,
     "comparisons": ComparisonRow,
     "ranking": RankRow,
+    "curves": CurveRow,
     "probes": ProbeRow,
     "gate": GateRules,
     "spread": SpreadRow,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, profile_of, runs_of
-from mednext.config import RunConfig
+from mednext.config import FIGURE_DATASETS, RunConfig, case_files, lookup, shown_methods
 from mednext.layout import cases_npz, results_root
 
 
@@ -30,8 +30,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     merged = add_verb(kinds, "merge", text, _merge, config=False)
     merged.add_argument("folders", type=Path, nargs="+")
     merged.add_argument("--out", type=Path, required=True, help="the results folder to write")
+    add_verb(kinds, "curves", "curves.csv: ROC, reliability and training curves", _curves)
     explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
-    explain.add_argument("figure", choices=["fig6", "fig8"])
+    explain.add_argument("figure", choices=list(FIGURE_DATASETS))
+    explain.add_argument("--dataset", help="default: all of the figure in the profile")
 
 
 def _step(arguments: argparse.Namespace) -> None:
@@ -77,17 +79,27 @@ def _merge(arguments: argparse.Namespace) -> None:
     print(f"{len(merge(arguments.folders, arguments.out))} runs in {arguments.out}")
 
 
+def _curves(arguments: argparse.Namespace) -> None:
+    from mednext.curves import curves
+    from mednext.runs import resolve_runs
+
+    profile = profile_of(arguments)
+    curves(resolve_runs(profile), results_root(profile.profile) / "curves.csv")
+
+
 def _explain(arguments: argparse.Namespace) -> None:
     from mednext.runs import resolve_runs, select_runs
     from mednext.training.explain import explain_classification, explain_segmentation
 
-    profile = profile_of(arguments)
-    shown = {
-        "fig6": (explain_classification, "sars_cov2_ct", profile.figures.fig6),
-        "fig8": (explain_segmentation, "acdc", profile.figures.fig8),
-    }
-    explain, dataset, ranks = shown[arguments.figure]
-    runs = select_runs(
-        resolve_runs(profile), dataset=dataset, protocol="paper", seed=profile.seeds[0]
-    )
-    explain(runs, ranks, cases_npz(profile.profile, arguments.figure))
+    profile, figure = profile_of(arguments), arguments.figure
+    explain = explain_classification if figure == "fig6" else explain_segmentation
+    stems = case_files(figure, list(profile.datasets))
+    if arguments.dataset is not None:
+        stems = {arguments.dataset: lookup("data set of this figure", arguments.dataset, stems)}
+    for dataset, stem in stems.items():
+        found = select_runs(
+            resolve_runs(profile), dataset=dataset, protocol="paper", seed=profile.seeds[0]
+        )
+        runs = {run.method: run for run in found}
+        shown = [runs[method] for method in shown_methods(figure, list(runs))]
+        explain(shown, getattr(profile.figures, figure), cases_npz(profile.profile, stem))

@@ -20,6 +20,7 @@ from mednext.config.benchmarks import (
     method_slug,
 )
 from mednext.config.downloads import DownloadSpec, load_downloads
+from mednext.config.figures import FIGURE_DATASETS, case_files, shown_methods
 from mednext.config.files import (
     Strict,
     lookup,
@@ -39,6 +40,7 @@ from mednext.config.profile import (
 )
 
 __all__ = [
+    "FIGURE_DATASETS",
     "ClassSpec",
     "DatasetRun",
     "DatasetSpec",
@@ -57,6 +59,7 @@ __all__ = [
     "Strict",
     "Task",
     "benchmarks_dir",
+    "case_files",
     "load_datasets",
     "load_downloads",
     "load_methods",
@@ -66,4 +69,5 @@ __all__ = [
     "method_slug",
     "parse",
     "read_yaml",
+    "shown_methods",
 ]

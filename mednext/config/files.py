@@ -19,6 +19,7 @@ class Strict(BaseModel):
 
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 def read_yaml(path: Path) -> Any:
@@ -64,7 +65,7 @@ def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     return sorted(getattr(current, "model_fields", {}))
 
 
-def lookup(kind: str, slug: str, known: dict[str, M], path: str | Path | None = None) -> M:
+def lookup(kind: str, slug: str, known: dict[str, T], path: str | Path | None = None) -> T:
     """``known[slug]``, or a :class:`UserError` that lists what exists and the nearest match."""
     if slug in known:
         return known[slug]

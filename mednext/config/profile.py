@@ -99,7 +99,9 @@ class DatasetRun(Strict):
 class FigureCases(Strict):
     """Which test cases the image figures show: ranks in the sorted test set."""
 
-    fig6: tuple[int, ...] = (0, 1)
+    fig6: tuple[int, ...] = (0,)
+    """Of each class of each classification set."""
+    fig7: tuple[int, ...] = (0,)
     fig8: tuple[int, ...] = (0,)
 
 

@@ -72,7 +72,10 @@ def _check_ranks(ranks: Sequence[int], count: int, what: str) -> None:
 
 
 def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out: Path) -> None:
-    """Grad-CAM of the predicted class for the ``ranks``-th test image of each class, by name."""
+    """Grad-CAM of the predicted class for the ``ranks``-th test image of each class, by name.
+
+    ``images`` is (N, S, S) uint8 for grey images and (N, S, S, 3) for coloured ones.
+    """
     runs = _shown(runs)
     data = load(runs[0])
     assert isinstance(data, ClassificationData)
@@ -92,9 +95,10 @@ def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out:
         layer = gradcam_layer(run.method, model)
         heatmaps.append(grad_cam(model, layer, images.clone(), logits.argmax(dim=1)))
     cropped = center_crop(torch.from_numpy(np.ascontiguousarray(data.images[rows])), data.img_size)
+    planes = cropped.permute(0, 2, 3, 1).numpy()
     _save(
         out,
-        images=cropped[:, 0].numpy(),
+        images=planes[..., 0] if planes.shape[-1] == 1 else planes,
         heatmaps=np.stack(heatmaps),
         labels=data.labels[rows],
         scores=np.stack(scores).astype(np.float32),
@@ -106,7 +110,10 @@ def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out:
 
 
 def explain_segmentation(runs: Sequence[RunConfig], ranks: Sequence[int], out: Path) -> None:
-    """The middle labelled slice of the ``ranks``-th test cases, by name, with every prediction."""
+    """One slice of each of the ``ranks``-th test cases, by name, with every prediction.
+
+    The slice is the middle one of those with the most organs.
+    """
     runs = _shown(runs)
     data = load(runs[0])
     assert isinstance(data, SegmentationData)
@@ -120,8 +127,9 @@ def explain_segmentation(runs: Sequence[RunConfig], ranks: Sequence[int], out: P
     stored = [stored_predictions(run, "last") for run in runs]
     for column, case in enumerate(cases):
         image, truth = (np.asarray(v) for v in data.volume(case))
-        labelled = np.flatnonzero((truth > 0).any(axis=(1, 2)))
-        z = int(labelled[len(labelled) // 2])
+        present = np.asarray([[(plane == o).any() for o in organs] for plane in truth]).sum(axis=1)
+        richest = np.flatnonzero(present == present.max())
+        z = int(richest[len(richest) // 2])
         images.append(image[z])
         truths.append(truth[z])
         slices.append(z)
