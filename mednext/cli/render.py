@@ -12,9 +12,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """Add the verbs of this module."""
     tables = add_verb(verbs, "tables", "render the tables of a profile", _tables)
     tables.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
-    add_verb(verbs, "figures", "render the figures of a profile", _figures)
     text = "render the leakage tables and figures of a profile"
     add_verb(verbs, "leakage", text, _leakage)
+    figures = add_verb(verbs, "figures", "render the figures of a profile", _figures)
+    figures.add_argument("--partial", action="store_true", help="without the missing results")
     add_verb(verbs, "page", "render the page of a profile", _page)
 
 
@@ -30,7 +31,7 @@ def _figures(arguments: argparse.Namespace) -> None:
     from mednext.report.figures import write_figures
 
     profile = profile_of(arguments)
-    write_figures(profile, results_root(profile.profile) / "figures")
+    write_figures(profile, results_root(profile.profile) / "figures", arguments.partial)
 
 
 def _leakage(arguments: argparse.Namespace) -> None:

@@ -128,8 +128,8 @@ def describe() -> Architecture:
         panel("1A", "ResNet50", "resnet50", resnet, _instances(bottleneck, pool), overview=True),
         panel(
             "1B",
-            "Swin Transformer (Swin-T)",
-            "timm swin_tiny_patch4_window7_224",
+            "Swin Transformer",
+            "timm's swin_tiny_patch4_window7_224",
             swin,
             _instances(*swin_parts, "head"),
             overview=True,

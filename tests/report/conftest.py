@@ -10,7 +10,7 @@ import pytest
 from mednext.report.figures import write_figures
 from mednext.report.tables import write_tables
 
-from .made_up import make_profile, write_results
+from .made_up import full_profile, make_profile, write_results
 
 
 @pytest.fixture
@@ -37,6 +37,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             folder = tmp_path_factory.mktemp(source)
             patch.chdir(folder)
             root = folder / write_results(source)
-            write_figures(make_profile(source), root / "figures")
+            write_figures(full_profile(source), root / "figures", partial=True)
             folders[source] = root
     return folders

@@ -227,6 +227,24 @@ def test_the_grouped_protocol_is_its_own_file(local: Path) -> None:
     assert "Protocol grouped" in (local / "table2.grouped.md").read_text()
 
 
+def test_a_method_outside_a_protocol_is_not_pending_there(local: Path) -> None:
+    root = local.parent
+    whole = make_profile().model_dump()
+    whole["datasets"]["sars_cov2_ct"]["more"] = [
+        {"methods": ("mednext",), "protocols": ("grouped",), "seeds": (0,)}
+    ]
+    extra = [
+        r.model_copy(update={"protocol": "grouped"})
+        for r in metric_rows()
+        if r.method == "mednext" and r.seed == 0
+    ]
+    write_rows(root / "metrics.csv", MetricRow, [*metric_rows(), *extra])
+    write_tables(Profile.model_validate(whole), local)
+    rows = rows_of((local / "table2.grouped.md").read_text())
+    assert rows["ResNet18 [24]"][5] == "97.98 → not run"
+    assert rows["MedNeXt (Ours)"][5].startswith("**98.39** → 98.30 [")
+
+
 @pytest.mark.parametrize("folder", [".", "reproduced"])
 @pytest.mark.parametrize("number", ["1", "2", "6"])
 def test_a_phantom_says_so_in_every_form(

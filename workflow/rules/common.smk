@@ -3,7 +3,7 @@ import shlex
 from pathlib import Path
 from glob import glob
 
-from mednext.config import load_profile
+from mednext.config import FIGURE_DATASETS, case_files, load_profile
 from mednext.datasets.prepare import prepared_key
 from mednext.errors import UserError
 from mednext.layout import DataPaths, results_root

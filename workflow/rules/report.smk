@@ -1,4 +1,7 @@
 # Tables, figures and the page: drawn from the small result files alone.
+from mednext.report.figures import FIGURES, PAPER
+
+
 rule tables:
     input:
         rules.metrics.output,
@@ -33,14 +36,30 @@ rule tables:
 
 rule figures:
     input:
-        rules.explain_fig6.output,
-        rules.explain_fig8.output,
+        rules.architecture.output,
+        rules.metrics.output,
+        rules.cost.output,
+        rules.datasets_table.output,
+        rules.comparisons.output,
+        rules.curves.output,
+        f"{AUDIT}/cells.csv",
+        CASE_FILES,
+        "benchmarks/tables.yaml",
     output:
         expand(
-            f"{RESULTS}/figures/fig{{n}}.{{form}}",
-            n=(6, 8),
-            form=("png", "pdf", "svg"),
+            f"{RESULTS}/figures/{{name}}.{{form}}", name=FIGURES, form=("pdf", "svg")
         ),
+        [
+            report(
+                f"{RESULTS}/figures/{name}.png",
+                caption=f"../report/{name}.rst",
+                category=(
+                    "Figures of the paper" if name in PAPER else "Further figures"
+                ),
+                labels={"figure": name},
+            )
+            for name in FIGURES
+        ],
     log:
         f"{LOGS}/figures.log",
     conda:

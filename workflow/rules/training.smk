@@ -81,31 +81,41 @@ rule comparisons:
         mednext("results compare")
 
 
-rule explain_fig6:
+rule curves:
     input:
-        runs_of("sars_cov2_ct"),
+        all_cases,
     output:
-        f"{RESULTS}/cases/fig6.npz",
+        f"{RESULTS}/curves.csv",
     log:
-        f"{LOGS}/explain_fig6.log",
+        f"{LOGS}/curves.log",
     conda:
         "../../environment.yml"
     params:
-        cases=PROFILE.figures.fig6,
+        code=folder_hash("metrics", "collect.py", "curves.py"),
     shell:
-        mednext("explain fig6")
+        mednext("results curves")
 
 
-rule explain_fig8:
-    input:
-        runs_of("acdc"),
-    output:
-        f"{RESULTS}/cases/fig8.npz",
-    log:
-        f"{LOGS}/explain_fig8.log",
-    conda:
-        "../../environment.yml"
-    params:
-        cases=PROFILE.figures.fig8,
-    shell:
-        mednext("explain fig8")
+# Arrays behind the image figures: one job per data set that a figure shows and the profile has.
+CASE_FILES = []
+for _figure, _sets in FIGURE_DATASETS.items():
+    for _dataset, _stem in case_files(_figure, list(PROFILE.datasets)).items():
+        CASE_FILES.append(f"{RESULTS}/cases/{_stem}.npz")
+
+        rule:
+            name:
+                f"explain_{_stem.replace('.', '_')}"
+            input:
+                runs_of(_dataset),
+            output:
+                f"{RESULTS}/cases/{_stem}.npz",
+            log:
+                f"{LOGS}/explain_{_stem}.log",
+            conda:
+                "../../environment.yml"
+            params:
+                figure=_figure,
+                dataset=_dataset,
+                cases=getattr(PROFILE.figures, _figure),
+            shell:
+                mednext("explain {params.figure}", options="--dataset {params.dataset}")

@@ -1,40 +1,82 @@
-"""Fig 6: Grad-CAM heatmaps of the classifiers on listed test images."""
+"""Fig 6: Grad-CAM heatmaps of three classifiers on listed test images of three data sets."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 
-from mednext.config import Profile
+from mednext.config import FIGURE_DATASETS, Profile, case_files, load_datasets
 from mednext.layout import cases_npz
-from mednext.report.figures.style import STYLE, absent, grid, heading, open_cases, save
+from mednext.report.figures.style import (
+    PAGE_HEIGHT,
+    STYLE,
+    TITLE_ROOM,
+    absent,
+    grid,
+    heading,
+    open_cases,
+    save,
+)
 
-DATASET = "sars_cov2_ct"
+CELL, PITCH, NOTE_ROW = 1.05, 1.25, 0.3
+LETTERS = "ABC"
 
 
 def write(profile: Profile, out: Path) -> None:
-    """One row per image: the image, then each method's heatmap with its predicted class."""
-    if DATASET not in profile.datasets:
-        absent(profile.profile, DATASET, out / "fig6")
+    """A panel per data set, one row per image: the image, then each method's heatmap.
+
+    A data set outside the profile keeps its panel, which says so.
+    """
+    names = FIGURE_DATASETS["fig6"]
+    stems = case_files("fig6", list(profile.datasets))
+    if not stems:
+        absent(profile.profile, names, out / "fig6")
         return
-    cases = open_cases(cases_npz(profile.profile, "fig6"))
-    classes = cases["classes"]
+    cases = {d: open_cases(cases_npz(profile.profile, stem)) for d, stem in stems.items()}
+    columns = 1 + max(len(c["methods"]) for c in cases.values())
+    rows = {d: len(cases[d]["images"]) if d in cases else 0 for d in names}
+    # As large as the page allows: title, foot, a row for the title of each panel, the images.
+    room = (PAGE_HEIGHT - 0.72 - NOTE_ROW * len(names)) / sum(rows.values()) - TITLE_ROOM
+    cell = min(CELL, room)
     with plt.rc_context(STYLE):
-        figure, axes = grid(len(cases["images"]), 1 + len(cases["methods"]))
-        for row, image in enumerate(cases["images"]):
-            truth = classes[cases["labels"][row]]
-            axes[row][0].imshow(image, cmap="gray", vmin=0, vmax=255)
-            axes[row][0].set_title(f"truth: {truth}")
-            for column, method in enumerate(cases["methods"]):
-                axis, scores = axes[row][column + 1], cases["scores"][column][row]
-                axis.imshow(image, cmap="gray", vmin=0, vmax=255)
-                axis.imshow(
-                    cases["heatmaps"][column][row], cmap="inferno", vmin=0, vmax=1, alpha=0.5
-                )
-                best = int(scores.argmax())
-                mark = "" if best == cases["labels"][row] else " ✗"
-                axis.set_title(f"{method}\n{classes[best]} {scores[best]:.2f}{mark}")
-        heading(figure, "Grad-CAM of the predicted class", str(cases["source"]))
+        # One more row than images for the title of a panel, or for why it is empty.
+        heights = [h for d in names for h in (NOTE_ROW, *[cell + TITLE_ROOM] * rows[d])]
+        figure, axes = grid(len(heights), columns, cell=cell, heights=heights, pitch=PITCH)
+        row = 0
+        for letter, dataset in zip(LETTERS, names, strict=True):
+            for axis in axes[row]:
+                axis.axis("off")
+            title = f"{letter}  {load_datasets()[dataset].name}"
+            if dataset not in cases:
+                title += f": not part of profile '{profile.profile}', nothing to show"
+            axes[row][0].text(0, 0.2, title, weight="bold", va="bottom", ha="left")
+            if dataset in cases:
+                _panel(axes[row + 1 : row + 1 + rows[dataset]], cases[dataset])
+            row += 1 + rows[dataset]
+        sources = {str(c["source"]) for c in cases.values()}
+        heading(
+            figure,
+            "Grad-CAM of the predicted class (its score; ✗ wrong)",
+            "phantom" if "phantom" in sources else sources.pop(),
+        )
         save(figure, out / "fig6")
         plt.close(figure)
+
+
+def _panel(axes: Any, cases: dict[str, Any]) -> None:
+    classes = cases["classes"]
+    for row, image in enumerate(cases["images"]):
+        shown = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
+        for axis in axes[row]:
+            axis.axis("off")
+        axes[row][0].imshow(shown)
+        axes[row][0].set_title(f"truth:\n{classes[cases['labels'][row]]}")
+        for column, method in enumerate(cases["methods"]):
+            axis, scores = axes[row][column + 1], cases["scores"][column][row]
+            axis.imshow(shown)
+            axis.imshow(cases["heatmaps"][column][row], cmap="inferno", vmin=0, vmax=1, alpha=0.5)
+            best = int(scores.argmax())
+            mark = "" if best == cases["labels"][row] else " ✗"
+            axis.set_title(f"{method}\n{classes[best]} {scores[best]:.2f}{mark}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,20 @@ from matplotlib.figure import Figure
 from mednext.errors import UserError
 from mednext.files import atomic_path
 
-# Okabe and Ito, readable with every kind of colour vision.
-ORGAN_COLOURS = {"rv": "#E69F00", "myo": "#56B4E9", "lv": "#CC79A7"}
+# Okabe and Ito, readable with every kind of colour vision; the last one is Tol's wine.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#F0E442", "#882255",
+)  # fmt: skip
+ORGAN_COLOURS = {
+    "rv": "#E69F00", "myo": "#56B4E9", "lv": "#CC79A7",
+    "aorta": "#D55E00", "gallbladder": "#009E73", "kidney_l": "#56B4E9", "kidney_r": "#0072B2",
+    "liver": "#E69F00", "pancreas": "#F0E442", "spleen": "#CC79A7", "stomach": "#882255",
+}  # fmt: skip
 SMALLEST_FONT = 7.0
+PAGE_HEIGHT = 8.7
+"""Of a figure, in inches (PLoS)."""
+TITLE_ROOM = 0.38
+"""Two lines above a panel, in inches."""
 STYLE: Any = {
     "font.size": 8.0,
     "axes.titlesize": 8.0,
@@ -57,16 +69,30 @@ def open_cases(path: Path) -> dict[str, Any]:
         return {name: stored[name] for name in stored.files}
 
 
-def absent(profile: str, dataset: str, stem: Path) -> None:
-    """Write a figure that says that its data set is not part of the profile."""
+def absent(profile: str, datasets: Sequence[str], stem: Path) -> None:
+    """Write a figure that says that its data sets are not part of the profile."""
+    what = " and ".join(f"'{name}'" for name in datasets)
+    is_are = f"data set {what}\nis" if len(datasets) == 1 else f"data sets {what}\nare"
+    empty(f"Nothing to show: {is_are} not part of profile '{profile}'.", stem)
+
+
+def empty(text: str, stem: Path) -> None:
+    """Write a figure that only says why there is none."""
     import matplotlib.pyplot as plt
 
     with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(4.6, 1.2))
-        text = f"Nothing to show: data set '{dataset}'\nis not part of profile '{profile}'."
+        figure = plt.figure(figsize=(5.6, 1.2))
         figure.text(0.5, 0.5, text, ha="center", va="center")
         save(figure, stem)
         plt.close(figure)
+
+
+def short_name(text: str, width: int = 18) -> str:
+    """``text``, shortened in the middle if a title would be wider than its panel."""
+    if len(text) <= width:
+        return text
+    half = (width - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
 
 
 def heading(figure: Figure, title: str, source: str) -> None:
@@ -87,18 +113,41 @@ def heading(figure: Figure, title: str, source: str) -> None:
         )
 
 
-def grid(rows: int, columns: int, cell: float = 1.35) -> tuple[Figure, Any]:
-    """A figure of ``rows`` x ``columns`` square panels of ``cell`` inches, without ticks."""
+def grid(
+    rows: int,
+    columns: int,
+    cell: float = 1.35,
+    heights: Sequence[float] | None = None,
+    foot: float = 0.42,
+    pitch: float | None = None,
+) -> tuple[Figure, Any]:
+    """A figure of square panels of ``cell`` inches, without ticks.
+
+    Args:
+        rows: of panels.
+        columns: of panels.
+        cell: side of a panel in inches.
+        heights: of the rows in inches, their titles included; default: all have a panel.
+        foot: inches below the panels.
+        pitch: from panel to panel; default: with a narrow gap.
+    """
     import matplotlib.pyplot as plt
 
-    width, height = max(columns * cell, 4.6), rows * (cell + 0.3) + 0.75
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
-    for axis in axes.flat:
-        axis.set_xticks([])
-        axis.set_yticks([])
-        for spine in axis.spines.values():
-            spine.set_visible(False)
-    figure.subplots_adjust(
-        left=0.02, right=0.98, top=1 - 0.62 / height, bottom=0.42 / height, wspace=0.06, hspace=0.3
-    )
+    heights = list(heights) if heights is not None else [cell + TITLE_ROOM] * rows
+    pitch = pitch or cell + 0.08
+    width, height = max(columns * pitch, 4.9), sum(heights) + foot + 0.3
+    figure = plt.figure(figsize=(width, height))
+    axes = [[figure.add_axes((0, 0, 1, 1)) for _ in range(columns)] for _ in range(rows)]
+    top = height - 0.3
+    left = (width - columns * pitch) / 2
+    for line, tall in zip(axes, heights, strict=True):
+        for column, axis in enumerate(line):
+            side = min(cell, tall)
+            place = left + column * pitch + (pitch - cell) / 2, top - tall, cell, side
+            axis.set_position((place[0] / width, place[1] / height, cell / width, side / height))
+            axis.set_xticks([])
+            axis.set_yticks([])
+            for spine in axis.spines.values():
+                spine.set_visible(False)
+        top -= tall
     return figure, axes

@@ -1,0 +1,104 @@
+"""What the charts share: results of the headline, a look for each method, titles and legends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from mednext.config import Profile, load_datasets
+from mednext.layout import results_root
+from mednext.report.figures.style import PAGE_HEIGHT, PALETTE
+from mednext.report.model import View
+from mednext.report.verdicts import over_seeds
+from mednext.results import CurveRow, Metric, MetricRow, R, read_rows
+
+MARKERS = "os^Dv"
+WIDTH = 7.4
+HEADLINE = {"classification": Metric.ACCURACY, "segmentation": Metric.DICE}
+
+
+def small(profile: Profile, name: str, model: type[R], partial: bool) -> list[R]:
+    """Rows of one result file; with ``partial`` a missing one has none."""
+    path: Path = results_root(profile.profile) / name
+    return read_rows(path, model) if path.is_file() or not partial else []
+
+
+def looks(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Method -> colour and marker; the marker changes when the colours are used up."""
+    return {
+        method: {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i // len(PALETTE)]}
+        for i, method in enumerate(dict.fromkeys(methods))
+    }
+
+
+def headline(
+    metrics: Sequence[MetricRow], dataset: str, metric: Metric
+) -> dict[str, tuple[float, float | None, float | None]]:
+    """Method -> mean over seeds and interval of the headline view; only what came about."""
+    view = View()
+    rows: dict[str, list[MetricRow]] = {}
+    for row in metrics:
+        target = view.orientation if row.task == "classification" else "mean"
+        policy = None if row.task == "classification" else view.policy
+        shown = (row.dataset, row.protocol, row.selection, row.metric, row.target, row.policy)
+        wanted = (dataset, view.protocol, view.selection, metric, target, policy)
+        if shown == wanted and row.value is not None:
+            rows.setdefault(row.method, []).append(row)
+    return {method: over_seeds(found) for method, found in rows.items()}
+
+
+def by_method(curves: Sequence[CurveRow], dataset: str, curve: str) -> dict[str, list[CurveRow]]:
+    """Method -> the points of its curve of one data set, in order."""
+    found: dict[str, list[CurveRow]] = {}
+    for row in curves:
+        if (row.dataset, row.curve) == (dataset, curve):
+            found.setdefault(row.method, []).append(row)
+    return found
+
+
+def source_of(profile: Profile) -> str:
+    """``phantom`` if any data set of the profile is synthetic."""
+    sources = {run.source for run in profile.datasets.values()}
+    return "phantom" if "phantom" in sources else sorted(sources)[0]
+
+
+def sets_of(profile: Profile, task: str) -> list[str]:
+    """The data sets of one task in the profile."""
+    return [slug for slug in profile.datasets if load_datasets()[slug].task == task]
+
+
+def beside(
+    axis: Any, shown: dict[str, dict[str, Any]], words: dict[str, str] | None = None
+) -> None:
+    """A legend of methods to the right of an axis."""
+    handles = [
+        Line2D([], [], label=(words or {}).get(method, method), markersize=4, linewidth=1, **look)
+        for method, look in shown.items()
+    ]
+    axis.legend(
+        handles=handles, loc="center left", bbox_to_anchor=(1.04, 0.5), frameon=False,
+        fontsize=7, labelspacing=0.25, borderpad=0,
+    )  # fmt: skip
+
+
+def axes_rows(
+    rows: int, columns: int, height: float, right: float = 1.5, foot: float = 0.55
+) -> tuple[Figure, Any]:
+    """A grid of charts with room for legends on the right, in inches."""
+    import matplotlib.pyplot as plt
+
+    height = min(height, (PAGE_HEIGHT - 0.35 - foot) / rows)
+    total = rows * height + 0.35 + foot
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, total), squeeze=False)
+    figure.subplots_adjust(
+        left=0.62 / WIDTH, right=1 - right / WIDTH, top=1 - 0.62 / total, bottom=foot / total,
+        wspace=0.38, hspace=0.62 / (height - 0.62),
+    )  # fmt: skip
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=7)
+    return figure, axes

@@ -1,0 +1,19 @@
+"""Fig 1: ResNet50, Swin Transformer and MedNeXt, its stem and its block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mednext.architecture import read_architecture
+from mednext.config import Profile
+from mednext.layout import architecture_json
+from mednext.report.figures.panels import write_panels
+
+TITLE = "Overview of MedNeXt"
+
+
+def write(profile: Profile, out: Path) -> None:
+    """Every panel of the caption, as ``architecture.json`` describes it."""
+    architecture = read_architecture(architecture_json(profile.profile))
+    panels = architecture.of(1)
+    write_panels([panels], TITLE, architecture.img_size, out / "fig1", uniform=True)

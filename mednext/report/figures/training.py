@@ -1,0 +1,70 @@
+"""Loss and validation score of every run by epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from mednext.config import Profile, load_datasets
+from mednext.report.figures.charts import axes_rows, beside, by_method, looks, small, source_of
+from mednext.report.figures.style import STYLE, empty, heading, save
+from mednext.results import CurveRow
+
+
+def write(profile: Profile, out: Path, partial: bool = False) -> None:
+    """``training``: a row per data set, losses on the left, the validation score on the right."""
+    curves = small(profile, "curves.csv", CurveRow, partial)
+    shown = [d for d in profile.datasets if by_method(curves, d, "train_loss")]
+    stem = out / "training"
+    if not shown:
+        empty(
+            f"Nothing to show: no run of profile '{profile.profile}' has finished an epoch.", stem
+        )
+        return
+    with plt.rc_context(STYLE):
+        figure, axes = axes_rows(len(shown), 2, height=1.72, foot=0.78)
+        for row, dataset in zip(axes, shown, strict=True):
+            look = looks(list(by_method(curves, dataset, "train_loss")))
+            _lines(row[0], by_method(curves, dataset, "train_loss"), look, "-")
+            _lines(row[0], by_method(curves, dataset, "val_loss"), look, "--")
+            _lines(row[1], by_method(curves, dataset, "val_score"), look, "-")
+            spec = load_datasets()[dataset]
+            score = "accuracy" if spec.task == "classification" else "mean Dice"
+            row[0].set_title(spec.name, loc="left", weight="bold")
+            row[0].set_ylabel("Loss", fontsize=7)
+            row[1].set_ylabel(f"Validation {score}", fontsize=7)
+            if not by_method(curves, dataset, "val_score"):
+                row[1].text(
+                    0.5, 0.5, "no validation side", ha="center", va="center", fontsize=7,
+                    transform=row[1].transAxes,
+                )  # fmt: skip
+            for axis in row:
+                axis.set_xlabel("Epoch", fontsize=7, labelpad=1)
+                axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            beside(row[1], look)
+        grey: dict[str, Any] = {"color": "#444444", "linewidth": 1}
+        figure.legend(
+            handles=[
+                Line2D([], [], linestyle="-", label="training loss, validation score", **grey),
+                Line2D([], [], linestyle="--", label="validation loss", **grey),
+            ],
+            loc="lower center", bbox_to_anchor=(0.5, 0.2 / figure.get_figheight()), ncols=2,
+            frameon=False, borderpad=0, fontsize=7,
+        )  # fmt: skip
+        heading(figure, "Training (first seed)", source_of(profile))
+        save(figure, stem)
+        plt.close(figure)
+
+
+def _lines(
+    axis: Any, found: dict[str, list[CurveRow]], look: dict[str, dict[str, Any]], dash: str
+) -> None:
+    for method, points in found.items():
+        axis.plot(
+            [p.x for p in points], [p.y for p in points], linestyle=dash, linewidth=1,
+            color=look[method]["color"], marker=look[method]["marker"], markersize=2.5,
+        )  # fmt: skip
