@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,13 +27,13 @@ def write(folder: Path, accuracy: float) -> None:
     write_rows(folder / "probes.csv", ProbeRow, probes)
 
 
-def snakemake_gate(folder: Path) -> subprocess.CompletedProcess[str]:
+def snakemake_gate(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Only this rule may run: the results are taken as they are."""
     env = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
     }
-    words = ["--cores", "1", "--allowed-rules", "gate", "--", "gate"]
+    words = ["--cores", "1", *more, "--allowed-rules", "gate", "--", "gate"]
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *words],
         cwd=folder,
@@ -70,6 +71,20 @@ def test_the_rule_fails_on_what_is_worse_and_keeps_the_findings(checkout: Path) 
     # A new reference is a new comparison.
     write(checkout / "results/reference/demo", 0.99)
     assert snakemake_gate(checkout).returncode != 0
+
+
+def test_a_profile_whose_kernels_do_not_repeat_gets_more_room(checkout: Path) -> None:
+    config = checkout / "config/demo.yaml"
+    for deterministic, mode in (("true", ""), ("false", "--nondeterministic")):
+        text = config.read_text()
+        config.write_text(
+            re.sub("deterministic: (true|false)", f"deterministic: {deterministic}", text)
+        )
+        write(checkout / "results/reference/demo", 0.90)
+        write(checkout / "results/demo", 0.90)
+        done = snakemake_gate(checkout, "--dry-run", "--printshellcmds", "--forcerun", "gate")
+        (command,) = [line for line in done.stdout.splitlines() if "mednext gate" in line]
+        assert command.split("results/demo ")[1].startswith(f"{mode} --markdown"), command
 
 
 def test_without_a_reference_there_is_no_pass(checkout: Path) -> None:

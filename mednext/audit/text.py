@@ -73,7 +73,7 @@ def summary(done: Audit) -> str:
     """A few lines for the terminal."""
     lines = [
         f"table {t.table}: of {t.rows} rows, {t.fits} fit a confusion matrix, "
-        f"{t.one_cell_off} do not but for one cell, {t.no_fit} do not"
+        f"{t.one_cell_off} would but for one cell, {t.no_fit} do not"
         for t in fits_by_table(done)
     ]
     broken = Counter(row.rule for row in done.identities if row.verdict == "off")

@@ -23,6 +23,7 @@ rule gate:
     params:
         code=folder_hash("gate.py", "gate_rules.py", "gate_spread.py"),
         folders=f"results/reference/{PROFILE.profile} {RESULTS}",
+        mode="" if PROFILE.deterministic else "--nondeterministic",
     shell:
-        "python -m mednext gate {params.folders}"
+        "python -m mednext gate {params.folders} {params.mode}"
         " --markdown {log.markdown} --junit {log.junit} 2>&1 | tee {log.text}"
