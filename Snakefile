@@ -5,12 +5,25 @@ from snakemake.utils import min_version
 min_version("9.25")
 
 
+# On a cluster these small jobs run where snakemake itself runs.
+localrules:
+    all,
+    datasets_table,
+    audit,
+    tables,
+    figures,
+    page,
+    own,
+    gate,
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/own.smk"
 include: "workflow/rules/gate.smk"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.config import RunConfig, load_datasets
+from mednext.config import ClassSpec, RunConfig, load_datasets
 from mednext.errors import UserError
 from mednext.layout import RunPaths
 from mednext.metrics.classification import binary_metrics
@@ -75,6 +75,13 @@ def stream_seed(*axes: object) -> int:
     return int.from_bytes(digest[:8], "little")
 
 
+def orientation(klass: ClassSpec) -> str:
+    """Name of the view in which ``klass`` is the positive class."""
+    if klass.disease is None:  # of a user's own set, where there may be more than two
+        return klass.slug
+    return "disease" if klass.disease else "non_disease"
+
+
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
@@ -108,7 +115,7 @@ def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]
             out.append(
                 {
                     "metric": Metric(name),
-                    "target": "disease" if klass.disease else "non_disease",
+                    "target": orientation(klass),
                     "policy": None,
                     "value": _number(values[column]),
                     "ci_low": _number(low),

@@ -99,7 +99,7 @@ def plan(profile: Profile, timing: Callable[[str, str], Timing], startup_seconds
         if run.source == "official":
             disk["downloads"] += need.download_bytes
             disk["unpacked"] += need.unpacked_bytes
-        disk["prepared"] += prepared_bytes(spec, run)
+        disk["prepared"] += prepared_bytes(slug, spec, run)
         sizes: dict[str, Sizes] = {p: sizes_of(slug, spec, run, p) for p in run.all_protocols}
         seeds: dict[tuple[str, str], list[int]] = {}
         for protocol, method, seed in run.cells(profile.seeds):
@@ -168,11 +168,26 @@ def measured_seconds(runs: Sequence[RunPaths], epochs: int) -> list[float]:
 
 def sizes_of(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Sizes:
     """Images (slices) per side: counted in the split if it is there, else as they are listed."""
-    return _counted(slug, spec, run, protocol) or listed_sizes(spec, run)
+    return _counted(slug, spec, run, protocol) or listed_sizes(
+        spec, run, own_files(slug, spec, run)
+    )
 
 
-def listed_sizes(spec: DatasetSpec, run: DatasetRun) -> Sizes:
-    """As Table 1 or the phantom's counts have them, within the profile's limit."""
+def own_files(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
+    """Images, or image/label pairs, of a user's own data set; 0 for the others."""
+    if spec.split_shares is None:
+        return 0
+    try:
+        entries = resolve_source(slug, run).entries or ()
+    except UserError:
+        return 0  # the folder is missing: the plan says so elsewhere
+    return len(entries) if spec.task == "classification" else len(entries) // 2
+
+
+def listed_sizes(spec: DatasetSpec, run: DatasetRun, files: int = 0) -> Sizes:
+    """As Table 1 or the phantom's counts have them, within the profile's limit; of a user's own set
+    the shares of its ``files``.
+    """
     if run.phantom is not None:
         sides = [run.phantom.train, run.phantom.val, run.phantom.test]
     elif spec.task == "segmentation":
@@ -180,6 +195,8 @@ def listed_sizes(spec: DatasetSpec, run: DatasetRun) -> Sizes:
     else:
         columns = [c.paper_split or (0, 0, 0) for c in spec.classes]
         sides = [sum(column) for column in zip(*columns, strict=True)]
+    if spec.split_shares is not None:
+        sides = [round(files * share / sum(spec.split_shares)) for share in spec.split_shares]
     if run.limit is not None:
         limits = (run.limit.train, run.limit.val, run.limit.test)
         sides = [min(a, b) for a, b in zip(sides, limits, strict=True)]
@@ -209,9 +226,10 @@ def _counted(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Si
     return Sizes(train, val, test, exact=True)
 
 
-def prepared_bytes(spec: DatasetSpec, run: DatasetRun) -> int:
+def prepared_bytes(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
     """Disk of the arrays of one data set at one image size (a limit does not make them smaller)."""
-    sizes = listed_sizes(spec, run.model_copy(update={"limit": None}))
+    whole = run.model_copy(update={"limit": None})
+    sizes = listed_sizes(spec, whole, own_files(slug, spec, run))
     images = sizes.train + sizes.val + sizes.test
     if spec.task == "classification":
         return round(images * spec.channels * padded_size(run.img_size) ** 2)

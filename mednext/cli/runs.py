@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, profile_of, runs_of
 from mednext.config import FIGURE_DATASETS, RunConfig, case_files, lookup, shown_methods
+from mednext.errors import UserError
 from mednext.layout import cases_npz, results_root
 
 
@@ -18,7 +19,12 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
         ("predict", "predict the test side with the trained weights"),
         ("evaluate", "count per case from the stored predictions"),
     ):
-        add_verb(verbs, verb, text, _step, axes=True).set_defaults(step=verb)
+        step = add_verb(verbs, verb, text, _step, axes=True)
+        step.set_defaults(step=verb, images=None)
+        if verb == "predict":
+            step.add_argument("--images", type=Path, help="a folder of your own instead")
+            step.add_argument("--out", type=Path, help="with --images: where to write")
+            step.add_argument("--selection", default="last", help="with --images: which weights")
     results = verbs.add_parser("results", help="gather result files")
     kinds = results.add_subparsers(required=True, metavar="WHAT")
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
@@ -40,6 +46,9 @@ def _step(arguments: argparse.Namespace) -> None:
     from mednext.training.evaluate import evaluate, predict
     from mednext.training.train import train
 
+    if arguments.images is not None:
+        _predict_folder(arguments)
+        return
     steps: dict[str, Callable[[RunConfig], object]] = {
         "train": train,
         "predict": predict,
@@ -47,6 +56,20 @@ def _step(arguments: argparse.Namespace) -> None:
     }
     for run in runs_of(arguments):
         steps[arguments.step](run)
+
+
+def _predict_folder(arguments: argparse.Namespace) -> None:
+    from mednext.training.predict_folder import predict_folder
+
+    found = runs_of(arguments)
+    if len(found) > 1 or arguments.out is None:
+        raise UserError(
+            "--images needs one trained run and a place to write",
+            found=f"{len(found)} runs, --out {arguments.out}",
+            expected="one run, and --out",
+            remedy="add --dataset, --protocol, --method, --seed, --out",
+        )
+    print(predict_folder(found[0], arguments.selection, arguments.images, arguments.out))
 
 
 def _collect(arguments: argparse.Namespace) -> None:

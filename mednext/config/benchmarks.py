@@ -71,6 +71,12 @@ class DatasetSpec(Strict):
     count_note: str | None = None
     """What to know about the counts of the original."""
     typical: Typical = Typical()
+    layout: Literal["class_folders", "pairs"] | None = None
+    """Of a user's own data set; the others have readers of their own."""
+    split_shares: tuple[float, float, float] | None = None
+    """Own data sets: shares of train, val and test."""
+    patient: str | None = None
+    """Own data sets: a regular expression with the patient in its first group."""
 
     @property
     def num_classes(self) -> int:
@@ -154,16 +160,29 @@ def load_map(name: str, model: type[M]) -> dict[str, M]:
     return {slug: parse(model, entry, path) for slug, entry in read_yaml(path).items()}
 
 
+OWN_DATASETS: dict[str, DatasetSpec] = {}
+OWN_METHODS: dict[str, MethodSpec] = {}
+"""Of the configuration that this process has loaded (:mod:`mednext.config.own`)."""
+
+
 @cache
-def load_datasets() -> dict[str, DatasetSpec]:
-    """``benchmarks/datasets.yaml`` by slug."""
+def _datasets() -> dict[str, DatasetSpec]:
     return load_map("datasets.yaml", DatasetSpec)
 
 
 @cache
-def load_methods() -> dict[str, MethodSpec]:
-    """``benchmarks/methods.yaml`` by slug."""
+def _methods() -> dict[str, MethodSpec]:
     return load_map("methods.yaml", MethodSpec)
+
+
+def load_datasets() -> dict[str, DatasetSpec]:
+    """``benchmarks/datasets.yaml`` by slug, then the user's own."""
+    return _datasets() | OWN_DATASETS
+
+
+def load_methods() -> dict[str, MethodSpec]:
+    """``benchmarks/methods.yaml`` by slug, then the user's own."""
+    return _methods() | OWN_METHODS
 
 
 def method_slug(name: str, path: str | Path | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +16,7 @@ from mednext.config.benchmarks import (
     method_slug,
 )
 from mednext.config.files import Strict, lookup, parse, read_yaml
+from mednext.config.own import SLUG, OwnDataset, OwnMethod, register_own
 from mednext.errors import UserError
 from mednext.files import hash_json
 
@@ -121,6 +122,10 @@ class Profile(Strict):
     selections: tuple[Selection, ...] = ("last", "best_val")
     datasets: dict[str, DatasetRun] = Field(min_length=1)
     figures: FigureCases = FigureCases()
+    own_datasets: dict[Annotated[str, Field(pattern=SLUG)], OwnDataset] = Field(
+        default_factory=dict
+    )
+    own_methods: dict[Annotated[str, Field(pattern=SLUG)], OwnMethod] = Field(default_factory=dict)
 
     @field_validator("selections")
     @classmethod
@@ -157,16 +162,23 @@ class RunConfig(Strict):
     precision: Precision = "fp32"
     compile: bool = False
     selections: tuple[Selection, ...]
+    own_code: str | None = None
+    """Digest of the file of a user's own network; other networks are part of ``code_hash``."""
 
     @property
     def config_hash(self) -> str:
         """First 16 hex digits of the SHA-256 over everything but the profile's name."""
-        return hash_json(self.model_dump(mode="json", exclude={"profile"}))[:16]
+        return self._hash_without("profile")
 
     @property
     def setting_hash(self) -> str:
         """As ``config_hash``, but equal for other seeds, threads and devices."""
-        parts = self.model_dump(mode="json", exclude={"profile", "seed", "threads", "device"})
+        return self._hash_without("profile", "seed", "threads", "device")
+
+    def _hash_without(self, *names: str) -> str:
+        parts = self.model_dump(mode="json", exclude=set(names))
+        if parts["own_code"] is None:  # no part of the identity of the suite's own networks
+            del parts["own_code"]
         return hash_json(parts)[:16]
 
 
@@ -179,6 +191,7 @@ def load_profile(path: str | Path) -> Profile:
     """
     path = Path(path)
     profile = parse(Profile, read_yaml(path), path)
+    register_own(profile.own_datasets, profile.own_methods, path)
     for slug, run in profile.datasets.items():
         dataset = lookup("data set", slug, load_datasets(), path)
         for protocol in set(run.all_protocols) - set(dataset.protocols):

@@ -127,12 +127,12 @@ def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
         same_grid(grid, labels, files, item.path, label_path)
         x, y, z = zooms(grid)
         spacing = (z, y, x)
-        image = _scaled(voxels(files, item.path, grid, np.float64).transpose(2, 1, 0))
+        image = scaled(voxels(files, item.path, grid, np.float64).transpose(2, 1, 0))
         label = voxels(files, label_path, labels, np.float64).transpose(2, 1, 0)
     return checked(image, label, spacing, range(spec.num_classes), MEANING, file)
 
 
-def _scaled(image: np.ndarray) -> np.ndarray:
+def scaled(image: np.ndarray) -> np.ndarray:
     """Clipped at the 99 % point and scaled to [0, 1]; NaN pass, to be reported."""
     if np.isfinite(image).all():
         # The smallest intensity that 99 % of the voxels do not exceed: upstream's histogram has one

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Protocol
 
 from mednext.config import DatasetRun, DatasetSpec, SplitCounts, load_datasets, lookup
-from mednext.datasets import acdc, large_covid_ct, monkeypox_msld, sars_cov2_ct, synapse
+from mednext.datasets import (
+    acdc,
+    class_folders,
+    large_covid_ct,
+    monkeypox_msld,
+    pairs,
+    sars_cov2_ct,
+    synapse,
+)
 from mednext.datasets.manifest import Entry, list_entries, manifest_hash, read_manifest
 from mednext.datasets.phantom import acdc as phantom_acdc
 from mednext.datasets.phantom import large_covid_ct as phantom_large_covid_ct
@@ -35,6 +43,7 @@ READERS: dict[str, Reader] = {
     "synapse": synapse,
     "acdc": acdc,
 }
+LAYOUTS: dict[str, Reader] = {"class_folders": class_folders, "pairs": pairs}
 PHANTOMS: dict[str, Phantom] = {
     "sars_cov2_ct": phantom_sars_cov2_ct,
     "monkeypox_msld": phantom_monkeypox_msld,
@@ -65,7 +74,7 @@ class Source:
     @property
     def reader(self) -> Reader:
         """The module that reads this data set's layouts."""
-        return READERS[self.dataset]
+        return reader_of(self.dataset, self.spec)
 
     @property
     def stand_in(self) -> str | None:
@@ -99,8 +108,16 @@ def resolve_source(dataset: str, run: DatasetRun) -> Source:
         root = DataPaths("official", dataset).raw / "files"
         return Source(dataset, spec, "official", "official", root, None)
     root = _local_folder(dataset, spec, run.folder)
-    entries = tuple(list_entries(root, READERS[dataset].list_files(root, spec)))
-    return Source(dataset, spec, "local", f"local-{manifest_hash(entries)}", root, entries)
+    entries = tuple(list_entries(root, reader_of(dataset, spec).list_files(root, spec)))
+    digest = manifest_hash(entries)
+    if spec.layout is not None:  # what the user says about the files is part of the data set
+        digest = hash_json([digest, spec.model_dump(mode="json")])[:8]
+    return Source(dataset, spec, "local", f"local-{digest}", root, entries)
+
+
+def reader_of(dataset: str, spec: DatasetSpec) -> Reader:
+    """The module that reads a data set: its own, or that of its layout."""
+    return LAYOUTS[spec.layout] if spec.layout is not None else READERS[dataset]
 
 
 def _phantom_hash(dataset: str) -> str:

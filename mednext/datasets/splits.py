@@ -99,6 +99,9 @@ def _shares(source: Source, run: DatasetRun, slug: str | None = None) -> tuple[i
     """Train, val, test as Table 1 has them for a class (or the cases), or as the phantom's."""
     if run.phantom is not None:
         return run.phantom.train, run.phantom.val, run.phantom.test
+    if source.spec.split_shares is not None:
+        train, val, test = (round(1000 * share) for share in source.spec.split_shares)
+        return train, val, test
     by_class = {c.slug: c.paper_split for c in source.spec.classes}
     shares = source.spec.paper_split_cases or by_class[slug or source.spec.classes[0].slug]
     assert shares is not None  # every data set of datasets.yaml has one or the other

@@ -132,7 +132,7 @@ def _images(source: Source, items: Sequence[Item], table: pd.DataFrame) -> dict[
     found = Counter(i.label for i in counted(items))
     parts = ", ".join(
         f"{found[c.slug]} {c.slug}"
-        if source.kind == "phantom" or source.stand_in
+        if source.kind == "phantom" or source.stand_in or c.expected is None
         else f"{found[c.slug]} of {c.expected} {c.slug}"
         for c in source.spec.classes
     )

@@ -103,6 +103,7 @@ def checked(
     labels: Collection[int],
     meaning: str,
     file: Path,
+    least: int = 2,
 ) -> Volume:
     """The volume, if it is one.
 
@@ -126,7 +127,7 @@ def checked(
             expected="three axes (slices, height, width)",
             remedy="copy the original file again",
         )
-    if len(image) < 2:
+    if len(image) < least:
         raise UserError(
             "the volume has a single slice",
             file=file,

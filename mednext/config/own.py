@@ -1,0 +1,143 @@
+"""A user's own data sets and networks, written in the configuration file of a run.
+
+They join the ones of ``benchmarks/`` for the process that has loaded the file, under names of their
+own, and pass through the same pipeline.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mednext.config.benchmarks import (
+    OWN_DATASETS,
+    OWN_METHODS,
+    ClassSpec,
+    DatasetSpec,
+    MethodSpec,
+    Task,
+    load_datasets,
+    load_methods,
+)
+from mednext.config.files import Strict
+from mednext.errors import UserError
+
+SLUG = r"^[a-z][a-z0-9_]*$"
+OWN = "the user's own"
+
+
+class OwnDataset(Strict):
+    """A folder of class folders (classification), or ``images/`` and ``labels/`` with equal file
+    names (segmentation).
+    """
+
+    task: Task
+    classes: tuple[ClassSpec, ...] = Field(min_length=2)
+    """Classification: ``folder`` is the class folder (default: the slug). Segmentation: the labels
+    in the order of their values, background first."""
+    channels: int = Field(default=1, ge=1, le=3)
+    """1: read as grey, 3: in colour."""
+    split: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    """Shares of train, val and test."""
+    patient: str | None = None
+    """A regular expression whose first group is the patient in a file's name; no patient is then on
+    two sides under the protocol ``grouped`` (segmentation: under both)."""
+
+    def spec(self, slug: str) -> DatasetSpec:
+        """The same as an entry of ``datasets.yaml``."""
+        classes = self.classes
+        if self.task == "classification":
+            classes = tuple(c.model_copy(update={"folder": c.folder or c.slug}) for c in classes)
+        return DatasetSpec(
+            name=slug,
+            task=self.task,
+            channels=self.channels,
+            reference=OWN,
+            url="its owner",
+            licence=OWN,
+            classes=classes,
+            local_folders=(slug,),
+            layout="class_folders" if self.task == "classification" else "pairs",
+            split_shares=self.split,
+            patient=self.patient,
+        )
+
+
+class OwnMethod(Strict):
+    """A network: a function of a Python file in the working folder, or of an installed package."""
+
+    task: Task
+    constructor: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """``module:function``; called as ``f(num_classes=, in_chans=, img_size=, **kwargs)``."""
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    size_multiple: int = Field(default=1, ge=1)
+
+    def spec(self) -> MethodSpec:
+        """The same as an entry of ``methods.yaml``."""
+        return MethodSpec(
+            task=self.task,
+            constructor=self.constructor,
+            kwargs=self.kwargs,
+            size_multiple=self.size_multiple,
+            citation=OWN,
+            url="",
+            source=OWN,
+            assumed="nothing",
+        )
+
+
+def register_own(
+    datasets: Mapping[str, OwnDataset], methods: Mapping[str, OwnMethod], path: Path
+) -> None:
+    """Make the own data sets and networks of the file ``path`` known to this process.
+
+    Raises:
+        UserError: a name is taken by the suite.
+    """
+    OWN_DATASETS.clear()
+    OWN_METHODS.clear()
+    taken = {*load_datasets(), *load_methods()}
+    taken |= {alias for spec in load_methods().values() for alias in spec.aliases}
+    for slug in (*datasets, *methods):
+        if slug in taken:
+            raise UserError(
+                "this name is taken by the suite",
+                file=path,
+                found=slug,
+                expected="a name of your own",
+                remedy=f"call it my_{slug}",
+            )
+    OWN_DATASETS.update({slug: own.spec(slug) for slug, own in datasets.items()})
+    OWN_METHODS.update({slug: own.spec() for slug, own in methods.items()})
+    if methods and "" not in sys.path:
+        sys.path.append("")  # the working folder, as for `python -m mednext`
+
+
+def own_code(method: str) -> str | None:
+    """Digest of the file behind an own network, so that a change of it trains again.
+
+    Raises:
+        UserError: its module cannot be found.
+    """
+    spec = OWN_METHODS.get(method)
+    if spec is None:
+        return None
+    module = spec.constructor.partition(":")[0]
+    try:
+        found = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or found.origin is None:
+        raise UserError(
+            f"the module of your network '{method}' cannot be found",
+            found=module,
+            expected=f"{module}.py in the working folder, or an installed package",
+            remedy="start the command in the folder that holds the file",
+        )
+    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()[:16]

@@ -1,0 +1,85 @@
+"""A user's own classification set: one folder of images per class, at any depth below it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mednext.config import DatasetSpec
+from mednext.datasets.images import ENDINGS, read_picture
+from mednext.datasets.reader import Files, Item, Picture
+from mednext.errors import UserError
+
+
+def list_files(root: Path, spec: DatasetSpec) -> list[str]:
+    """Paths of all images, class by class, then by name.
+
+    Raises:
+        UserError: the folder of a class is missing or holds no image.
+    """
+    found: list[str] = []
+    for klass in spec.classes:
+        folder = root / str(klass.folder)
+        names = images_below(folder) if folder.is_dir() else []
+        if not names:
+            raise UserError(
+                f"the folder of class '{klass.slug}' holds no image",
+                file=folder,
+                found="no image" if folder.is_dir() else "no folder",
+                expected=f"images ({', '.join(ENDINGS)})",
+                remedy="put the images of this class there, or name its folder in the "
+                "configuration (own_datasets, classes, folder)",
+            )
+        found += [f"{klass.folder}/{name}" for name in names]
+    return found
+
+
+def images_below(folder: Path) -> list[str]:
+    """Paths of the images at any depth below ``folder``, sorted."""
+    files = (f for f in folder.rglob("*") if f.suffix.lower() in ENDINGS and f.is_file())
+    return sorted(f.relative_to(folder).as_posix() for f in files)
+
+
+def patient_of(path: str, spec: DatasetSpec) -> str:
+    """What the user's expression finds in the file's name.
+
+    Raises:
+        UserError: it finds nothing.
+    """
+    if spec.patient is None:
+        return ""
+    match = re.search(spec.patient, Path(path).name)
+    if match is None or not match.groups():
+        raise UserError(
+            "the expression for the patient finds nothing in a name",
+            file=path,
+            found=spec.patient,
+            expected="an expression with one group, e.g. ^(p[0-9]+)_",
+            remedy="correct own_datasets, patient, or rename the file",
+        )
+    return match[1]
+
+
+def items(files: Files, spec: DatasetSpec) -> list[Item]:
+    """Every image with its class and its patient."""
+    slugs = {str(c.folder): c.slug for c in spec.classes}
+    ordered = sorted(slugs, key=len, reverse=True)  # of nested class folders the inner one
+    return [
+        Item(
+            path,
+            path,
+            label=slugs[next(f for f in ordered if path.startswith(f"{f}/"))],
+            patient=patient_of(path, spec),
+        )
+        for path in files.paths
+    ]
+
+
+def read(item: Item, files: Files, spec: DatasetSpec) -> Picture:
+    """Decode one image, grey or in colour."""
+    return read_picture(files, item.path, "L" if spec.channels == 1 else "RGB")
+
+
+def stand_in(paths: list[str]) -> str | None:
+    """It is what it is."""
+    return None

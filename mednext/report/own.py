@@ -1,0 +1,94 @@
+"""Plain tables of a profile: every method on every data set, nothing printed beside it.
+
+For a user's own data sets and networks, which no table of the paper has; the paper's data sets get
+one, too, so that an own network stands beside the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+
+from mednext.config import Profile
+from mednext.files import write_csv, write_text
+from mednext.layout import results_root
+from mednext.report.verdicts import over_seeds
+from mednext.results import MetricRow, read_rows
+
+METRICS = {
+    "classification": ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc"),
+    "segmentation": ("dice", "hd95_pooled_vox", "hd95_pooled_mm"),
+}
+KEYS = ("method", "protocol", "selection", "target")
+
+
+def write_own_tables(profile: Profile, out: Path) -> list[Path]:
+    """Write ``own.<data set>.csv`` and ``.md`` for every data set of the profile.
+
+    Raises:
+        UserError: ``metrics.csv`` is missing or malformed.
+    """
+    metrics = read_rows(results_root(profile.profile) / "metrics.csv", MetricRow)
+    written = []
+    for dataset in profile.datasets:
+        rows = [row for row in metrics if row.dataset == dataset]
+        frame = own_table(rows)
+        write_csv(out / f"own.{dataset}.csv", frame)
+        write_text(out / f"own.{dataset}.md", markdown(dataset, rows, frame))
+        written.append(out / f"own.{dataset}.md")
+    return written
+
+
+def own_table(rows: Sequence[MetricRow]) -> pd.DataFrame:
+    """One line per method, protocol, selection and positive class (or organ); values are fractions,
+    means over seeds with 95 % intervals.
+    """
+    shown = [r for r in rows if r.policy in (None, "transunet")]
+
+    def key(row: MetricRow) -> tuple[str, ...]:
+        return tuple(str(getattr(row, name) or "") for name in KEYS)
+
+    lines = []
+    for values, group in groupby(sorted(shown, key=key), key):
+        members = list(group)
+        line: dict[str, object] = dict(zip(KEYS, values, strict=True))
+        line["seeds"] = len({row.seed for row in members if row.status == "ok"})
+        line["n_cases"] = members[0].n_cases
+        for name in METRICS[members[0].task]:
+            known = [row for row in members if row.metric == name and row.value is not None]
+            value = over_seeds(known) if known else (None, None, None)
+            for ending, part in zip(("", "_ci_low", "_ci_high"), value, strict=True):
+                line[name + ending] = part
+        bad = next((row for row in members if row.status != "ok"), None)
+        line["status"] = bad.status if bad else "ok"
+        line["reason"] = bad.reason if bad else None
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def markdown(dataset: str, rows: Sequence[MetricRow], frame: pd.DataFrame) -> str:
+    """The same for people."""
+    metrics = METRICS[rows[0].task] if rows else ()
+    out = [f"# {dataset}", ""]
+    if any(row.source == "phantom" for row in rows):
+        out += ["PHANTOM (synthetic) data: these numbers say nothing about any method.", ""]
+    header = ["method", "protocol", "selection", "positive class or organ", "seeds", *metrics, ""]
+    out += [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    for line in frame.to_dict(orient="records"):
+        cells = [str(line[name]) for name in (*KEYS, "seeds")]
+        cells += [_cell(line, name) for name in metrics]
+        cells.append("" if line["status"] == "ok" else f"{line['status']}: {line['reason']}")
+        out.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join([*out, "", "Means over seeds, in brackets 95 % intervals.", ""])
+
+
+def _cell(line: dict[object, object], name: str) -> str:
+    value, low, high = (line[name + ending] for ending in ("", "_ci_low", "_ci_high"))
+    if not isinstance(value, float) or pd.isna(value):
+        return "–"
+    if not isinstance(low, float) or not isinstance(high, float) or pd.isna(low):
+        return f"{value:.3f}"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,141 @@
+"""Predict a folder of a user's own images with the weights of one run.
+
+They are prepared as the run's data set was. Classification: one CSV with a score per class.
+Segmentation: a label map per file, in the geometry of that file: NIfTI with its shape, affine and
+spacing, or PNG of its size.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import torch
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    io_orientation,
+    ornt_transform,
+)
+from PIL import Image
+from torch import nn
+
+from mednext.config import RunConfig, load_datasets
+from mednext.datasets import acdc, pairs, synapse
+from mednext.datasets.class_folders import images_below
+from mednext.datasets.images import read_picture, resized
+from mednext.datasets.manifest import list_entries
+from mednext.datasets.prepare import padded_size, resize_slice
+from mednext.datasets.reader import Files
+from mednext.datasets.volumes import check_finite, open_nifti, voxels
+from mednext.errors import UserError
+from mednext.files import atomic_path, write_csv
+from mednext.training.augment import center_crop
+from mednext.training.batches import three_channels
+from mednext.training.evaluate import load_model, native_labels
+
+SCALED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "acdc": acdc.scaled,
+    "synapse": synapse.scaled,
+}
+"""How a data set scales intensities; a user's own is scaled by :func:`pairs.scaled`."""
+
+
+def predict_folder(run: RunConfig, selection: str, folder: Path, out: Path) -> str:
+    """Predict every image or volume of ``folder`` and write below ``out``; returns what was done.
+
+    Raises:
+        UserError: the folder holds nothing of the kind, a file is damaged, or the run has no such
+            weights.
+    """
+    grey = run.task == "segmentation"
+    names = sorted(pairs.members(folder)) if grey else images_below(folder)
+    if not names:
+        raise UserError(
+            "the folder holds no image",
+            file=folder,
+            found="0 files",
+            expected=", ".join((*pairs.VOLUMES, ".png")) if grey else "PNG, JPEG or WebP",
+            remedy="give the folder of the images",
+        )
+    files = Files(folder, list_entries(folder, names))
+    model = load_model(run, selection)
+    if run.task == "classification":
+        write_csv(out, _scores(run, model, files))
+        return f"{len(names)} images: {out}"
+    for name in names:
+        _write_labels(run, model, files, name, out)
+    return f"{len(names)} label maps: {out}"
+
+
+def _scores(run: RunConfig, model: nn.Module, files: Files) -> pd.DataFrame:
+    """One row per image: path, prediction (a class's slug) and the softmax score of each class."""
+    rows: list[dict[str, object]] = []
+    mode = "L" if load_datasets()[run.dataset].channels == 1 else "RGB"
+    for start in range(0, len(files.paths), run.batch_size):
+        paths = files.paths[start : start + run.batch_size]
+        side = padded_size(run.img_size)
+        pictures = [resized(read_picture(files, path, mode).image, side) for path in paths]
+        images = torch.from_numpy(np.stack(pictures)).float() / 255
+        scores = _logits(run, model, center_crop(images, run.img_size)).softmax(dim=1)
+        for path, score in zip(paths, scores.tolist(), strict=True):
+            best = run.classes[int(np.argmax(score))]
+            row = {f"score_{k}": value for k, value in zip(run.classes, score, strict=True)}
+            rows.append({"path": path, "prediction": best, **row})
+    return pd.DataFrame(rows)
+
+
+@torch.no_grad()
+def _logits(run: RunConfig, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    how = run.recipe["normalise"]
+    ready = three_channels((images - how["mean"]) / how["std"])
+    logits: torch.Tensor = model(ready.to(next(model.parameters()).device)).float().cpu()
+    return logits
+
+
+def labels_of(run: RunConfig, model: nn.Module, image: np.ndarray) -> np.ndarray:
+    """(D, H, W) intensities in [0, 1] -> (D, H, W) uint8 labels."""
+    small = np.stack([resize_slice(plane, run.img_size, order=3) for plane in image])
+    images = torch.from_numpy(small.astype(np.float32))[:, None]
+    parts = [_logits(run, model, batch).argmax(1) for batch in images.split(run.batch_size)]
+    found = torch.cat(parts).to(torch.uint8).numpy()
+    depth, height, width = image.shape
+    return native_labels(found, (depth, height, width))
+
+
+def _write_labels(run: RunConfig, model: nn.Module, files: Files, name: str, out: Path) -> None:
+    if not name.lower().endswith(pairs.VOLUMES):
+        labels = labels_of(run, model, pairs.picture(files, name))[0]
+        with atomic_path(out / f"{name.rsplit('.', 1)[0]}.png") as part:
+            Image.fromarray(labels).save(part)
+        return
+    grid = open_nifti(files, name)
+    turned, back = grid, None
+    if run.dataset == "synapse":  # whose networks know bodies in one orientation only
+        turned = synapse.upright(grid)
+        back = ornt_transform(axcodes2ornt(synapse.AXES), io_orientation(grid.affine))
+    image = voxels(files, name, turned, np.float64)
+    if image.ndim not in (2, 3):
+        raise UserError(
+            "not a volume",
+            file=files.file(name),
+            found=f"shape {image.shape}",
+            expected="three axes (x, y, slice)",
+            remedy="save one frame or channel alone",
+        )
+    check_finite(image, files.file(name))
+    volume = (image[..., None] if image.ndim == 2 else image).transpose(2, 1, 0)
+    labels = labels_of(run, model, SCALED.get(run.dataset, pairs.scaled)(volume))
+    labels = labels.transpose(2, 1, 0).reshape(image.shape)
+    if back is not None:
+        labels = apply_orientation(labels, back).astype(np.uint8)
+    header = grid.header.copy()
+    header.set_data_dtype(np.uint8)
+    header.set_slope_inter(1, 0)
+    with atomic_path(out / f"{pairs.stem(name)}.nii.gz") as part:
+        content = nib.Nifti1Image(labels, grid.affine, header).to_bytes()
+        part.write_bytes(gzip.compress(content, mtime=0))
