@@ -18,6 +18,8 @@ from mednext.metrics.segmentation import POLICIES, dice, hausdorff
 from mednext.metrics.statistics import bootstrap, interval
 from mednext.results import Metric, MetricRow, RunRecord, read_run, write_rows
 
+COUNTS = {"classification": ("row", "label", "prediction"), "segmentation": ("tp", "fp", "fn")}
+"""Columns of ``cases.<selection>.csv`` without which nothing can be computed."""
 DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
 
 
@@ -62,11 +64,41 @@ def _run_rows(run: RunConfig, record: RunRecord, selection: str, file: Path) -> 
     if selection not in record.weights:
         reason = "the data set has no validation side"
         return [MetricRow(**base, **nothing, status="skipped", reason=reason)]
-    if not file.is_file():
-        raise UserError("this run has not been evaluated", file=file, remedy="evaluate it first")
-    cases = pd.read_csv(file)
+    cases = read_cases(file, run)
     values = _classification(run, cases) if run.task == "classification" else _overlap(cases)
     return [MetricRow(**base, **value, status="ok", reason=None) for value in values]
+
+
+def read_cases(file: Path, run: RunConfig) -> pd.DataFrame:
+    """The counts per case of one run and selection.
+
+    Raises:
+        UserError: the run has not been evaluated, or the file is not as it was written.
+    """
+    if not file.is_file():
+        raise UserError("this run has not been evaluated", file=file, remedy="evaluate it first")
+    numbers: tuple[str, ...] = COUNTS[run.task]
+    if run.task == "classification":
+        numbers = (*numbers, *(f"score_{k}" for k in range(len(run.classes))))
+    try:
+        cases = pd.read_csv(file, dtype={"group": str}, keep_default_na=True)
+        lacking = {*numbers, "group"} - set(cases.columns)
+        if lacking:
+            raise ValueError(f"no column {', '.join(sorted(lacking))}")
+        for name in numbers:
+            cases[name] = pd.to_numeric(cases[name])
+        empty = [name for name in numbers if cases[name].isna().any()]
+        if empty:
+            raise ValueError(f"empty cells in column {empty[0]}")
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise UserError(
+            "the counts per case are damaged",
+            file=file,
+            found=str(error)[:200],
+            expected="the file that 'mednext evaluate' wrote",
+            remedy="run 'mednext evaluate' again",
+        ) from None
+    return cases
 
 
 def stream_seed(*axes: object) -> int:

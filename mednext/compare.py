@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.collect import stream_seed
+from mednext.collect import read_cases, stream_seed
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, rank_shares, wilcoxon_paired
@@ -74,7 +74,7 @@ def _tables(runs: Sequence[RunConfig], selection: str) -> dict[str, pd.DataFrame
         if record.status != "ok" or selection not in record.weights:
             continue
         file = run_paths(run).cases(selection)
-        table = pd.read_csv(file, dtype={"group": str})
+        table = read_cases(file, run)
         key = ["path"] if run.task == "classification" else ["case", "organ"]
         first = next(iter(found.values()), table)
         if table[key].to_numpy().tolist() != first[key].to_numpy().tolist():

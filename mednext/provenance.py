@@ -76,8 +76,12 @@ def git_state() -> tuple[str | None, bool | None]:
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(
-                ["git", *words], cwd=package_dir(), capture_output=True, text=True, check=True
+            done = subprocess.run(  # noqa: S603  fixed words
+                ["git", *words],  # noqa: S607
+                cwd=package_dir(),
+                capture_output=True,
+                text=True,
+                check=True,
             )
         except (OSError, subprocess.CalledProcessError):
             return None

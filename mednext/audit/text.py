@@ -102,7 +102,7 @@ def report(done: Audit) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown, from committed facts
+        autoescape=False,  # noqa: S701  Markdown, from committed facts
     )
     environment.filters["cell"] = _cell
     return environment.get_template("audit.md.j2").render(

@@ -2,20 +2,19 @@
 
 Each module registers the verbs of one part of the pipeline and imports what is heavy only when a
 verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 1 what a verb found
-is bad (``gate``, ``doctor``), 2 bad input, 3 no room to write (the last two with one message).
+is bad (``gate``, ``doctor``); with one message 2 bad input, 3 nothing can be written, 4 no memory,
+5 no GPU, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from collections.abc import Sequence
 
 from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
-from mednext.errors import UserError
+from mednext.cli.failures import explained
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PARTS = (datasets, models, runs, cost, audit, render, gate, plan, doctor)
 
 
@@ -24,20 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     try:
         return arguments.handler(arguments) or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in NO_ROOM:
+    except (Exception, KeyboardInterrupt) as error:
+        found = explained(error)
+        if found is None:
             raise
-        full = UserError(
-            "a file could not be written",
-            file=error.filename,
-            found=error.strerror,
-            remedy="make room on this disk and repeat the command; nothing finished is lost",
-        )
-        print(f"error: {full}", file=sys.stderr)
-        return 3
+        message, code = found
+        print(f"error: {message}", file=sys.stderr)
+        return code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -43,6 +43,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _step(arguments: argparse.Namespace) -> None:
+    from mednext.training.gpus import claim_gpu
+
+    if arguments.step != "evaluate":  # which only counts
+        claim_gpu(profile_of(arguments).device)
     from mednext.training.evaluate import evaluate, predict
     from mednext.training.train import train
 
@@ -111,6 +115,9 @@ def _curves(arguments: argparse.Namespace) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
+    from mednext.training.gpus import claim_gpu
+
+    claim_gpu(profile_of(arguments).device)
     from mednext.runs import resolve_runs, select_runs
     from mednext.training.explain import explain_classification, explain_segmentation
 

@@ -97,6 +97,44 @@ def load(run: RunConfig) -> ClassificationData | SegmentationData:
     return _segmentation(run, folder, table, data_hash, split_hash)
 
 
+def mapped(file: Path) -> np.ndarray:
+    """One prepared array, mapped into memory.
+
+    Raises:
+        UserError: it is gone or cut short.
+    """
+    try:
+        array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(file, str(error)) from None
+    return array
+
+
+def check_prepared(run: RunConfig) -> None:
+    """Refuse prepared arrays whose content is not what was written: a training rests on them.
+
+    Raises:
+        UserError: a file is gone or has changed.
+    """
+    paths = DataPaths(run.source_id, run.dataset)
+    meta = paths.prepared_meta(prepared_key(run.dataset, run.img_size))
+    for name, digest in json.loads(meta.read_text())["files"].items():
+        file = meta.parent / name
+        found = sha256_file(file) if file.is_file() else "no file"
+        if found != digest:
+            raise _damaged(file, found)
+
+
+def _damaged(file: Path, found: str) -> UserError:
+    return UserError(
+        "a prepared array is damaged",
+        file=file,
+        found=found,
+        expected="the file that 'mednext datasets prepare' wrote",
+        remedy="run 'mednext datasets prepare' again",
+    )
+
+
 def limited(
     table: pd.DataFrame, limit: SplitCounts | None, task: str, dataset: str
 ) -> pd.Series[str]:
@@ -129,7 +167,7 @@ def _classification(
 ) -> ClassificationData:
     codes = {slug: index for index, slug in enumerate(run.classes)}
     return ClassificationData(
-        images=np.load(folder / "images.npy", mmap_mode="r"),
+        images=mapped(folder / "images.npy"),
         labels=table.label.map(codes).to_numpy(np.int64),
         items=table.item.tolist(),
         groups=table.group.tolist(),
@@ -160,10 +198,10 @@ def _segmentation(
         for v in pd.read_csv(folder / "index.csv").itertuples()
     ]
     return SegmentationData(
-        images=np.load(folder / "slices_image.npy", mmap_mode="r"),
-        labels=np.load(folder / "slices_label.npy", mmap_mode="r"),
-        native_images=np.load(folder / "volumes_image.npy", mmap_mode="r"),
-        native_labels=np.load(folder / "volumes_label.npy", mmap_mode="r"),
+        images=mapped(folder / "slices_image.npy"),
+        labels=mapped(folder / "slices_label.npy"),
+        native_images=mapped(folder / "volumes_image.npy"),
+        native_labels=mapped(folder / "volumes_label.npy"),
         cases=cases,
         sides={s: table.row[table.side == s].tolist() for s in SIDES},
         classes=run.classes,

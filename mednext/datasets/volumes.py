@@ -29,6 +29,7 @@ UNREADABLE = (
     HeaderDataError,
     nib.filebasedimages.ImageFileError,
 )
+GZIP = b"\x1f\x8b"
 
 
 @contextmanager
@@ -47,9 +48,11 @@ def readable(file: Path) -> Iterator[None]:
 
 
 def open_nifti(files: Files, path: str) -> nib.Nifti1Image:
-    """A NIfTI file (.nii.gz), its voxels still compressed in memory until they are asked for."""
+    """A NIfTI file (.nii.gz or .nii); its voxels are decoded when they are asked for."""
     with readable(files.file(path)):
-        return nib.Nifti1Image.from_bytes(gzip.decompress(files.read(path).getvalue()))
+        content = files.read(path).getvalue()
+        packed = content.startswith(GZIP)
+        return nib.Nifti1Image.from_bytes(gzip.decompress(content) if packed else content)
 
 
 def voxels(files: Files, path: str, image: nib.Nifti1Image, kind: type[np.generic]) -> np.ndarray:

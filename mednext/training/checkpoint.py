@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import sys
 from pathlib import Path
@@ -11,16 +12,22 @@ import torch
 
 from mednext.files import write_bytes
 
+DIGEST_BYTES = 32
+
 
 def save(path: Path, state: dict[str, Any]) -> None:
     """Write ``state`` over ``path``; a kill at any moment leaves the old or the new file.
+
+    The SHA-256 of the file follows its content (torch checks no digest of its own; it finds its
+    archive in front of further bytes).
 
     Raises:
         OSError: the disk is full. (torch's own writer would hide it in a RuntimeError.)
     """
     content = io.BytesIO()
     torch.save(state, content)
-    write_bytes(path, content.getvalue())
+    whole = content.getvalue()
+    write_bytes(path, whole + hashlib.sha256(whole).digest())
 
 
 def restore(path: Path, identity: dict[str, str]) -> dict[str, Any] | None:
@@ -28,7 +35,11 @@ def restore(path: Path, identity: dict[str, str]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
+        whole, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+        if hashlib.sha256(whole).digest() != digest:
+            raise ValueError("its SHA-256 is not that of its content")
+        state: dict[str, Any] = torch.load(io.BytesIO(whole), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         print(f"starting anew: {path} cannot be read ({error})", file=sys.stderr)
         return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
+
 import numpy as np
 import pandas as pd
 import torch
@@ -107,8 +110,17 @@ def stored_predictions(run: RunConfig, selection: str) -> dict[str, np.ndarray]:
     file = paths_of(run).predictions(selection)
     if not file.is_file():
         raise UserError("this run has no predictions", file=file, remedy="run 'mednext predict'")
-    with np.load(file) as stored:
-        return {name: stored[name] for name in stored.files}
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise UserError(
+            "the predictions are damaged",
+            file=file,
+            found=str(error),
+            expected="arrays that 'mednext predict' wrote",
+            remedy="run 'mednext predict' again",
+        ) from None
 
 
 def evaluate(run: RunConfig) -> None:

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mednext.config import RunConfig, benchmarks_dir
-from mednext.datasets.load import load
+from mednext.datasets.load import check_prepared, load
 from mednext.errors import UserError
 from mednext.files import exclusive, sha256_file, write_bytes, write_csv
 from mednext.layout import RunPaths
@@ -79,7 +79,10 @@ def train(run: RunConfig) -> RunRecord:
     check_recipe(run)
     file = paths.work / f"{run.config_hash}-{code_hash()}" / "checkpoint.pt"
     with exclusive(paths.work, "this run"):
-        record = finished(paths, identity) or _train(run, data, paths, file, identity)
+        record = finished(paths, identity)
+        if record is None:
+            check_prepared(run)
+            record = _train(run, data, paths, file, identity)
         # The last good checkpoint of a training that failed stays, to look at.
         if record.status == "ok" and paths.work.is_dir():
             shutil.rmtree(paths.work)

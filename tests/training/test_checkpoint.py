@@ -41,7 +41,7 @@ def test_a_damaged_one_is_not_used(
 def test_a_file_of_something_else_is_not_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], value: object
 ) -> None:
-    torch.save(value, tmp_path / "c.pt")
+    checkpoint.save(tmp_path / "c.pt", value)  # type: ignore[arg-type]
     assert checkpoint.restore(tmp_path / "c.pt", IDENTITY) is None
     assert "not a checkpoint of a run" in capsys.readouterr().err
 

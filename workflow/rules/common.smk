@@ -7,6 +7,7 @@ from mednext.config import FIGURE_DATASETS, case_files, load_profile
 from mednext.datasets.prepare import prepared_key
 from mednext.errors import UserError
 from mednext.layout import DataPaths, results_root
+from mednext.locks import hold
 from mednext.provenance import code_hash, folder_hash
 from mednext.runs import resolve_runs, run_paths
 from snakemake.exceptions import WorkflowError
@@ -34,6 +35,21 @@ RESULTS = str(results_root(PROFILE.profile))
 LOGS = f"{RESULTS}/logs"
 SOURCE_IDS = {run.dataset: run.source_id for run in RUNS}
 TASKS = {run.dataset: run.task for run in RUNS}
+
+
+# Snakemake's own lock survives a SIGKILL; this one is freed by the kernel.
+onstart:
+    try:
+        hold(
+            results_root(PROFILE.profile),
+            f"the results of profile '{PROFILE.profile}'",
+        )
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+# Where the profile asks for a GPU, each job that runs a network gets one.
+GPUS = 1 if PROFILE.device == "cuda" else 0
 
 
 wildcard_constraints:
@@ -94,3 +110,12 @@ def runs_of(dataset):
         ]
 
     return files
+
+
+def doubled(amount):
+    """A resource (MB or minutes) that doubles with every retry."""
+
+    def needed(wildcards, attempt):
+        return amount * 2 ** (attempt - 1)
+
+    return needed

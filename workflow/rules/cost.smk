@@ -8,6 +8,9 @@ rule cost:
         f"{LOGS}/cost.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(60),
     params:
         code=folder_hash("models", "cost"),
     shell:
@@ -24,6 +27,9 @@ rule probes:
         f"{LOGS}/probes.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=doubled(16000),
+        runtime=doubled(60),
     params:
         code=folder_hash("models"),
     shell:

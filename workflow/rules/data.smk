@@ -11,6 +11,8 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.manifest),
         log:
             f"{LOGS}/data/{_dataset}.fetch.log",
+        # On a cluster it runs where snakemake itself runs: nodes often have no way out.
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -28,9 +30,14 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.items),
         log:
             f"{LOGS}/data/{_dataset}.verify.log",
+        group:
+            f"data_{_dataset}"
         conda:
             "../../environment.yml"
         threads: 4
+        resources:
+            mem_mb=doubled(8000),
+            runtime=doubled(120),
         params:
             dataset=_dataset,
         shell:
@@ -48,9 +55,14 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.prepared_meta(_key)),
         log:
             f"{LOGS}/data/{_dataset}.prepare.{_key}.log",
+        group:
+            f"data_{_dataset}"
         conda:
             "../../environment.yml"
         threads: 4
+        resources:
+            mem_mb=doubled(16000),
+            runtime=doubled(240),
         params:
             dataset=_dataset,
         shell:
@@ -69,8 +81,13 @@ for _dataset, _source_id in SOURCE_IDS.items():
             str(_paths.root / "splits" / "{protocol}.csv"),
         log:
             f"{LOGS}/data/{_dataset}.split.{{protocol}}.log",
+        group:
+            f"data_{_dataset}"
         conda:
             "../../environment.yml"
+        resources:
+            mem_mb=doubled(8000),
+            runtime=doubled(60),
         params:
             dataset=_dataset,
         shell:

@@ -29,6 +29,10 @@ for _task, _priority in (("segmentation", 50), ("classification", 10)):
         conda:
             "../../environment.yml"
         threads: PROFILE.threads
+        resources:
+            mem_mb=doubled(12000),
+            runtime=doubled(720),
+            gpu=GPUS,
         params:
             config_hash=lambda w: run_of(w).config_hash,
             code_hash=code_hash(),
@@ -46,6 +50,10 @@ rule evaluate:
     conda:
         "../../environment.yml"
     threads: PROFILE.threads
+    resources:
+        mem_mb=doubled(12000),
+        runtime=doubled(120),
+        gpu=GPUS,
     shell:
         mednext("predict", "evaluate", options=AXES)
 
@@ -59,6 +67,9 @@ rule metrics:
         f"{LOGS}/metrics.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(120),
     params:
         code=folder_hash("metrics", "collect.py"),
     shell:
@@ -75,6 +86,9 @@ rule comparisons:
         f"{LOGS}/comparisons.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(240),
     params:
         code=folder_hash("metrics", "collect.py", "compare.py"),
     shell:
@@ -90,6 +104,9 @@ rule curves:
         f"{LOGS}/curves.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(60),
     params:
         code=folder_hash("metrics", "collect.py", "curves.py"),
     shell:
@@ -113,6 +130,10 @@ for _figure, _sets in FIGURE_DATASETS.items():
                 f"{LOGS}/explain_{_stem}.log",
             conda:
                 "../../environment.yml"
+            resources:
+                mem_mb=doubled(8000),
+                runtime=doubled(60),
+                gpu=GPUS,
             params:
                 figure=_figure,
                 dataset=_dataset,

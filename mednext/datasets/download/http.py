@@ -181,7 +181,7 @@ def ask(
 def send(method: str, url: str, *, advice: Advice, **options: Any) -> requests.Response:
     """``requests.request``; what the network does becomes :class:`Again` or a message."""
     try:
-        response = requests.request(method, url, **options)
+        response = requests.request(method, url, **options)  # noqa: S113  callers give it
     except requests.exceptions.SSLError as error:
         raise advice.error(
             "is not secure",

@@ -15,7 +15,7 @@ from mednext.config import DownloadSpec
 from mednext.datasets.download.http import Advice, Policy, ask
 from mednext.datasets.download.transfer import Location
 
-TOKEN = "SYNAPSE_AUTH_TOKEN"
+TOKEN = "SYNAPSE_AUTH_TOKEN"  # noqa: S105  the name of a variable
 
 
 def token() -> str | None:

@@ -56,7 +56,7 @@ class PatchCNN(nn.Module):
         self.side = img_size // 2
         self.net: Any = timm_model("resnet18", num_classes, in_chans, pretrained=pretrained)
         self.patch_maps = nn.Identity()  # where the maps of all patches pass, for Grad-CAM
-        draw = random.Random(seed)
+        draw = random.Random(seed)  # noqa: S311  no secret: corners of patches
         last = img_size - self.side
         self.corners = [(draw.randint(0, last), draw.randint(0, last)) for _ in range(votes)]
 

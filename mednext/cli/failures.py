@@ -1,0 +1,66 @@
+"""What a failure means to the user: one message and an exit code instead of a traceback.
+
+Only failures of the machine are explained here (disk, memory, GPU, a signal); a mistake of the
+program keeps its traceback. All of them may pass, so the exit code tells Snakemake to try again.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+from mednext.errors import UserError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+BAD_INPUT, NOT_WRITTEN, NO_MEMORY, NO_GPU, INTERRUPTED = 2, 3, 4, 5, 130
+
+
+def explained(error: BaseException) -> tuple[str, int] | None:
+    """Message and exit code of a failure, or None if it is a mistake of the program."""
+    if isinstance(error, UserError):
+        return str(error), BAD_INPUT
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; finished epochs are kept, the same command continues", INTERRUPTED
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        remedy = "make room on this disk and repeat the command; nothing finished is lost"
+        return _unwritten(error, remedy), NOT_WRITTEN
+    if isinstance(error, OSError) and error.errno in READ_ONLY:
+        remedy = "make the folder writable, or work in another one; nothing finished is lost"
+        return _unwritten(error, remedy), NOT_WRITTEN
+    if _memory(error):
+        what = UserError(
+            "the memory is full",
+            found=" ".join(str(error).split())[:200] or type(error).__name__,
+            remedy="set a smaller micro_batch for the data set, or give the job more memory; "
+            "finished epochs are kept, the same command continues",
+        )
+        return str(what), NO_MEMORY
+    if _is_torch(error, "AcceleratorError") or "CUDA error" in str(error):
+        what = UserError(
+            "the GPU failed or is gone",
+            found=" ".join(str(error).split())[:200],
+            expected="a GPU that stays to the end",
+            remedy="look at nvidia-smi; finished epochs are kept, the same command continues on "
+            "another GPU",
+        )
+        return str(what), NO_GPU
+    return None
+
+
+def _memory(error: BaseException) -> bool:
+    """Of the GPU or of the machine; torch's own allocator of main memory has no class for it."""
+    if isinstance(error, MemoryError) or _is_torch(error, "OutOfMemoryError"):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _unwritten(error: OSError, remedy: str) -> str:
+    what = "a file could not be written"
+    return str(UserError(what, file=error.filename, found=error.strerror, remedy=remedy))
+
+
+def _is_torch(error: BaseException, name: str) -> bool:
+    """Without importing torch: a verb that has not used it cannot have its errors."""
+    kind = getattr(sys.modules.get("torch"), name, None)
+    return kind is not None and isinstance(error, kind)

@@ -1,0 +1,134 @@
+"""Processes are killed, interrupted, or started twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mednext.runs import run_paths
+from tests.faults.conftest import ROOT, World
+
+Outcome = Callable[[str, str, str], None]
+TRAIN = ("mednext", "train", "--configfile", "tiny.yaml")
+METRICS = ("snakemake", "--cores", "1", "--configfile", "tiny.yaml", "results/tiny/metrics.csv")
+
+
+def first_checkpoint(world: World, process: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Wait until an epoch is finished, while the training goes on."""
+    end = time.monotonic() + seconds
+    while not any(run_paths(world.run).work.glob("*/checkpoint.pt")):
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            raise AssertionError(f"no epoch was finished: {process.communicate()[0]}")
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
+def test_killed_worker(world: World, outcome: Outcome, number: signal.Signals) -> None:
+    world.forget_run()
+    process = world.start(*TRAIN)
+    first_checkpoint(world, process)
+    process.send_signal(number)
+    assert process.wait(30) == -number
+    assert not run_paths(world.run).run_json.exists()
+    world.finish()
+    text = f"training process killed by {number.name}"
+    outcome(text, f"Killed by {number.name}", "continued after its last epoch: same bits")
+
+
+def test_interrupted_by_hand(world: World, outcome: Outcome) -> None:
+    world.forget_run()
+    process = world.start(*TRAIN)
+    first_checkpoint(world, process)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[0]
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("error: interrupted; finished epochs are kept")
+    world.finish()
+    outcome("Ctrl-C in a training", said.splitlines()[-1], "continued: same bits")
+
+
+def test_two_trainings_of_one_run(world: World, outcome: Outcome) -> None:
+    world.forget_run()
+    process = world.start(*TRAIN)
+    first_checkpoint(world, process)
+    code, said = world.do("train")
+    assert code == 2 and "another process is working on this run" in said
+    assert process.wait(60) == 0
+    world.finish()
+    outcome("the same run started twice", said, "the second refused, the first: same bits")
+
+
+@pytest.fixture
+def workflow(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    world.own_data(monkeypatch)
+    for name in ("workflow", "benchmarks", "profiles"):
+        shutil.copytree(ROOT / name, world.folder / name)
+    for name in ("Snakefile", "environment.yml", "requirements.lock"):
+        shutil.copy(ROOT / name, world.folder)
+    return world
+
+
+def test_killed_snakemake_and_a_second_one(workflow: World, outcome: Outcome) -> None:
+    workflow.forget_run()
+    first = workflow.start(*METRICS)
+    first_checkpoint(workflow, first)
+    second = workflow.start(*METRICS)
+    said = second.communicate(timeout=60)[0]
+    assert second.returncode != 0
+    assert "another process is working on the results of profile 'tiny'" in said
+    assert first.poll() is None
+    told = said[said.index("another process") :]
+    os.killpg(first.pid, signal.SIGKILL)  # snakemake and its training
+    first.wait(30)
+    assert not run_paths(workflow.run).run_json.exists()
+    third = workflow.start(*METRICS)
+    said = third.communicate(timeout=120)[0]
+    assert third.returncode == 0, said
+    workflow.finish()
+    record = json.loads(run_paths(workflow.run).run_json.read_text())
+    assert record["epochs_done"] == 4
+    outcome("a second snakemake on the same results", told, "refused; the first is not disturbed")
+    text = "snakemake and its jobs killed by SIGKILL"
+    outcome(text, "Killed", "the same command continues without --unlock: same bits")
+    _clock_set_back(workflow, outcome)
+
+
+def _clock_set_back(workflow: World, outcome: Outcome) -> None:
+    """As if the clock had been a day ahead when the data were made: part of the same story, since
+    starting the workflow takes seconds.
+    """
+    tomorrow = time.time() + 86400
+    for file in Path(os.environ["MEDNEXT_DATA"]).rglob("*"):
+        os.utime(file, (tomorrow, tomorrow))
+    again = workflow.start(*METRICS)
+    said = again.communicate(timeout=120)[0]
+    assert again.returncode == 0, said
+    workflow.finish()
+    outcome(
+        "clock set back: inputs are newer than results",
+        next(line for line in said.splitlines() if "reason:" in line and "train" not in line),
+        "steps run again, the finished training is recognised: same bits",
+    )
+
+
+def test_clock_going_backwards_while_training(
+    world: World, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.forget_run()
+    start = time.time()
+    ticks = iter(range(10**6))
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: start - 3600 * next(ticks))
+        world.finish()
+    record = json.loads(run_paths(world.run).run_json.read_text())
+    assert len(record["epoch_seconds"]) == 4 and min(record["epoch_seconds"]) > 0
+    outcome("clock running backwards in a training", "nothing", "same bits; times stay positive")
