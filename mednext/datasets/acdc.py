@@ -3,8 +3,9 @@
 Two layouts are read:
 
 - the challenge's own: ``database/training/patientNNN/{Info.cfg, patientNNN_frameFF[_gt].nii.gz}``,
-  axes (x, y, slice); intensities are clipped at the 99 % point of the histogram and scaled to
-  [0, 1] per volume, as WSL4MIS's ``acdc_data_processing.py`` does;
+  axes (x, y, slice), turned by the affine to the patient's left, back and head; intensities are
+  clipped at the 99 % point of the histogram and scaled to [0, 1] per volume, as WSL4MIS's
+  ``acdc_data_processing.py`` does (which leaves the axes as they are stored);
 - the form WSL4MIS converts it to: ``ACDC_training_volumes/patientNNN_frameFF.h5`` with ``image``
   (scaled to [0, 1]; integers carry the attribute ``scale``) and ``label``, axes (slice, y, x), no
   spacing.
@@ -19,7 +20,16 @@ import numpy as np
 
 from mednext.config import DatasetSpec
 from mednext.datasets.reader import Files, Item, Volume
-from mednext.datasets.volumes import checked, open_nifti, read_h5, same_grid, voxels, zooms
+from mednext.datasets.volumes import (
+    checked,
+    open_nifti,
+    read_h5,
+    readable,
+    same_grid,
+    spacing_of,
+    upright,
+    voxels,
+)
 from mednext.errors import UserError
 
 NAME = re.compile(r"(patient\d{3})_frame(\d{2})")
@@ -125,8 +135,9 @@ def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
         (label_path,) = item.more
         grid, labels = open_nifti(files, item.path), open_nifti(files, label_path)
         same_grid(grid, labels, files, item.path, label_path)
-        x, y, z = zooms(grid)
-        spacing = (z, y, x)
+        with readable(file):
+            spacing = spacing_of(grid)
+            grid, labels = upright(grid), upright(labels)
         image = scaled(voxels(files, item.path, grid, np.float64).transpose(2, 1, 0))
         label = voxels(files, label_path, labels, np.float64).transpose(2, 1, 0)
     return checked(image, label, spacing, range(spec.num_classes), MEANING, file)

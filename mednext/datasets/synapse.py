@@ -20,10 +20,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from mednext.config import DatasetSpec, benchmarks_dir, load_datasets
 from mednext.datasets.reader import Files, Item, Volume
@@ -34,8 +32,9 @@ from mednext.datasets.volumes import (
     read_h5,
     readable,
     same_grid,
+    spacing_of,
+    upright,
     voxels,
-    zooms,
 )
 from mednext.errors import UserError
 
@@ -46,7 +45,6 @@ TRANSUNET_BASES = (".", "data/Synapse", "converted")
 IMAGE = re.compile(r"img(\d{4})\.nii\.gz")
 SLICE = re.compile(r"(case\d{4})_slice(\d{3})\.npz")
 VOLUME = re.compile(r"(case\d{4})\.npy\.h5")
-AXES = ("L", "P", "S")
 
 
 def list_files(root: Path, spec: DatasetSpec) -> list[str]:
@@ -172,20 +170,14 @@ def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
             remedy="copy the original file again",
         )
     with readable(file):
+        spacing = spacing_of(grid)
         grid, truth = upright(grid), upright(truth)
     hounsfield = voxels(files, item.path, grid, np.float32).transpose(2, 1, 0)
     check_finite(hounsfield, file)
     original = voxels(files, label_path, truth, np.float32).transpose(2, 1, 0)
-    x, y, z = zooms(grid)
     known = "the 13 organs of the original as 1 to 13, 0 background"
-    volume = checked(scaled(hounsfield), original, (z, y, x), ORIGINAL_LABELS, known, file)
+    volume = checked(scaled(hounsfield), original, spacing, ORIGINAL_LABELS, known, file)
     return Volume(volume.image, eight_of_13(volume.label, spec), volume.spacing)
-
-
-def upright(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """The same volume with axes to the patient's left, back and head, by its affine."""
-    turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(AXES))
-    return image.as_reoriented(turn)
 
 
 def scaled(hounsfield: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import pandas as pd
 from mednext.config import DatasetRun
 from mednext.datasets.chunks import default_jobs, in_chunks
 from mednext.datasets.prepare import CHUNK
-from mednext.datasets.reader import Item, Picture, Volume
+from mednext.datasets.reader import Files, Item, Picture, Volume
 from mednext.datasets.source import Source, open_files, resolve_source
 from mednext.errors import UserError
 from mednext.files import write_csv, write_json
@@ -32,7 +32,7 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     that were checked are not checked again.
 
     Raises:
-        UserError: the first file that is damaged or does not fit, with the remedy.
+        UserError: every file that is damaged or does not fit, the first with its remedy.
     """
     source = resolve_source(dataset, run)
     files = open_files(source)
@@ -40,13 +40,15 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     _check_counts(source, items)
 
     def make(chunk: Sequence[Item], file: Path) -> None:
-        found = [_describe(source.reader.read(i, files, source.spec)) for i in chunk]
+        found = [_described(i, files, source) for i in chunk]
         file.write_text(json.dumps(found), encoding="utf-8")
 
     work = source.paths.raw / f".verify-{folder_hash('datasets')}"
     size = CHUNK[source.spec.task]
     parts = in_chunks(items, size, make, work, ".json", jobs or default_jobs())
-    table = pd.DataFrame([row for part in parts for row in json.loads(part.read_text())])
+    found = [row for part in parts for row in json.loads(part.read_text())]
+    _refuse([row["problem"] for row in found if "problem" in row], work)
+    table = pd.DataFrame(found)
     table.insert(0, "item", [i.name for i in items])
     for name in ("label", "patient", "photograph", "part", "order"):
         table[name] = [getattr(i, name) for i in items]
@@ -62,6 +64,33 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     write_json(source.paths.facts, report | {"stand_in": source.stand_in})
     shutil.rmtree(work)
     print(f"{dataset} ({source.id}): OK, {report['summary']}")
+
+
+def _described(item: Item, files: Files, source: Source) -> dict[str, Any]:
+    """What one image or volume is, or why it cannot be used."""
+    try:
+        return _describe(source.reader.read(item, files, source.spec))
+    except UserError as error:
+        return {"problem": [error.what, error.file, error.found, error.expected, error.remedy]}
+
+
+def _refuse(problems: Sequence[list[Any]], work: Path) -> None:
+    """One error for all bad files; they are looked at again the next time.
+
+    Raises:
+        UserError: there are some.
+    """
+    if not problems:
+        return
+    shutil.rmtree(work)
+    what, file, found, expected, remedy = problems[0]
+    if len(problems) > 1:
+        others = [f"{p[1]}: {p[0]}" for p in problems[1 : SHOWN + 1]]
+        more = len(problems) - 1 - len(others)
+        others += [f"and {more} more"] if more else []
+        remedy = f"{remedy}; {len(problems)} files are bad, the others being\n            "
+        remedy += "\n            ".join(others)
+    raise UserError(what, file=file, found=found, expected=expected, remedy=remedy)
 
 
 def _describe(decoded: Picture | Volume) -> dict[str, Any]:

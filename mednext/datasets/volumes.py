@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import nibabel as nib
 import numpy as np
+from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
 
 from mednext.datasets.reader import Files, Volume
@@ -61,10 +62,30 @@ def voxels(files: Files, path: str, image: nib.Nifti1Image, kind: type[np.generi
         return np.asarray(image.dataobj, dtype=kind)
 
 
+AXES = ("L", "P", "S")
+
+
+def upright(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The same volume with axes to the patient's left, back and head, by its affine."""
+    turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(AXES))
+    return image.as_reoriented(turn)
+
+
 def zooms(image: nib.Nifti1Image) -> tuple[float, float, float]:
     """Spacing along the file's own three axes, in mm."""
     x, y, z = (float(v) for v in image.header.get_zooms()[:3])
     return x, y, z
+
+
+def spacing_of(image: nib.Nifti1Image) -> tuple[float, float, float]:
+    """Spacing (z, y, x) of the upright volume, in mm, by the header of the stored one.
+
+    Not by the affine: the affines of ACDC have unit scales (MIC-DKFZ/nnUNet issue 2741).
+    """
+    stored = zooms(image)
+    turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(AXES))
+    x, y, z = (stored[int(np.flatnonzero(turn[:, 0] == axis)[0])] for axis in range(3))
+    return z, y, x
 
 
 def same_grid(

@@ -31,7 +31,7 @@ from mednext.datasets.images import read_picture, resized
 from mednext.datasets.manifest import list_entries
 from mednext.datasets.prepare import padded_size, resize_slice
 from mednext.datasets.reader import Files
-from mednext.datasets.volumes import check_finite, open_nifti, voxels
+from mednext.datasets.volumes import AXES, check_finite, open_nifti, upright, voxels
 from mednext.errors import UserError
 from mednext.files import atomic_path, write_csv
 from mednext.training.augment import center_crop
@@ -115,9 +115,11 @@ def _write_labels(run: RunConfig, model: nn.Module, files: Files, name: str, out
         return
     grid = open_nifti(files, name)
     turned, back = grid, None
-    if run.dataset == "synapse":  # whose networks know bodies in one orientation only
-        turned = synapse.upright(grid)
-        back = ornt_transform(axcodes2ornt(synapse.AXES), io_orientation(grid.affine))
+    if (
+        run.dataset in SCALED and len(grid.shape) == 3
+    ):  # whose networks know bodies in one orientation only
+        turned = upright(grid)
+        back = ornt_transform(axcodes2ornt(AXES), io_orientation(grid.affine))
     image = voxels(files, name, turned, np.float64)
     if image.ndim not in (2, 3):
         raise UserError(

@@ -39,6 +39,20 @@ def test_a_truncated_png(images: Path) -> None:
     assert "Covid (3).png" in message and "damaged" in message and "900 bytes" in message
 
 
+def test_every_bad_file_is_in_the_one_report_and_looked_at_again(images: Path) -> None:
+    good = {n: (images / "COVID" / f"Covid ({n}).png").read_bytes() for n in (2, 5)}
+    (images / "COVID" / "Covid (2).png").write_text("not an image")
+    (images / "COVID" / "Covid (5).png").write_bytes(good[5][:500])
+    message = refused("sars_cov2_ct")
+    assert "2 files are bad" in message and message.count("remedy:") == 1
+    for words in ("Covid (2).png", "not an image", "Covid (5).png: the image is damaged"):
+        assert words in message
+    for number, content in good.items():
+        (images / "COVID" / f"Covid ({number}).png").write_bytes(content)
+    fetch("sars_cov2_ct", RUN)
+    verify("sars_cov2_ct", RUN)  # nothing of the failure is kept
+
+
 def test_a_text_named_png(images: Path) -> None:
     (images / "non-COVID" / "Non-Covid (4).png").write_text("not an image")
     message = refused("sars_cov2_ct")

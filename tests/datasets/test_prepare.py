@@ -76,8 +76,7 @@ def test_nifti_and_h5_forms_of_one_volume_are_equal(roots: Path) -> None:
     folder.mkdir(parents=True)
     for frame in ("01", "12"):
         for name, values in (("", stored), ("_gt", label)):
-            image = nib.Nifti1Image(values.transpose(2, 1, 0), np.eye(4))
-            image.header.set_zooms((1.5, 1.5, 10.0))
+            image = nib.Nifti1Image(values.transpose(2, 1, 0), np.diag([-1.5, -1.5, 10.0, 1.0]))
             nib.save(image, folder / f"patient001_frame{frame}{name}.nii.gz")
     arrays = prepared("acdc")
     flat = np.load(arrays / "volumes_image.npy")[: stored.size].reshape(stored.shape)
@@ -102,6 +101,32 @@ def test_nifti_and_h5_forms_of_one_volume_are_equal(roots: Path) -> None:
         one, other = np.load(arrays / f"{name}.npy"), np.load(converted / f"{name}.npy")
         assert one.dtype == other.dtype and np.allclose(one, other, atol=1e-5), name
     assert pd.read_csv(converted / "index.csv").spacing_z.isna().all()
+
+
+def test_hearts_are_turned_by_their_affine(roots: Path) -> None:
+    """Frame 12 is frame 1 stored with other axes: x and y exchanged, the slices from the top."""
+    stored = np.random.default_rng(3).integers(0, 900, (20, 24, 3)).astype(np.int16)
+    label = np.random.default_rng(4).integers(0, 4, stored.shape).astype(np.uint8)
+    affine = np.diag([-1.5, -1.6, 10.0, 1.0])
+    folder = roots / "acdc" / "database" / "training" / "patient001"
+    folder.mkdir(parents=True)
+    for name, values in (("", stored), ("_gt", label)):
+        nib.save(nib.Nifti1Image(values, affine), folder / f"patient001_frame01{name}.nii.gz")
+        turned = nib.Nifti1Image(
+            values.transpose(1, 0, 2)[:, :, ::-1],
+            np.array([[0, -1.5, 0, 0], [-1.6, 0, 0, 0], [0, 0, -10.0, 20.0], [0, 0, 0, 1]]),
+        )
+        turned.set_sform(np.sign(turned.affine), code=1)  # unit scales, as the original has them
+        nib.save(turned, folder / f"patient001_frame12{name}.nii.gz")
+    arrays = prepared("acdc")
+    for name in ("volumes_image", "volumes_label"):
+        one, other = np.load(arrays / f"{name}.npy").reshape(2, 3, 24, 20)
+        assert np.array_equal(one, other)
+    assert np.array_equal(other, label.transpose(2, 1, 0))
+    table = pd.read_csv(arrays / "index.csv")
+    assert table[["spacing_z", "spacing_y", "spacing_x"]].round(4).drop_duplicates().to_numpy()[
+        0
+    ].tolist() == [10.0, 1.6, 1.5]
 
 
 @pytest.mark.parametrize("dataset", ["sars_cov2_ct", "acdc"])

@@ -95,8 +95,11 @@ class Heart:
 
     def save(self, file: Path, volume: np.ndarray) -> None:
         """Write (slice, y, x) as NIfTI in the original's axes (x, y, slice)."""
-        stored = nib.Nifti1Image(volume.transpose(2, 1, 0), np.diag([*self._zooms(), 1.0]))
-        stored.header.set_zooms(self._zooms())
+        x, y, z = self._zooms()
+        # To the left, back and head, as the original's; like its files, with unit scales in the
+        # sform (MIC-DKFZ/nnUNet issue 2741).
+        stored = nib.Nifti1Image(volume.transpose(2, 1, 0), np.diag([-x, -y, z, 1.0]))
+        stored.set_sform(np.diag([-1.0, -1.0, 1.0, 1.0]), code=1)
         nib.save(stored, file)
 
     def _zooms(self) -> tuple[float, float, float]:
