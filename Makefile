@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates
+.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates lists
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -60,6 +60,9 @@ format: setup  ## rewrite code in the project's format
 
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
 	python benchmarks/speed/hd95.py
+
+lists: setup  ## make benchmarks/splits/*.csv from the published lists
+	python -m mednext datasets lists --out benchmarks/splits
 
 near-duplicates: setup  ## fix and try the radius of near-duplicates on the real SARS-COV-2 images
 	python -m mednext datasets calibrate --folder sars-cov-2-ct-scan-256 \

@@ -66,6 +66,10 @@ class DataPaths:
         """Which item is on which side."""
         return self.root / "splits" / f"{protocol}.csv"
 
+    def split_facts(self, protocol: str) -> Path:
+        """The hash of a split, the command that made it, and what it depends on."""
+        return self.root / "splits" / f"{protocol}.json"
+
 
 @dataclass(frozen=True)
 class RunPaths:

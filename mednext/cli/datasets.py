@@ -1,8 +1,9 @@
-"""``mednext datasets``: list, fetch, verify, prepare, split, table, leakage, calibrate."""
+"""``mednext datasets``: list, fetch, verify, prepare, split, lists, table, leakage, calibrate."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -29,6 +30,9 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
         )
     split = add_verb(steps, "split", "draw train, val and test", _split, dataset=True)
     split.add_argument("--protocol", required=True, choices=get_args(Protocol))
+    text = "make benchmarks/splits/*.csv from the lists that their authors publish"
+    lists = add_verb(steps, "lists", text, _lists, config=False)
+    lists.add_argument("--out", type=Path, required=True, help="the folder to write into")
     add_verb(steps, "table", "write datasets.csv of a profile", _table)
     text = "what ties the sides of each split together: write and print leakage.csv of a profile"
     add_verb(steps, "leakage", text, _leakage)
@@ -65,7 +69,15 @@ def _split(arguments: argparse.Namespace) -> None:
     from mednext.runs import dataset_run
 
     run = dataset_run(profile_of(arguments), arguments.dataset)
-    split(arguments.dataset, run, arguments.protocol)
+    axes = ["--dataset", arguments.dataset, "--protocol", arguments.protocol]
+    words = ["mednext", "datasets", "split", "--configfile", str(arguments.configfile), *axes]
+    split(arguments.dataset, run, arguments.protocol, shlex.join(words))
+
+
+def _lists(arguments: argparse.Namespace) -> None:
+    from mednext.datasets.lists import write_lists
+
+    write_lists(arguments.out)
 
 
 def _leakage(arguments: argparse.Namespace) -> None:

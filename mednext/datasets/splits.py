@@ -12,6 +12,7 @@ and validated on augmented images.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from mednext.datasets.prepare import prepared_key
 from mednext.datasets.seeds import stream
 from mednext.datasets.source import Source, resolve_source
 from mednext.errors import UserError
-from mednext.files import write_csv
+from mednext.files import write_json, write_text
+from mednext.provenance import folder_hash
 
 SIDES = ("train", "val", "test")
 OUTSIDE = "outside"
@@ -48,8 +50,11 @@ def proportional(total: int, shares: Sequence[int]) -> list[int]:
     return [int(c) for c in counts]
 
 
-def split(dataset: str, run: DatasetRun, protocol: str) -> None:
+def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = None) -> None:
     """Write ``splits/<protocol>.csv``: row, item, group, label, side.
+
+    Beside it ``<protocol>.json`` holds its hash, the ``command`` that made it, and what else it
+    depends on.
 
     Raises:
         UserError: the data set has no such protocol, or too few groups for it.
@@ -73,7 +78,21 @@ def split(dataset: str, run: DatasetRun, protocol: str) -> None:
             expected="at least one group per side",
             remedy="use more of the data set, or the protocol 'paper'",
         )
-    write_csv(source.paths.split(protocol), table[COLUMNS])
+    content = table[COLUMNS].to_csv(index=False, lineterminator="\n")
+    facts = {
+        "sha256": hashlib.sha256(content.encode()).hexdigest(),
+        "command": command,
+        "source_id": source.id,
+        "code": folder_hash("datasets"),
+        "seed": source.spec.split_seed,
+        "near_duplicate_radius": near.fixed_radius(),
+        "counts": {side: int((table.side == side).sum()) for side in SIDES},
+        "groups": int(table.group.nunique()),
+        "groups_on_two_sides": crossing_groups(table),
+    }
+    # The table comes last: where it is, its facts are, too.
+    write_json(source.paths.split_facts(protocol), facts)
+    write_text(source.paths.split(protocol), content)
     sides = ", ".join(f"{side} {(table.side == side).sum()}" for side in SIDES)
     print(f"{dataset} ({source.id}): {protocol} split: {sides}")
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,11 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from mednext.config import DatasetRun, SplitCounts, load_datasets
+from mednext.cli import main
+from mednext.config import DatasetRun, SplitCounts, benchmarks_dir, load_datasets
 from mednext.datasets.fetch import fetch
 from mednext.datasets.groups import (
     components,
@@ -21,6 +26,7 @@ from mednext.datasets.groups import (
     similar,
     thumbnail,
 )
+from mednext.datasets.lists import LISTS, write_lists
 from mednext.datasets.load import limited
 from mednext.datasets.prepare import prepare
 from mednext.datasets.source import resolve_source
@@ -31,6 +37,7 @@ from mednext.datasets.splits import (
     proportional,
     split,
 )
+from mednext.errors import UserError
 
 RUN = DatasetRun(source="local", methods=("unet",), img_size=32, epochs=1, batch_size=2)
 
@@ -218,3 +225,52 @@ def test_patients_are_limited_whole() -> None:
     used = table[table.side != "unused"]
     assert used.groupby("side").group.nunique().to_dict() == {"train": 20, "val": 4, "test": 20}
     assert (used.groupby("group").size() == 2).all()
+
+
+def test_a_split_has_its_hash_and_its_command_beside_it(images: Path, tmp_path: Path) -> None:
+    config = tmp_path / "toy.yaml"
+    entry = RUN.model_dump(mode="json", exclude_none=True) | {"methods": ["resnet18"]}
+    values = {"profile": "toy", "seeds": [0], "threads": 1, "datasets": {"sars_cov2_ct": entry}}
+    config.write_text(yaml.safe_dump(values))
+    fetch("sars_cov2_ct", RUN)
+    prepare("sars_cov2_ct", RUN)
+    words = ["datasets", "split", "--configfile", str(config)]
+    words += ["--dataset", "sars_cov2_ct", "--protocol", "grouped"]
+    assert main(words) == 0
+    paths = resolve_source("sars_cov2_ct", RUN).paths
+    facts = json.loads(paths.split_facts("grouped").read_text())
+    first = paths.split("grouped").read_bytes()
+    assert facts["sha256"] == hashlib.sha256(first).hexdigest()
+    assert facts["counts"] == {"train": 12, "val": 4, "test": 4}  # 10 of a class: 6, 2, 2
+    assert facts["groups_on_two_sides"] == 0
+    program, *again = shlex.split(facts["command"])
+    paths.split("grouped").unlink()
+    assert program == "mednext" and main(again) == 0
+    assert paths.split("grouped").read_bytes() == first
+
+
+def test_the_committed_lists_are_made_from_the_published_ones(
+    local_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for folder in ("acdc", "synapse-lists", "monkeypox-skin-lesion-dataset"):
+        local_data(folder)
+    write_lists(tmp_path)
+    committed = benchmarks_dir() / "splits"
+    assert {f.name for f in tmp_path.iterdir()} == {f"{name}.csv" for name in LISTS} | {
+        "SHA256SUMS"
+    }
+    for file in tmp_path.iterdir():
+        assert file.read_bytes() == (committed / file.name).read_bytes(), file.name
+
+
+def test_a_published_list_that_is_damaged(roots: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"published list is missing(.|\n)*train.list"):
+        write_lists(tmp_path / "out")
+    (roots / "acdc").mkdir()
+    for side in ("train", "val", "test"):
+        (roots / "acdc" / f"{side}.list").write_text("patient001_frame01\n")
+    with pytest.raises(
+        UserError, match=r"one group on two sides(.|\n)*patient001 in train and val"
+    ):
+        write_lists(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
