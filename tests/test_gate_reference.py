@@ -1,0 +1,57 @@
+"""The committed reference: complete, measured, and of the settings that the demo has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mednext.config import load_profile
+from mednext.gate import exit_code, gate
+from mednext.gate_reference import FILES, HISTORY
+from mednext.gate_rules import load_rules
+from mednext.gate_spread import FEWEST_SEEDS, key_of, read_spread
+from mednext.results import MetricRow, read_rows
+from mednext.runs import resolve_runs
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "results" / "reference" / "demo"
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[MetricRow]:
+    if not (REFERENCE / "metrics.csv").is_file():
+        pytest.skip("no reference has been committed: make reference REASON=...")
+    return read_rows(REFERENCE / "metrics.csv", MetricRow)
+
+
+def test_it_passes_against_itself(rows: list[MetricRow]) -> None:
+    assert exit_code(gate(REFERENCE, REFERENCE, load_rules())) == 0
+
+
+def test_it_holds_every_run_of_the_demo(rows: list[MetricRow]) -> None:
+    runs = resolve_runs(load_profile(ROOT / "config" / "demo.yaml"))
+    wanted = {(r.dataset, r.protocol, r.method, r.seed, r.setting_hash, r.source_id) for r in runs}
+    found = {(r.dataset, r.protocol, r.method, r.seed, r.setting_hash, r.source_id) for r in rows}
+    assert found == wanted
+    assert {row.source for row in rows} == {"phantom"}
+
+
+def test_every_gated_metric_states_a_measured_spread(rows: list[MetricRow]) -> None:
+    rules, spread = load_rules(), read_spread(REFERENCE)
+    gated = [row for row in rows if row.status == "ok" and rules.gates(row)]
+    assert {row.method for row in gated} == {row.method for row in rows}
+    for row in gated:
+        measured = spread[key_of(row)]
+        assert measured.seeds >= FEWEST_SEEDS
+        assert measured.setting_hash == row.setting_hash
+    for finding in gate(REFERENCE, REFERENCE, rules):
+        if finding.outcome == "ok" and "accuracy" in finding.name:
+            assert finding.note.startswith("seed spread 0.") and "spread.csv)" in finding.note
+
+
+def test_its_history_gives_a_reason(rows: list[MetricRow]) -> None:
+    assert set(FILES) <= {file.name for file in REFERENCE.iterdir()}
+    first = (REFERENCE / HISTORY).read_text().splitlines()[0]
+    date, _, reason = first.removeprefix("## ").partition(": ")
+    assert len(date) == len("2026-01-01") and reason.strip()
