@@ -15,7 +15,7 @@ from mednext.errors import UserError
 from mednext.layout import RunPaths
 from mednext.metrics.classification import binary_metrics
 from mednext.metrics.segmentation import POLICIES, dice, hausdorff
-from mednext.metrics.statistics import bootstrap, interval
+from mednext.metrics.statistics import interval, resample
 from mednext.results import Metric, MetricRow, RunRecord, read_run, write_rows
 
 COUNTS = {"classification": ("row", "label", "prediction"), "segmentation": ("tp", "fp", "fn")}
@@ -140,10 +140,10 @@ def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]
             )
 
         values = statistic(np.arange(len(cases)))
-        draws = bootstrap(groups, statistic, stream_seed("bootstrap", run.dataset))
+        resampled = resample(groups, statistic, stream_seed("bootstrap", run.dataset))
         for column, name in enumerate(names):
             limits = (-1.0, 1.0) if name == "mcc" else (0.0, 1.0)
-            low, high = interval(values[column], draws[:, column], len(set(groups)), limits)
+            low, high = interval(values[column], resampled, column, limits)
             out.append(
                 {
                     "metric": Metric(name),
@@ -153,7 +153,7 @@ def _classification(run: RunConfig, cases: pd.DataFrame) -> list[dict[str, Any]]
                     "ci_low": _number(low),
                     "ci_high": _number(high),
                     "n_cases": len(cases),
-                    "n_groups": len(set(groups)),
+                    "n_groups": resampled.n_groups,
                 }
             )
     return out
@@ -170,7 +170,7 @@ def _overlap(cases: pd.DataFrame) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for policy in POLICIES:
         columns = [dice(t.tp, t.fp, t.fn, policy) for t in tables.values()]
-        out += _organ_rows(Metric.DICE, policy, np.stack(columns), organs, tables[organs[0]])
+        out += _organ_rows(Metric.DICE, policy, np.stack(columns), organs, tables[organs[0]], 1.0)
         for name in DISTANCES:
             diagonal = f"diagonal_{name.rsplit('_', 1)[1]}"
             if cases[diagonal].isna().any():
@@ -178,22 +178,28 @@ def _overlap(cases: pd.DataFrame) -> list[dict[str, Any]]:
             columns = [
                 hausdorff(t[name], t.tp, t.fp, t.fn, t[diagonal], policy) for t in tables.values()
             ]
-            out += _organ_rows(Metric(name), policy, np.stack(columns), organs, tables[organs[0]])
+            values = np.stack(columns)
+            farthest = float(cases[diagonal].max())
+            out += _organ_rows(Metric(name), policy, values, organs, tables[organs[0]], farthest)
     return out
 
 
 def _organ_rows(
-    metric: Metric, policy: str, values: np.ndarray, organs: list[str], cases: pd.DataFrame
+    metric: Metric,
+    policy: str,
+    values: np.ndarray,
+    organs: list[str],
+    cases: pd.DataFrame,
+    greatest: float,
 ) -> list[dict[str, Any]]:
-    """Rows of (organs, cases) values: the mean over cases of each organ, and the mean of those."""
+    """Rows of (organs, cases) values from 0 to ``greatest``: the mean over cases of each organ, and
+    the mean of those.
+    """
     groups = cases.group.astype(str).tolist()
     statistic = _means(values)
     points = statistic(np.arange(len(cases)))
-    draws = bootstrap(groups, statistic, stream_seed("bootstrap", metric))
-    limits = (0.0, 1.0) if metric is Metric.DICE else None
-    bounds = [
-        interval(p, d, len(set(groups)), limits) for p, d in zip(points, draws.T, strict=True)
-    ]
+    resampled = resample(groups, statistic, stream_seed("bootstrap", metric))
+    bounds = [interval(p, resampled, k, (0.0, greatest)) for k, p in enumerate(points)]
     return [
         {
             "metric": metric,
@@ -203,7 +209,7 @@ def _organ_rows(
             "ci_low": _number(bounds[column][0]),
             "ci_high": _number(bounds[column][1]),
             "n_cases": len(cases),
-            "n_groups": len(set(groups)),
+            "n_groups": resampled.n_groups,
         }
         for column, target in enumerate([*organs, "mean"])
     ]

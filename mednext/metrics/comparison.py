@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import binomtest, norm, rankdata, wilcoxon
+from statsmodels.stats.multitest import multipletests
 
 
 def mcnemar_exact(first_right: np.ndarray, second_right: np.ndarray) -> float:
@@ -80,10 +81,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's step-down adjustment (10.2307/4615733); NaN stays NaN and is not counted."""
     p = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    factors = len(order) - np.arange(len(order))
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
+    known = ~np.isnan(p)
+    if known.any():
+        adjusted[known] = multipletests(p[known], method="holm")[1]
     return adjusted
 
 

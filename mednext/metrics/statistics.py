@@ -1,12 +1,21 @@
-"""How certain a number is: intervals from resampled groups, and paired tests between methods."""
+"""How certain a number is: confidence intervals from resampled groups."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import norm, skew, t
+from statsmodels.stats.proportion import proportion_confint
+
+NOTHING = 1e-9
+"""A spread that is only what summing in another order leaves of an exact zero."""
+PRIOR_GROUPS = 0.3
+"""Weight of the assumption that cases of one group are all alike. Simulated (tests): without it, 60
+groups with 98 % right and strongly alike are covered in 88 % of the cases instead of 95 %; with the
+weight 1, independent ones in more than 98 %."""
 
 
 def wilson(
@@ -19,13 +28,15 @@ def wilson(
     """
     if trials == 0:
         return math.nan, math.nan
-    upper = 0.5 + level / 2
-    z = float(norm.ppf(upper) if df is None else t.ppf(upper, df))
-    share = successes / trials
-    scale = 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / scale
-    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    return max(0.0, middle - half), min(1.0, middle + half)
+    alpha = 1 - level
+    if df is not None:
+        alpha = 2 * float(norm.sf(t.isf(alpha / 2, df)))
+    low, high = proportion_confint(successes, trials, alpha=alpha, method="wilson")
+    # The bounds beyond all and none are exact, whatever rounding leaves of them.
+    return (
+        0.0 if successes <= 0 else max(0.0, float(low)),
+        1.0 if successes >= trials else min(1.0, float(high)),
+    )
 
 
 def bootstrap(
@@ -56,48 +67,89 @@ def bootstrap(
     )
 
 
+@dataclass(frozen=True)
+class Resampled:
+    """K values over draws of whole groups, and what their intervals need besides."""
+
+    draws: np.ndarray
+    """(R, K); NaN where a draw leaves a value undefined."""
+    n_groups: int
+    alone: np.ndarray
+    """(R', K): the same over draws of single cases, as if they were independent."""
+    crowding: float
+    """Cases in the group of a case, on average: by so much the variance can be larger than that of
+    independent cases, if the cases of each group are all right or all wrong."""
+
+
+def resample(
+    groups: Sequence[str],
+    statistic: Callable[[np.ndarray], np.ndarray],
+    seed: int,
+    repeats: int = 1000,
+) -> Resampled:
+    """Draws of whole groups and, if groups hold several cases, of cases; see :func:`bootstrap`."""
+    draws = alone = bootstrap(groups, statistic, seed, repeats)
+    _, sizes = np.unique(np.asarray(groups), return_counts=True)
+    crowding = float((sizes**2).sum() / sizes.sum())
+    if crowding > 1:
+        singly = [str(case) for case in range(len(groups))]
+        alone = bootstrap(singly, statistic, seed, max(2, repeats // 4))
+    return Resampled(draws, len(sizes), alone, crowding)
+
+
 def interval(
     value: float,
-    draws: np.ndarray,
-    n_groups: int,
-    limits: tuple[float, float] | None = (0.0, 1.0),
+    resampled: Resampled,
+    column: int = 0,
+    limits: tuple[float, float] = (0.0, 1.0),
     level: float = 0.95,
 ) -> tuple[float, float]:
     """Confidence interval of ``value`` from the spread of its bootstrap draws.
 
-    A value between ``limits`` gets the score interval of a proportion with as many trials as give
-    the spread of the draws, so that it stays inside the limits and is skewed towards their middle;
-    percentiles of the draws would be too narrow for few groups and near a limit. Where nothing
-    varies (all cases right) every group counts as one trial, so that the width is never zero. A
-    value without limits gets Student's interval. Both with ``n_groups - 1`` degrees of freedom.
+    The score interval of a proportion with as many trials as give the spread of the draws: it stays
+    inside the limits and is skewed towards their middle; percentiles of the draws would be too
+    narrow for few groups and near a limit. Far from both limits it is Student's interval. Where
+    nothing varies (all cases right) every group counts as one trial, so that the width is never
+    zero. Quantiles are those of ``n_groups - 1`` degrees of freedom.
+
+    A spread that rests on few groups (nearly all cases right) says little about how alike the cases
+    of one group are: it counts as many groups as its skewness shows, beside ``PRIOR_GROUPS`` of a
+    group in which they are all alike.
 
     Args:
         value: on all cases.
-        draws: (R,) values on resampled groups, NaN where undefined.
-        n_groups: groups that were resampled.
-        limits: least and greatest possible value; None if there are none.
+        resampled: draws of this and other values.
+        column: which of them this is.
+        limits: least and greatest possible value.
         level: coverage.
 
     Returns:
         lower and upper bound; NaN where there is nothing to go by (one group, an undefined value,
-        draws that are mostly undefined, an unlimited value that never varies).
+        draws that are mostly undefined).
     """
+    draws, groups = resampled.draws[:, column], resampled.n_groups
     known = draws[~np.isnan(draws)]
-    if math.isnan(value) or n_groups < 2 or 2 * len(known) < len(draws):
+    if math.isnan(value) or groups < 2 or 2 * len(known) < len(draws):
         return math.nan, math.nan
-    # The spread of draws from G groups is too small by (G - 1) / G.
-    variance = float(known.var()) * n_groups / (n_groups - 1)
-    # What is left of an exact zero after summing in another order is none.
-    varies = math.sqrt(variance) > 1e-9 * max(1.0, abs(value))
-    if limits is None:
-        if not varies:
-            return math.nan, math.nan
-        half = float(t.ppf(0.5 + level / 2, n_groups - 1)) * math.sqrt(variance)
-        return value - half, value + half
     low, high = limits
     share = (value - low) / (high - low)
-    trials = float(n_groups)
-    if varies and 0 < share < 1:
-        trials = share * (1 - share) / (variance / (high - low) ** 2)
-    bounds = wilson(share * trials, trials, level, df=n_groups - 1)
+    trials = float(groups)
+    variance = _variance(known, resampled, column) / (high - low) ** 2
+    if math.sqrt(variance) > NOTHING and 0 < share < 1:
+        trials = share * (1 - share) / variance
+    bounds = wilson(share * trials, trials, level, df=groups - 1)
     return low + bounds[0] * (high - low), low + bounds[1] * (high - low)
+
+
+def _variance(known: np.ndarray, resampled: Resampled, column: int) -> float:
+    """Variance of a value, from its draws that are defined."""
+    groups = resampled.n_groups
+    # The spread of draws from G groups is too small by (G - 1) / G.
+    variance = float(known.var()) * groups / (groups - 1)
+    if resampled.crowding == 1 or math.sqrt(variance) <= NOTHING * max(1.0, abs(known.mean())):
+        return variance
+    # Draws of k equal groups that differ from the rest have a skewness of 1 / sqrt(k).
+    informing = min(groups - 1.0, 1 / max(float(skew(known)) ** 2, 1e-9))
+    alike = float(np.nanvar(resampled.alone[:, column])) * resampled.crowding
+    shrunk = (informing * variance + PRIOR_GROUPS * alike) / (informing + PRIOR_GROUPS)
+    return max(variance, shrunk)

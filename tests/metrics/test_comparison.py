@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar as oracle
 
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, rank_shares, wilcoxon_paired
 
@@ -19,6 +20,15 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar_exact(first, second) == pytest.approx(20 / 512)
     assert mcnemar_exact(second, first) == pytest.approx(20 / 512)
     assert mcnemar_exact(first, first) == 1.0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_statsmodels_agrees_with_mcnemar(pairs: list[tuple[bool, bool]]) -> None:
+    first, second = np.array(pairs).T
+    table = [
+        [int(((first == a) & (second == b)).sum()) for b in (True, False)] for a in (True, False)
+    ]
+    assert mcnemar_exact(first, second) == pytest.approx(oracle(table, exact=True).pvalue)
 
 
 @given(st.integers(0, 2**31), st.integers(2, 30), st.integers(2, 30))
@@ -115,6 +125,7 @@ def test_holm_by_hand() -> None:
     # Sorted 0.01, 0.02, 0.03: times 3, 2, 1, never falling.
     assert holm([0.02, 0.01, 0.03]) == pytest.approx([0.04, 0.03, 0.04])
     assert holm([0.5, math.nan, 0.9]) == pytest.approx([1.0, math.nan, 1.0], nan_ok=True)
+    assert np.isnan(holm([math.nan])).all() and len(holm([])) == 0
 
 
 def test_ranks_over_draws() -> None:
