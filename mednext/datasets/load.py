@@ -68,6 +68,12 @@ class SegmentationData:
         images, labels = self.native_images[span], self.native_labels[span]
         return images.reshape(case.shape), labels.reshape(case.shape)
 
+    def plane(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Image and label (H, W) of the slice of one row, in native resolution."""
+        case = next(c for c in self.cases if c.start <= row < c.stop)
+        image, label = self.volume(case)
+        return image[row - case.start], label[row - case.start]
+
     def rows(self, side: str) -> np.ndarray:
         """Rows of all slices of a side, in the order of its cases."""
         spans = [np.arange(self.cases[i].start, self.cases[i].stop) for i in self.sides[side]]

@@ -10,11 +10,16 @@ from torch import Tensor
 
 from mednext.config import RunConfig
 from mednext.datasets.load import ClassificationData, SegmentationData
-from mednext.training.augment import center_crop, crop_flip, transunet
+from mednext.training.augment import center_crop, crop_flip
+from mednext.training.augment_slices import SLICE_AUGMENTS
 from mednext.training.seeds import stream
 
 Data = ClassificationData | SegmentationData
-AUGMENT = {"classification": "crop_flip", "segmentation": "transunet"}
+AUGMENT: dict[str, tuple[str, ...]] = {
+    "classification": ("crop_flip",),
+    "segmentation": tuple(SLICE_AUGMENTS),
+}
+"""Task -> the augmentations that its recipe may name."""
 
 
 def side_rows(data: Data, side: str) -> np.ndarray:
@@ -30,12 +35,13 @@ def train_batches(data: Data, run: RunConfig, epoch: int) -> Iterator[tuple[Tens
     for start in range(0, batch_count(len(rows), run) * run.batch_size, run.batch_size):
         # A memory map is read fastest from front to back.
         chosen = np.sort(rows[order[start : start + run.batch_size]])
-        images, labels = raw(data, run, chosen)
+        images, labels = raw(data, chosen)
         if isinstance(data, ClassificationData):
             images = crop_flip(images, data.img_size, random)
         else:
-            images, labels = transunet(images, labels, random)
-        yield three_channels(images), labels
+            augment = SLICE_AUGMENTS[run.recipe["augment"]]
+            images, labels = augment(images, labels, [data.plane(row) for row in chosen], random)
+        yield network_input(images, run), labels
 
 
 def batch_count(rows: int, run: RunConfig) -> int:
@@ -45,27 +51,34 @@ def batch_count(rows: int, run: RunConfig) -> int:
 
 
 def ordered_batches(
-    data: Data, run: RunConfig, rows: np.ndarray
+    data: Data, run: RunConfig, rows: np.ndarray, micro_batch: int | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches without augmentation, in the given order."""
-    for start in range(0, len(rows), run.batch_size):
-        images, labels = raw(data, run, rows[start : start + run.batch_size])
+    """Batches of at most ``micro_batch`` images (default: the run's), without augmentation, in the
+    given order.
+    """
+    size = min(run.batch_size, micro_batch or run.micro_batch or run.batch_size)
+    for start in range(0, len(rows), size):
+        images, labels = raw(data, rows[start : start + size])
         if isinstance(data, ClassificationData):
             images = center_crop(images, data.img_size)
-        yield three_channels(images), labels
+        yield network_input(images, run), labels
 
 
-def raw(data: Data, run: RunConfig, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Images (B, C, H, W) float32, normalised as the recipe says, and int64 labels."""
+def raw(data: Data, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Images (B, C, H, W) as they are stored (uint8, or float32 slices), and int64 labels."""
     images = torch.from_numpy(np.ascontiguousarray(data.images[rows]))
     labels = torch.from_numpy(np.asarray(data.labels[rows], dtype=np.int64))
-    images = images.float() / 255 if images.dtype == torch.uint8 else images[:, None]
+    return (images if images.dtype == torch.uint8 else images[:, None]), labels
+
+
+def network_input(images: Tensor, run: RunConfig) -> Tensor:
+    """Float32, normalised as the recipe says, channels last; grey images three times, since all
+    networks are built for colour.
+    """
+    if images.dtype == torch.uint8:
+        images = images.float() / 255
     how = run.recipe["normalise"]
-    return (images - how["mean"]) / how["std"], labels
-
-
-def three_channels(images: Tensor) -> Tensor:
-    """Grey images three times, since all networks are built for colour; channels last."""
+    images = (images - how["mean"]) / how["std"]
     if images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1)
     return images.contiguous(memory_format=torch.channels_last)

@@ -35,7 +35,7 @@ from mednext.datasets.volumes import AXES, check_finite, open_nifti, upright, vo
 from mednext.errors import UserError
 from mednext.files import atomic_path, write_csv
 from mednext.training.augment import center_crop
-from mednext.training.batches import three_channels
+from mednext.training.batches import network_input
 from mednext.training.evaluate import load_model, native_labels
 
 SCALED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -91,8 +91,7 @@ def _scores(run: RunConfig, model: nn.Module, files: Files) -> pd.DataFrame:
 
 @torch.no_grad()
 def _logits(run: RunConfig, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    how = run.recipe["normalise"]
-    ready = three_channels((images - how["mean"]) / how["std"])
+    ready = network_input(images, run)
     logits: torch.Tensor = model(ready.to(next(model.parameters()).device)).float().cpu()
     return logits
 

@@ -24,7 +24,7 @@ def validate(run: RunConfig, data: Data, stepper: Stepper, side: str) -> tuple[f
     losses = []
     classes = len(run.classes)
     confusion = torch.zeros(classes * classes, dtype=torch.int64)
-    for images, labels in ordered_batches(data, run, rows):
+    for images, labels in ordered_batches(data, run, rows, stepper.micro_batch):
         with stepper.autocast():
             logits = stepper.model(images.to(stepper.device))
         logits = logits.float().cpu()
