@@ -92,11 +92,19 @@ def publish_folder(folder: Path, target: Path) -> None:
     _fsync_folder(target.parent)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed writers left of :func:`atomic_path`; only under a lock on the folder."""
+    for part in folder.glob(".*.part*"):
+        if part.is_file():
+            part.unlink()
+
+
 @contextmanager
-def exclusive(folder: Path, work: str) -> Iterator[None]:
+def exclusive(folder: Path, work: str, wait: bool = False) -> Iterator[None]:
     """Hold a lock on ``folder`` that the kernel frees when the process ends, however it ends.
 
     The lock is the file ``<folder>.lock`` beside it, which stays: the holder may remove the folder.
+    With ``wait`` another process' end is waited for.
 
     Raises:
         UserError: another process holds it; ``work`` says what it is working on.
@@ -106,11 +114,14 @@ def exclusive(folder: Path, work: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(
-                f"another process is working on {work}",
-                file=folder,
-                remedy="wait for it to end, or stop it",
-            ) from None
+            if not wait:
+                raise UserError(
+                    f"another process is working on {work}",
+                    file=folder,
+                    remedy="wait for it to end, or stop it",
+                ) from None
+            print(f"waiting: another process is working on {work}", flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 

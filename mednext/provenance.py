@@ -15,7 +15,16 @@ from mednext.files import hash_json
 
 # What can change a result: the library's numerical parts, and the versions of what it runs on.
 CODE_FOLDERS = ("models", "training", "datasets", "metrics")
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "scipy", "dynamic-network-architectures")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "monai",
+    "segmentation-models-pytorch",
+    "dynamic-network-architectures",
+    "numpy",
+    "scipy",
+)
 
 
 def package_dir() -> Path:
@@ -65,9 +74,13 @@ def machine() -> dict[str, str | int]:
     return info
 
 
-def env_hash() -> str:
-    """First 16 hex digits over the versions and the machine's CPU model and instructions."""
+def env_hash(gpu: str | None = None) -> str:
+    """First 16 hex digits over the versions, the machine's CPU model and instructions, and the GPU
+    that the work was done on, if it was one.
+    """
     where = {key: value for key, value in machine().items() if key != "cores"}
+    if gpu is not None:
+        where["gpu"] = gpu
     return hash_json({"versions": versions(), "machine": where})[:16]
 
 

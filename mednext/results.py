@@ -364,6 +364,8 @@ class RunRecord(Outcome):
     """Of each epoch, its validation included."""
     weights: dict[str, str]
     """Selection -> SHA-256 of its weights file."""
+    trained_as: str | None = None
+    """The protocol whose training this is, where another one has the same split; None: its own."""
 
 
 R = TypeVar("R", bound=Row)

@@ -3,7 +3,7 @@
 Each module registers the verbs of one part of the pipeline and imports what is heavy only when a
 verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 1 what a verb found
 is bad (``gate``, ``doctor``); with one message 2 bad input, 3 nothing can be written, 4 no memory,
-5 no GPU, 130 interrupted.
+5 no GPU, 130 interrupted, 143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
 from mednext.cli.failures import explained
+from mednext.cli.stop import orderly_stop
 
 PARTS = (datasets, models, runs, cost, audit, render, gate, plan, doctor)
 
@@ -22,7 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; bad input becomes one message on stderr and exit code 2."""
     arguments = parser().parse_args(argv)
     try:
-        return arguments.handler(arguments) or 0
+        with orderly_stop():
+            return arguments.handler(arguments) or 0
     except (Exception, KeyboardInterrupt) as error:
         found = explained(error)
         if found is None:

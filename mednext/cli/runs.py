@@ -25,6 +25,12 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
             step.add_argument("--images", type=Path, help="a folder of your own instead")
             step.add_argument("--out", type=Path, help="with --images: where to write")
             step.add_argument("--selection", default="last", help="with --images: which weights")
+        if verb == "train":
+            step.add_argument(
+                "--retry-failed",
+                action="store_true",
+                help="train runs again that failed with this very configuration, code and data",
+            )
     results = verbs.add_parser("results", help="gather result files")
     kinds = results.add_subparsers(required=True, metavar="WHAT")
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
@@ -54,7 +60,7 @@ def _step(arguments: argparse.Namespace) -> None:
         _predict_folder(arguments)
         return
     steps: dict[str, Callable[[RunConfig], object]] = {
-        "train": train,
+        "train": lambda run: train(run, arguments.retry_failed),
         "predict": predict,
         "evaluate": evaluate,
     }

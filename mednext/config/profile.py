@@ -171,6 +171,12 @@ class RunConfig(Strict):
         return self._hash_without("profile")
 
     @property
+    def training_hash(self) -> str:
+        """As ``config_hash``, but equal for other protocols: with an equal split hash it is the
+        same training."""
+        return hash_json(self.model_dump(mode="json", exclude={"profile", "protocol"}))[:16]
+
+    @property
     def setting_hash(self) -> str:
         """As ``config_hash``, but equal for other seeds, threads and devices."""
         return self._hash_without("profile", "seed", "threads", "device")

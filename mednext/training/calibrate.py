@@ -21,7 +21,7 @@ from mednext.datasets.load import Case, ClassificationData, SegmentationData
 from mednext.datasets.prepare import padded_size
 from mednext.models.registry import create_model
 from mednext.training.batches import ordered_batches, train_batches
-from mednext.training.seeds import pick_device, prepare_torch
+from mednext.training.device import pick_device, prepare_torch
 from mednext.training.step import Stepper
 
 STEPS = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,14 +16,14 @@ from torch import nn
 from mednext.config import RunConfig
 from mednext.datasets.load import ClassificationData, SegmentationData, load
 from mednext.errors import UserError
-from mednext.files import atomic_path, sha256_file, write_csv
+from mednext.files import atomic_path, exclusive, remove_leftovers, sha256_file, write_csv
 from mednext.layout import RunPaths
 from mednext.metrics.segmentation import image_diagonal, organ_counts
 from mednext.metrics.surface import hd95_of_organs
 from mednext.models.registry import create_model
 from mednext.results import read_run
 from mednext.training.batches import ordered_batches, side_rows
-from mednext.training.seeds import pick_device, prepare_torch
+from mednext.training.device import pick_device, prepare_torch
 
 DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
 DIAGONALS = ("diagonal_vox", "diagonal_mm")
@@ -59,13 +60,17 @@ def load_model(run: RunConfig, selection: str) -> nn.Module:
 
 
 @torch.no_grad()
-def logits_of(
-    run: RunConfig, model: nn.Module, data: ClassificationData | SegmentationData, rows: np.ndarray
+def outputs_of(
+    run: RunConfig,
+    model: nn.Module,
+    data: ClassificationData | SegmentationData,
+    rows: np.ndarray,
+    micro_batch: int,
 ) -> np.ndarray:
     """Softmax scores (N, K) of images, or label maps (N, S, S) uint8 of slices."""
     device = next(model.parameters()).device
     out = []
-    for images, _ in ordered_batches(data, run, rows):
+    for images, _ in ordered_batches(data, run, rows, micro_batch):
         logits = model(images.to(device)).float()
         if run.task == "classification":
             out.append(logits.softmax(dim=1).cpu().numpy())
@@ -85,24 +90,33 @@ def predict(run: RunConfig) -> None:
 
     Classification: ``row``, ``score`` (N, K). Segmentation: one uint8 array (D, H, W) per case, in
     the resolution of the volume.
+
+    Raises:
+        UserError: not trained, weights that were changed, or another process works on the run.
     """
     record = read_run(paths_of(run).run_json)
     data = load(run)
-    for selection in record.weights:
-        model = load_model(run, selection)
-        scores = logits_of(run, model, data, side_rows(data, "test"))
-        arrays: dict[str, np.ndarray] = {}
-        if isinstance(data, ClassificationData):
-            arrays = {"row": data.sides["test"], "score": scores}
-        else:
-            start = 0
-            for index in data.sides["test"]:
-                case = data.cases[index]
-                stop = start + case.stop - case.start
-                arrays[case.case] = native_labels(scores[start:stop], case.shape)
-                start = stop
-        with atomic_path(paths_of(run).predictions(selection)) as part:
-            np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
+    with exclusive(paths_of(run).work, "this run"):
+        remove_leftovers(paths_of(run).root)
+        for selection in record.weights:
+            model = load_model(run, selection)
+            found = outputs_of(run, model, data, side_rows(data, "test"), record.micro_batch)
+            with atomic_path(paths_of(run).predictions(selection)) as part:
+                np.savez_compressed(part, **_arrays(data, found))
+
+
+def _arrays(data: ClassificationData | SegmentationData, found: np.ndarray) -> dict[str, Any]:
+    """What is stored of the network's outputs for the test side."""
+    if isinstance(data, ClassificationData):
+        return {"row": data.sides["test"], "score": found}
+    arrays: dict[str, Any] = {}
+    start = 0
+    for index in data.sides["test"]:
+        case = data.cases[index]
+        stop = start + case.stop - case.start
+        arrays[case.case] = native_labels(found[start:stop], case.shape)
+        start = stop
+    return arrays
 
 
 def stored_predictions(run: RunConfig, selection: str) -> dict[str, np.ndarray]:
@@ -124,19 +138,25 @@ def stored_predictions(run: RunConfig, selection: str) -> dict[str, np.ndarray]:
 
 
 def evaluate(run: RunConfig) -> None:
-    """Write ``cases.<selection>.csv`` from the predictions; of a failed run, its header alone."""
+    """Write ``cases.<selection>.csv`` from the predictions; of a failed run, its header alone.
+
+    Raises:
+        UserError: not trained or predicted, or another process works on the run.
+    """
     record = read_run(paths_of(run).run_json)
     data = load(run)
-    for selection in run.selections:
-        rows: list[dict[str, object]] = []
-        if selection in record.weights:
-            arrays = stored_predictions(run, selection)
-            if isinstance(data, ClassificationData):
-                rows = _image_rows(data, arrays["row"], arrays["score"])
-            else:
-                rows = _volume_rows(data, arrays)
-        columns = _columns(run)
-        write_csv(paths_of(run).cases(selection), pd.DataFrame(rows, columns=columns))
+    with exclusive(paths_of(run).work, "this run"):
+        remove_leftovers(paths_of(run).root)
+        for selection in run.selections:
+            rows: list[dict[str, object]] = []
+            if selection in record.weights:
+                arrays = stored_predictions(run, selection)
+                if isinstance(data, ClassificationData):
+                    rows = _image_rows(data, arrays["row"], arrays["score"])
+                else:
+                    rows = _volume_rows(data, arrays)
+            frame = pd.DataFrame(rows, columns=_columns(run))
+            write_csv(paths_of(run).cases(selection), frame)
 
 
 def _columns(run: RunConfig) -> list[str]:

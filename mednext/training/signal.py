@@ -18,8 +18,9 @@ from mednext.models.registry import create_model
 from mednext.models.signal import PartSignal, measure_signal
 from mednext.results import SignalRow, read_run
 from mednext.training.batches import ordered_batches, side_rows
+from mednext.training.device import prepare_torch
 from mednext.training.evaluate import load_model, paths_of
-from mednext.training.seeds import prepare_torch, seed_of
+from mednext.training.seeds import seed_of
 
 Weights = Literal["initial", "last"]
 BATCH = 16

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
@@ -19,16 +18,27 @@ from torch import Tensor
 from mednext.config import RunConfig, benchmarks_dir
 from mednext.datasets.load import check_prepared, load
 from mednext.errors import UserError
-from mednext.files import exclusive, sha256_file, write_bytes, write_csv
+from mednext.files import exclusive, remove_leftovers, sha256_file, write_bytes, write_csv
 from mednext.layout import RunPaths
 from mednext.models.registry import create_model
-from mednext.provenance import code_hash, env_hash, git_state, machine, versions
-from mednext.results import RunRecord, read_run, write_run
+from mednext.provenance import env_hash, git_state, machine, versions
+from mednext.results import RunRecord
 from mednext.training import checkpoint
 from mednext.training.batches import AUGMENT, Data, batch_count, side_rows, train_batches
+from mednext.training.device import device_name, pick_device, prepare_torch
+from mednext.training.finished import (
+    Identity,
+    equal_protocols,
+    finished,
+    identity_of,
+    paths_under,
+    publish,
+    taken_over,
+    tidy,
+)
 from mednext.training.progress import bar, epoch_line
 from mednext.training.schedule import SCHEDULES, factor
-from mednext.training.seeds import pick_device, prepare_torch, seed_of
+from mednext.training.seeds import seed_of
 from mednext.training.step import OPTIMIZERS, Stepper
 from mednext.training.validate import validate
 
@@ -58,34 +68,45 @@ class State:
     """Of each epoch; no part of the history, which is the same however often it was continued."""
 
 
-def train(run: RunConfig) -> RunRecord:
+def train(run: RunConfig, retry_failed: bool = False) -> RunRecord:
     """Train ``run``, or continue it after its last finished epoch.
 
     A diverged training ends as a record with status ``failed``. A run that is already complete and
-    unchanged is returned as it is.
+    unchanged is returned as it is, a failed one unless ``retry_failed`` is set. Where another
+    protocol has the same split, one of them trains and the other takes its weights over.
 
     Raises:
         UserError: the data are not ready, the recipe names something unknown, or another process
             works on this run.
     """
-    paths = RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
+    paths = paths_under(run, run.protocol)
     data = load(run)
-    identity = {
-        "config": run.config_hash,
-        "code": code_hash(),
-        "data": data.data_hash,
-        "split": data.split_hash,
-    }
+    identity = identity_of(run, data.data_hash, data.split_hash)
     check_recipe(run)
-    file = paths.work / f"{run.config_hash}-{code_hash()}" / "checkpoint.pt"
-    with exclusive(paths.work, "this run"):
-        record = finished(paths, identity)
+    protocols = equal_protocols(run, data.split_hash)
+    shared = paths_under(run, protocols[0])
+    checkpoints = shared.work / identity.key
+    with (
+        exclusive(paths.work, "this run"),
+        exclusive(
+            shared.work.with_name(f"{shared.work.name}.training"),
+            f"the same training ({', '.join(protocols)})",
+            wait=True,
+        ),
+    ):
+        remove_leftovers(paths.root)
+        record = finished(run, identity)
+        if record is not None and record.status == "failed" and retry_failed:
+            record = None
+        record = record or taken_over(run, identity, protocols)
         if record is None:
             check_prepared(run)
-            record = _train(run, data, paths, file, identity)
+            record = _train(run, data, paths, checkpoints / "checkpoint.pt", identity)
+        publish(paths, record)
         # The last good checkpoint of a training that failed stays, to look at.
-        if record.status == "ok" and paths.work.is_dir():
-            shutil.rmtree(paths.work)
+        if record.status == "ok":
+            for place in {paths, shared}:
+                tidy(place)
     return record
 
 
@@ -95,7 +116,7 @@ def check_recipe(run: RunConfig) -> None:
         "optimizer": tuple(OPTIMIZERS),
         "schedule": SCHEDULES,
         "loss": (("cross_entropy",) if run.task == "classification" else ("ce_dice",)),
-        "augment": (AUGMENT[run.task],),
+        "augment": AUGMENT[run.task],
     }
     for name, values in known.items():
         if run.recipe[name] not in values:
@@ -107,29 +128,8 @@ def check_recipe(run: RunConfig) -> None:
             )
 
 
-def finished(paths: RunPaths, identity: dict[str, str]) -> RunRecord | None:
-    """The record of this very run, if it is complete and its weights are as they were written."""
-    if not paths.run_json.is_file():
-        return None
-    try:
-        record = read_run(paths.run_json)
-    except UserError:
-        return None  # of an older format: train again
-    same = identity == {
-        "config": record.config_hash,
-        "code": record.code_hash,
-        "data": record.data_hash,
-        "split": record.split_hash,
-    }
-    whole = all(
-        paths.weights(s).is_file() and sha256_file(paths.weights(s)) == digest
-        for s, digest in record.weights.items()
-    )
-    return record if same and whole and record.status == "ok" else None
-
-
 def _train(
-    run: RunConfig, data: Data, paths: RunPaths, file: Path, identity: dict[str, str]
+    run: RunConfig, data: Data, paths: RunPaths, file: Path, identity: Identity
 ) -> RunRecord:
     prepare_torch(run)
     device = pick_device(run)
@@ -138,7 +138,7 @@ def _train(
     ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     stepper = Stepper(run, model, device)
     state = State()
-    stored = checkpoint.restore(file, identity)
+    stored = checkpoint.restore(file, asdict(identity))
     if stored is not None:
         model.load_state_dict(stored["model"])
         stepper.load_state_dict(stored["stepper"])
@@ -165,7 +165,7 @@ def _train(
         }
         state.history.append(row)
         parts = {"model": model.state_dict(), "stepper": stepper.state_dict()}
-        checkpoint.save(file, {"identity": identity, "state": vars(state), **parts})
+        checkpoint.save(file, {"identity": asdict(identity), "state": vars(state), **parts})
         speed = len(side_rows(data, "train")) / trained
         epoch_line(title, row, run.epochs, speed, state.seconds[-1])
     if reason is None and not all(bool(v.isfinite().all()) for v in model.state_dict().values()):
@@ -191,7 +191,9 @@ def _keep_best(
 
 
 def train_epoch(run: RunConfig, data: Data, stepper: Stepper, epoch: int, title: str) -> float:
-    """One pass over the training side; returns the mean loss of its batches."""
+    """One pass over the training side; returns the mean loss of its batches, or the first loss
+    that is not finite: what follows it is lost anyway.
+    """
     stepper.model.train()
     # What a network draws by itself (dropout) must not depend on where training was continued.
     torch.manual_seed(seed_of(run.seed, run.dataset, epoch, "network"))
@@ -206,6 +208,8 @@ def train_epoch(run: RunConfig, data: Data, stepper: Stepper, epoch: int, title:
             run.recipe["warmup_fraction"],
         )
         losses.append(stepper.step(images, labels, rate))
+        if not math.isfinite(losses[-1]):
+            return losses[-1]
     return float(np.mean(losses))
 
 
@@ -220,9 +224,9 @@ def _record(
     paths: RunPaths,
     state: State,
     reason: str | None,
-    identity: dict[str, str],
+    identity: Identity,
 ) -> RunRecord:
-    """Write weights, history and, last of all, ``run.json``."""
+    """Write weights and history; returns the record of them."""
     weights: dict[str, Weights] = {}
     if reason is None:
         weights["last"] = _weights(stepper.model)
@@ -231,19 +235,20 @@ def _record(
         write_bytes(paths.weights(selection), save(tensors))
     write_csv(paths.history, pd.DataFrame(state.history, columns=list(COLUMNS)))
     commit, dirty = git_state()
-    record = RunRecord(
+    gpu = device_name(stepper.device)
+    return RunRecord(
         status="ok" if reason is None else "failed",
         reason=reason,
         config=run.model_dump(mode="json"),
-        config_hash=identity["config"],
-        data_hash=identity["data"],
-        split_hash=identity["split"],
-        code_hash=identity["code"],
-        env_hash=env_hash(),
+        config_hash=run.config_hash,
+        data_hash=identity.data,
+        split_hash=identity.split,
+        code_hash=identity.code,
+        env_hash=env_hash(gpu),
         git_commit=commit,
         git_dirty=dirty,
         device=str(stepper.device),
-        machine=dict(machine()),
+        machine=machine() | {"gpu": gpu},
         versions=versions(),
         threads=run.threads,
         epochs_done=state.epoch,
@@ -257,5 +262,3 @@ def _record(
         epoch_seconds=state.seconds,
         weights={s: sha256_file(paths.weights(s)) for s in weights},
     )
-    write_run(paths.run_json, record)
-    return record

@@ -134,6 +134,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[.
     has_val = {"val": True}
     for module in (train, evaluate, explain):
         monkeypatch.setattr(module, "load", lambda run: tiny_data(run, has_val["val"]))
+    monkeypatch.setattr(train, "check_prepared", lambda run: None)
     for module in (train, evaluate):
         monkeypatch.setattr(module, "create_model", tiny_model)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
+from mednext.collect import collect
 from mednext.config import RunConfig
 from mednext.errors import UserError
-from mednext.results import RunRecord
+from mednext.results import MetricRow, RunRecord, read_rows, read_run
+from mednext.training import finished
 from mednext.training import train as engine
 from mednext.training.batches import batch_count, train_batches
 from mednext.training.evaluate import evaluate, paths_of, predict
@@ -45,7 +49,7 @@ def test_continued_is_bit_for_bit_undisturbed(
 ) -> None:
     run = tiny(task)
     undisturbed = engine.train(run)
-    paths_of(run).run_json.unlink()
+    shutil.rmtree("results")
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, stop)
         with pytest.raises(Stopped):
@@ -64,7 +68,7 @@ def test_continued_is_bit_for_bit_undisturbed(
     assert set(continued.weights) == {"last", "best_val"}
     assert continued.best_epochs == undisturbed.best_epochs
     assert pd.read_csv(paths_of(run).history).epoch.tolist() == [1, 2, 3]
-    assert not paths_of(run).work.exists()
+    assert [entry.name for entry in paths_of(run).work.iterdir()] == ["finished.json"]
 
 
 def test_the_best_epoch_is_the_first_of_equals(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +112,22 @@ def test_a_failed_run_keeps_its_last_good_checkpoint(
     assert all(v.isfinite().all() for v in kept["model"].values())
 
 
+def test_a_rate_out_of_all_measure_diverges_at_once(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny("classification")
+    run = run.model_copy(update={"recipe": {**run.recipe, "lr": 1e30}})
+    steps: list[float] = []
+    whole = Stepper.step
+    monkeypatch.setattr(
+        Stepper, "step", lambda self, *a, **k: steps.append(whole(self, *a, **k)) or steps[-1]
+    )
+    record = engine.train(run)
+    assert record.status == "failed" and record.epochs_done == 0
+    assert str(record.reason).startswith("diverged: the training loss was ")
+    assert [math.isfinite(loss) for loss in steps] == [True] * (len(steps) - 1) + [False]
+
+
 def test_without_a_validation_side_there_is_no_best(tiny: Tiny) -> None:
     run = tiny("classification", val=False)
     record = engine.train(run)
@@ -117,6 +137,9 @@ def test_without_a_validation_side_there_is_no_best(tiny: Tiny) -> None:
     evaluate(run)
     assert len(pd.read_csv(paths_of(run).cases("last"))) == 4
     assert pd.read_csv(paths_of(run).cases("best_val")).empty
+    collect([run], Path("metrics.csv"))
+    rows = read_rows(Path("metrics.csv"), MetricRow)
+    assert {(r.selection, r.status) for r in rows} == {("last", "ok"), ("best_val", "skipped")}
 
 
 def test_a_last_batch_of_one_image_is_left_out(tiny: Tiny) -> None:
@@ -155,12 +178,72 @@ def test_weights_that_are_not_finite_are_a_failure(
     assert record.weights == {} and not paths_of(run).weights("last").exists()
 
 
-def test_a_failed_run_is_tried_again(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def count_trainings(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    """The runs that are really trained from now on."""
+    trained: list[RunConfig] = []
+    whole = engine._train
+    monkeypatch.setattr(engine, "_train", lambda run, *a: trained.append(run) or whole(run, *a))
+    return trained
+
+
+def failed(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
     run = tiny("classification", epochs=1)
     with monkeypatch.context() as patch:
         patch.setattr(engine, "train_epoch", lambda *a: math.nan)
         assert engine.train(run).status == "failed"
+    return run
+
+
+def test_a_failed_run_is_not_tried_again_by_itself(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = failed(tiny, monkeypatch)
+    trained = count_trainings(monkeypatch)
+    assert engine.train(run).status == "failed" and trained == []
+    assert engine.train(run, retry_failed=True).status == "ok" and trained == [run]
+
+
+def test_a_failed_run_is_tried_again_with_other_code(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = failed(tiny, monkeypatch)
+    monkeypatch.setattr(finished, "code_hash", lambda: "0" * 16)
     assert engine.train(run).status == "ok"
+
+
+def test_a_failed_run_is_tried_again_if_its_record_is_removed(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Snakemake does when it is told to run a job again."""
+    run = failed(tiny, monkeypatch)
+    paths_of(run).run_json.unlink()
+    assert engine.train(run).status == "ok"
+
+
+def test_a_finished_run_without_its_record_is_not_trained_again(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, Snakemake leaves the training running, and removes ``run.json`` when it restarts."""
+    run = tiny("classification", epochs=1)
+    first = engine.train(run)
+    paths_of(run).run_json.unlink()
+    trained = count_trainings(monkeypatch)
+    assert engine.train(run) == first == read_run(paths_of(run).run_json)
+    assert trained == []
+
+
+def test_what_a_killed_writer_left_is_removed(tiny: Tiny) -> None:
+    run = tiny("classification", epochs=1)
+    root = paths_of(run).root
+    root.mkdir(parents=True)
+    for name in (".weights.last.abc.part.safetensors", ".run.abc.part.json"):
+        (root / name).write_bytes(b"half")
+    engine.train(run)
+    (root / ".predictions.last.abc.part.npz").write_bytes(b"half")
+    predict(run)
+    (root / ".cases.last.abc.part.csv").write_bytes(b"half")
+    evaluate(run)
+    assert not [f.name for f in root.iterdir() if f.name.startswith(".")]
 
 
 @pytest.mark.parametrize("changed", ["config", "weights"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
+from mednext.cli import main
+from mednext.cli.stop import MESSAGE
 from mednext.collect import collect
 from mednext.config import RunConfig, load_profile
 from mednext.datasets.fetch import fetch
@@ -24,7 +28,7 @@ from mednext.datasets.verify import verify
 from mednext.errors import UserError
 from mednext.files import exclusive
 from mednext.layout import results_root
-from mednext.results import MetricRow, read_rows
+from mednext.results import MetricRow, read_rows, read_run
 from mednext.runs import resolve_runs, run_paths
 from mednext.training import train as engine
 from mednext.training.evaluate import evaluate, predict
@@ -58,14 +62,15 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, RunConfig
     return {run.dataset: run for run in resolve_runs(profile)}
 
 
-def test_the_same_run_twice_gives_the_same_bits(runs: dict[str, RunConfig]) -> None:
-    run = runs["sars_cov2_ct"]
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_run_twice_gives_the_same_bits(threads: int, runs: dict[str, RunConfig]) -> None:
+    run = runs["sars_cov2_ct"].model_copy(update={"threads": threads, "epochs": 2})
     first = engine.train(run)
-    run_paths(run).run_json.unlink()
+    assert torch.get_num_threads() == first.threads == threads
+    shutil.rmtree(results_root("tiny"))
+    torch.manual_seed(99)  # what went before must not matter
     again = engine.train(run)
     assert first.status == "ok" and first.weights == again.weights
-    other = engine.train(run.model_copy(update={"seed": 1}))
-    assert other.weights != first.weights
 
 
 def test_a_finished_run_is_not_repeated(
@@ -77,13 +82,16 @@ def test_a_finished_run_is_not_repeated(
     assert engine.train(run) == first
 
 
-@pytest.mark.parametrize("dataset", ["sars_cov2_ct", "acdc"])
+@pytest.mark.parametrize(
+    ("dataset", "number", "code"),
+    [("sars_cov2_ct", signal.SIGTERM, 143), ("acdc", signal.SIGKILL, -signal.SIGKILL)],
+)
 def test_a_killed_run_continues_to_the_same_bits(
-    dataset: str, runs: dict[str, RunConfig], tmp_path: Path
+    dataset: str, number: int, code: int, runs: dict[str, RunConfig], tmp_path: Path
 ) -> None:
     run = runs[dataset]
     undisturbed = engine.train(run)
-    run_paths(run).run_json.unlink()
+    shutil.rmtree(results_root("tiny"))
     command = [sys.executable, "-m", "mednext", "train", "--configfile", "tiny.yaml"]
     command += ["--dataset", dataset]
     log = tmp_path / "train.log"
@@ -93,24 +101,15 @@ def test_a_killed_run_continues_to_the_same_bits(
         while "epoch 1/3" not in log.read_text():
             assert process.poll() is None, log.read_text()
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(number)
+        assert process.wait() == code
+    if number == signal.SIGTERM:
+        assert log.read_text().endswith(MESSAGE.decode())
+        assert not list(results_root("tiny").rglob("*.part*"))
     assert not run_paths(run).run_json.exists()
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
     assert "epoch 1/3" not in done.stdout and "epoch 3/3" in done.stdout
-    assert (
-        engine.finished(
-            run_paths(run),
-            {
-                "config": undisturbed.config_hash,
-                "code": undisturbed.code_hash,
-                "data": undisturbed.data_hash,
-                "split": undisturbed.split_hash,
-            },
-        )
-        is not None
-    )
-    resumed = engine.read_run(run_paths(run).run_json)
+    resumed = read_run(run_paths(run).run_json)
     assert resumed.weights == undisturbed.weights
     history = pd.read_csv(run_paths(run).history)
     assert history.epoch.tolist() == [1, 2, 3]
@@ -120,7 +119,7 @@ def test_without_room_nothing_is_half_written(runs: dict[str, RunConfig]) -> Non
     """The limit on file sizes fails a write as a full disk does, in the middle."""
     run = runs["sars_cov2_ct"]
     undisturbed = engine.train(run)
-    run_paths(run).run_json.unlink()
+    shutil.rmtree(results_root("tiny"))
     limit = 1_000_000  # less than a checkpoint
 
     def no_room() -> None:
@@ -135,8 +134,13 @@ def test_without_room_nothing_is_half_written(runs: dict[str, RunConfig]) -> Non
     assert "Traceback" not in full.stderr
     assert not run_paths(run).run_json.exists()
     assert not list(results_root("tiny").rglob("*.part*"))
-    subprocess.run(command, env=env, check=True)
-    assert engine.read_run(run_paths(run).run_json).weights == undisturbed.weights
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    limit = 100  # less than the predictions
+    command[3] = "predict"
+    full = subprocess.run(command, preexec_fn=no_room, capture_output=True, text=True, env=env)
+    assert full.returncode == 3 and "predictions." in full.stderr
+    assert not list(results_root("tiny").rglob("*predictions*"))
+    assert read_run(run_paths(run).run_json).weights == undisturbed.weights
 
 
 def test_a_diverged_run_is_a_failed_row(
@@ -144,7 +148,9 @@ def test_a_diverged_run_is_a_failed_row(
 ) -> None:
     run = runs["sars_cov2_ct"]
     monkeypatch.setattr(engine, "train_epoch", lambda *a: float("nan"))
-    record = engine.train(run)
+    # A failure that would repeat itself is a row, no error: the sweep goes on.
+    assert main(["train", "--configfile", "tiny.yaml", "--dataset", run.dataset]) == 0
+    record = read_run(run_paths(run).run_json)
     assert record.status == "failed" and "diverged" in str(record.reason)
     predict(run)
     evaluate(run)

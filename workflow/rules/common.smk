@@ -79,10 +79,6 @@ def prepared_meta(wildcards):
     )
 
 
-def split_csv(wildcards):
-    return str(data_paths(wildcards).split(wildcards.protocol))
-
-
 def run_of(wildcards):
     """The resolved configuration behind the wildcards of a training rule."""
     axes = (

@@ -1,0 +1,35 @@
+"""The device of a run, and the settings that make its sums repeat."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from mednext.config import RunConfig
+from mednext.training.seeds import seed_of
+
+
+def prepare_torch(run: RunConfig) -> None:
+    """Set threads, determinism and the global seed that initial weights are drawn from."""
+    torch.set_num_threads(run.threads)
+    if run.deterministic:
+        # Without it CUDA's matrix products refuse to run deterministically.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(run.deterministic)
+    torch.backends.cudnn.benchmark = not run.deterministic
+    # Subnormal numbers make a CPU many times slower and carry nothing here.
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed_of(run.seed, run.dataset, "weights"))
+
+
+def pick_device(run: RunConfig) -> torch.device:
+    """``auto`` is the GPU where there is one."""
+    if run.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(run.device)
+
+
+def device_name(device: torch.device) -> str | None:
+    """What the GPU calls itself; None for the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
