@@ -46,7 +46,8 @@ AccountingStorageType=accounting_storage/none
 KillWait=5
 MinJobAge=3600
 ReturnToService=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory={memory} State=UNKNOWN
 PartitionName=loopback Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -123,7 +124,7 @@ def running(words: list[str], log: Path) -> Iterator[None]:
 
 @pytest.fixture
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    """One node with four CPUs on paper, so that two jobs fit beside each other."""
+    """One node with eight CPUs on paper, so that jobs fit beside each other."""
     reason = install()
     if reason is None and os.getuid() != 0:
         reason = "slurmd needs root"
@@ -146,7 +147,6 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
             host=host,
             root=root,
             ports=free_ports(2),
-            cpus=os.cpu_count(),
             memory=memory * 9 // 10,
         )
     )

@@ -1,0 +1,151 @@
+"""The README's sections on own data and networks, followed to the letter."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SECTION = "## Your own data, your own network"
+CLASSES, ORGANS = "### A folder of class folders", "### Images and label maps"
+NETWORK, PREDICTING = "### A network", "### Predicting a folder"
+AFFINE = np.array([[-0.8, 0, 0, 90], [0, 0.7, 0, -100], [0, 0, 5, 12], [0, 0, 0, 1]])
+HOSTILE = ["two words.png", "it's.png", '"quoted".png', "$(touch pwned).png", "a\nnew line.png"]
+HOSTILE += ["`touch pwned`.png", "a;touch pwned.png", "-rf.png", "ünïcode 肺.png", "50%,x.png"]
+
+
+def blocks(heading: str, language: str = "") -> list[str]:
+    """The fenced blocks of one subsection."""
+    text = (ROOT / "README.md").read_text()
+    part = text[text.index(f"{heading}\n") + len(heading) :]
+    part = re.split(r"^##", part, maxsplit=1, flags=re.MULTILINE)[0]
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    return [block for kind, block in found if kind == language]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout in a folder whose name a shell would stumble over."""
+    folder = tmp_path / "my 'own' $(touch pwned) folder"
+    folder.mkdir()
+    for name in ("workflow", "benchmarks", "profiles", "config"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("Snakefile", "environment.yml", "requirements.lock"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def follow(folder: Path, commands: str) -> str:
+    """Run the commands as printed, in a shell, with the environment active."""
+    env = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "MEDNEXT_LOCAL": str(folder / "local data"),
+        "MEDNEXT_DATA": "data",
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    assert not list(folder.parent.rglob("pwned"))
+    return done.stdout
+
+
+def picture(file: Path, bright: bool, random: np.random.Generator) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pixels = random.integers(0, 120, (40, 50)) + 100 * bright
+    Image.fromarray(pixels.astype(np.uint8)).save(file)
+
+
+@pytest.mark.slow
+def test_own_classes_with_hostile_names_to_a_table(checkout: Path) -> None:
+    random = np.random.default_rng(0)
+    for klass in ("healthy", "ill"):
+        for name in (*HOSTILE, *(f"{n}.png" for n in range(14))):
+            picture(checkout / "local data/my_scans" / klass / name, klass == "ill", random)
+    (config,) = blocks(CLASSES, "yaml")
+    assert len(config.splitlines()) <= 10
+    (checkout / "config/my_scans.yaml").write_text(config)
+    (commands,) = blocks(CLASSES)
+    table = follow(checkout, commands)
+    assert "| mednext |" in table and "| resnet18 |" in table and "PHANTOM" not in table
+    frame = pd.read_csv(checkout / "results/my_scans/tables/own.my_scans.csv")
+    assert set(frame.target) == {"healthy", "ill"} and set(frame.status) == {"ok"}
+    assert frame.accuracy.between(0, 1).all() and (frame.n_cases == 10).all()
+    (split,) = (checkout / "data").glob("local-*/my_scans/splits/paper.csv")
+    sides = pd.read_csv(split)
+    assert sides.side.value_counts().to_dict() == {"train": 28, "val": 10, "test": 10}
+    for name in HOSTILE:
+        assert f"ill/{name}" in set(sides.item)
+
+    for number in range(3):
+        picture(checkout / "new_scans" / f"no {number}.png", number == 1, random)
+    follow(checkout, blocks(PREDICTING)[0].splitlines()[0])
+    scores = pd.read_csv(checkout / "scores.csv")
+    assert scores.path.tolist() == ["no 0.png", "no 1.png", "no 2.png"]
+    assert np.allclose(scores.score_healthy + scores.score_ill, 1, atol=1e-5)
+    assert (
+        scores.prediction == scores[["score_healthy", "score_ill"]].idxmax(axis=1).str[6:]
+    ).all()
+
+
+@pytest.mark.slow
+def test_own_label_maps_to_a_table(checkout: Path) -> None:
+    random = np.random.default_rng(0)
+    folder = checkout / "local data/my_organs"
+    for part in ("images", "labels", "../../new_organs"):
+        (folder / part).mkdir(parents=True)
+    for number in range(10):
+        label = np.zeros((40, 36, 3), np.uint8)
+        label[10:30, 8:28] = 1
+        image = label * 80.0 + random.normal(0, 10, label.shape)
+        name = f"case {number}.nii.gz"
+        nib.save(nib.Nifti1Image(image.astype(np.float32), AFFINE), folder / "images" / name)
+        nib.save(nib.Nifti1Image(label, AFFINE), folder / "labels" / name)
+    new = nib.Nifti1Image(image.astype(np.int16), AFFINE)
+    nib.save(new, checkout / "new_organs/some one.nii")
+    (config,) = blocks(ORGANS, "yaml")
+    assert len(config.splitlines()) <= 10
+    (checkout / "config/my_organs.yaml").write_text(config)
+    table = follow(checkout, blocks(ORGANS)[0])
+    assert "| medunext |" in table and "| unet |" in table
+    frame = pd.read_csv(checkout / "results/my_organs/tables/own.my_organs.csv")
+    assert set(frame.target) == {"liver", "mean"} and frame.dice.between(0, 1).all()
+    assert frame.hd95_pooled_mm.notna().all()
+
+    follow(checkout, blocks(PREDICTING)[0].splitlines()[1])
+    found = nib.load(checkout / "new_labels/some one.nii.gz")
+    assert found.shape == new.shape and np.allclose(found.affine, AFFINE)
+    assert found.header.get_zooms() == new.header.get_zooms()
+    assert found.get_data_dtype() == np.uint8 and set(np.unique(found.dataobj)) <= {0, 1}
+
+
+@pytest.mark.slow
+def test_own_network_to_a_table(checkout: Path) -> None:
+    (code,) = blocks(NETWORK, "python")
+    (config,) = blocks(NETWORK, "yaml")
+    assert len(code.splitlines()) <= 10 and len(config.splitlines()) <= 10
+    (checkout / "my_net.py").write_text(code)
+    (checkout / "config/my_net.yaml").write_text(config)
+    table = follow(checkout, blocks(NETWORK)[0])
+    assert "| my_net |" in table and "PHANTOM" in table
+    before = (checkout / "results/my_net/runs/sars_cov2_ct/paper/my_net/seed0/run.json").read_text()
+    # A changed network is another one: it trains again.
+    (checkout / "my_net.py").write_text(code.replace("16", "24"))
+    follow(checkout, blocks(NETWORK)[0])
+    after = (checkout / "results/my_net/runs/sars_cov2_ct/paper/my_net/seed0/run.json").read_text()
+    assert before != after
