@@ -60,6 +60,7 @@ format: setup  ## rewrite code in the project's format
 
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
 	python benchmarks/speed/hd95.py
+	python benchmarks/speed/leakage.py
 
 lists: setup  ## make benchmarks/splits/*.csv from the published lists
 	python -m mednext datasets lists --out benchmarks/splits
