@@ -4,7 +4,8 @@
 do (of MSLD the augmented ones); volumes follow the official list. Fewer items than the original has
 are divided in proportion.
 ``grouped``: no group (patient, source photograph, near-duplicate images) on two sides. Where the
-paper's split already keeps groups together, it is the grouped one, too.
+paper's split already keeps groups together, it is the grouped one, too. Patients whose volumes are
+near-duplicates are one group where the paper's split would part them.
 ``grouped_originals`` (MSLD): the groups' sides as before, but tested on photographs only, trained
 and validated on augmented images.
 ``fold1`` (MSLD): its authors' split by patient, of the same kind.
@@ -98,17 +99,21 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
 
 
 def _items(source: Source, folder: Path) -> pd.DataFrame:
-    """The index of what was prepared, with ``group``."""
+    """The index of what was prepared, with ``group``; of volumes also ``kin``, the patient together
+    with those that have a near-duplicate of one of his volumes.
+    """
     spec = source.spec
     table = pd.read_csv(folder / "index.csv", keep_default_na=False, dtype={"patient": str})
     table["item"] = table["item"].astype(str)
+    alike = near.near_links(np.load(folder / "codes.npy"), near.fixed_radius())
     if spec.task == "segmentation":
-        return table.assign(group=table.patient)
+        numbers = components(len(table), [same(table.patient), alike])
+        return table.assign(group=table.patient, kin=group_names(numbers, table.patient))
     thumbnails = np.load(folder / "thumbnails.npy")
     links = [same(table.patient)]
     if spec.duplicate_threshold is not None:
         links.append(similar(thumbnails, spec.duplicate_threshold))
-        links.append(near.near_links(np.load(folder / "codes.npy"), near.fixed_radius()))
+        links.append(alike)
     if spec.run_threshold is not None:
         links.append(neighbours(thumbnails, table.label, table.order, spec.run_threshold))
     return table.assign(group=group_names(components(len(table), links), table.patient))
@@ -203,7 +208,8 @@ def grouped_split(source: Source, paper: pd.DataFrame) -> pd.DataFrame:
 
 def _grouped(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
     table = paper_split(source, run, items)
-    return grouped_split(source, table) if crossing_groups(table) else table
+    kin = table.assign(group=table.kin) if "kin" in table else table
+    return grouped_split(source, kin) if crossing_groups(kin) else table
 
 
 def tested_on_originals(items: pd.DataFrame, side: pd.Series[str]) -> pd.DataFrame:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -31,6 +32,7 @@ from mednext.datasets.load import limited
 from mednext.datasets.prepare import prepare
 from mednext.datasets.source import resolve_source
 from mednext.datasets.splits import (
+    PROTOCOLS,
     crossing_groups,
     grouped_split,
     paper_split,
@@ -274,3 +276,56 @@ def test_a_published_list_that_is_damaged(roots: Path, tmp_path: Path) -> None:
     ):
         write_lists(tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@given(
+    st.sampled_from(sorted(load_datasets())),
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9)), min_size=6, max_size=60),
+    st.integers(0, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_grouped_of_every_data_set_parts_no_group(
+    dataset: str, rows: list[tuple[int, int]], related: int
+) -> None:
+    """Patients, and patients that are related by a copy, whatever the sizes of the groups."""
+    spec = load_datasets()[dataset]
+    labels = [c.slug for c in spec.classes]
+    images = spec.task == "classification"
+    table = pd.DataFrame(
+        {
+            "row": range(len(rows)),
+            "item": [f"{n}" for n in range(len(rows))],
+            "label": [labels[klass] if images else "" for klass, _ in rows],
+            "group": [f"patient{patient}" for _, patient in rows],
+        }
+    )
+    if not images:
+        table["kin"] = ["a+b" if patient < related else f"patient{patient}" for _, patient in rows]
+    found = PROTOCOLS["grouped"](source(dataset), RUN, table)
+    assert crossing_groups(found) == 0
+    assert set(found.side) <= {"train", "val", "test"}
+    assert found.row.tolist() == table.row.tolist()
+    for name in {"group", "kin"} & set(table.columns):
+        sides = found.side.groupby(table[name]).nunique()
+        assert (sides == 1).all()
+
+
+def test_patients_with_one_volume_in_common_are_not_parted(volumes: Path) -> None:
+    folder = volumes / "ACDC_training_volumes"
+    shutil.copy(folder / "patient001_frame09.h5", folder / "patient002_frame01.h5")
+    for step in (fetch, prepare):
+        step("acdc", RUN)
+    paths = resolve_source("acdc", RUN).paths
+    tables = {}
+    for protocol in ("paper", "grouped"):
+        split("acdc", RUN, protocol)
+        tables[protocol] = pd.read_csv(paths.split(protocol), keep_default_na=False)
+    side = {p: dict(zip(t.group, t.side, strict=True)) for p, t in tables.items()}
+    # the draw for five patients is fixed: it parts the first two
+    assert side["paper"]["patient001"] != side["paper"]["patient002"]
+    assert set(side["grouped"]) == {
+        "patient001+patient002",
+        "patient003",
+        "patient004",
+        "patient005",
+    }
