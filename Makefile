@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates lists
+.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates lists faults cards
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -68,6 +68,12 @@ lists: setup  ## make benchmarks/splits/*.csv from the published lists
 near-duplicates: setup  ## fix and try the radius of near-duplicates on the real SARS-COV-2 images
 	python -m mednext datasets calibrate --folder sars-cov-2-ct-scan-256 \
 	  --out benchmarks/near_duplicates.csv
+
+faults: setup  ## bring about every fault and write docs/faults.md
+	MEDNEXT_FAULT_TABLE=docs/faults.md python -m pytest -q tests/faults
+
+cards: setup  ## write docs/data_cards.md and docs/model_cards.md
+	python -c "from pathlib import Path; from mednext.cards import write_cards; write_cards(Path('docs'))"
 
 schemas: setup  ## write workflow/schemas/*.json from the pydantic models
 	python -m mednext.schemas workflow/schemas

@@ -14,6 +14,7 @@ localrules:
     figures,
     page,
     own,
+    crate,
     gate,
 
 
@@ -24,6 +25,7 @@ include: "workflow/rules/cost.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/own.smk"
+include: "workflow/rules/crate.smk"
 include: "workflow/rules/gate.smk"
 
 
@@ -38,3 +40,4 @@ rule all:
         rules.comparisons.output,
         rules.probes.output,
         rules.audit.output,
+        rules.crate.output,

@@ -35,6 +35,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     kinds = results.add_subparsers(required=True, metavar="WHAT")
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
     add_verb(kinds, "compare", "comparisons.csv and ranking.csv from the same counts", _compare)
+    add_verb(kinds, "crate", "provenance.json and an RO-Crate of the results folder", _crate)
     text = "take over runs of the profile from another folder (results/<profile> elsewhere)"
     taken = add_verb(kinds, "import", text, _import)
     taken.add_argument("folder", type=Path)
@@ -97,6 +98,14 @@ def _compare(arguments: argparse.Namespace) -> None:
     profile = profile_of(arguments)
     root = results_root(profile.profile)
     compare(resolve_runs(profile), root / "comparisons.csv", root / "ranking.csv")
+
+
+def _crate(arguments: argparse.Namespace) -> None:
+    from mednext.crate import write_crate
+    from mednext.runs import resolve_runs
+
+    profile = profile_of(arguments)
+    write_crate(profile, resolve_runs(profile))
 
 
 def _import(arguments: argparse.Namespace) -> None:
