@@ -17,8 +17,8 @@ SKEW = {
     "sars_cov2_ct": "Images carry no patient number: slices of one scan lie on several sides "
     "under the protocol `paper`, which flatters every method.",
     "monkeypox_msld": "Photographs were collected from the web; skin colour, age and camera are "
-    "not documented, some persons are children. 14 augmented copies of each photograph lie on several "
-    "sides under the protocol `paper`.",
+    "not documented, some persons are children. 14 augmented copies of each photograph lie on "
+    "several sides under the protocol `paper`.",
     "large_covid_ct": "Joined from seven sources of different hospitals and devices: a network may "
     "learn the source instead of the disease.",
     "synapse": "30 patients of one hospital, portal venous phase.",
@@ -49,8 +49,8 @@ def data_cards() -> str:
         "## Phantoms",
         "",
         "Synthetic stand-ins of all five sets, drawn by `mednext/datasets/phantom` in their "
-        "layouts. They contain no patient, prove only that each stage works, and are labelled in every "
-        "table, figure and page.",
+        "layouts. They contain no patient, prove only that each stage works, and are labelled in "
+        "every table, figure and page.",
         "",
     ]
     return "\n".join(parts)
