@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["create_model"]
+__all__ = ["create_model", "optimize_for_inference"]
 
 
 def create_model(method: str, **kwargs: Any) -> nn.Module:
@@ -19,3 +19,10 @@ def create_model(method: str, **kwargs: Any) -> nn.Module:
     from mednext.models.registry import create_model as create  # torch is loaded only on demand
 
     return create(method, **kwargs)
+
+
+def optimize_for_inference(model: nn.Module) -> nn.Module:
+    """A folded copy; see :func:`mednext.models.inference.optimize_for_inference`."""
+    from mednext.models.inference import optimize_for_inference as fold
+
+    return fold(model)

@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
+from mednext.models.layers import as_defined
 from mednext.models.registry import create_model
 from mednext.results import CostRow, CostVerdict, cost_verdict, write_rows
 
@@ -59,7 +60,7 @@ def count(model: nn.Module, shape: tuple[int, ...]) -> Cost:
     hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, kinds)]
     device = next(model.parameters()).device
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        with torch.no_grad(), as_defined(), FlopCounterMode(display=False) as counter:
             model.eval()(torch.zeros(shape, device=device))
     finally:
         for hook in hooks:
@@ -178,7 +179,7 @@ def _cross_check(method: str, num_classes: int, img_size: int) -> tuple[float, f
     ).eval()
     shape = (IN_CHANS, img_size, img_size)
     names = sum(1 for _ in model.named_modules(remove_duplicate=False))
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), as_defined():
         warnings.simplefilter("ignore")  # tracing warns of every size that is checked in Python
         analysis = FlopCountAnalysis(model, torch.zeros(1, *shape))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)

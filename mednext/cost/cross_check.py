@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from mednext.errors import UserError
+from mednext.models.layers import as_defined
 
 MOVES = {
     *("alias", "arange", "cat", "clone", "constant_pad_nd", "copy_", "empty", "empty_like"),
@@ -122,7 +123,7 @@ def cross_check(model: nn.Module, shape: tuple[int, ...]) -> CrossCheck:
 
     model.eval()
     images = torch.zeros(shape, device=next(model.parameters()).device)
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), as_defined():
         warnings.simplefilter("ignore")  # tracing warns of every size that is checked in Python
         analysis = FlopCountAnalysis(model, images)
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mednext.models import fast
 from mednext.models.layers import (
     LayerNorm2d,
     check_choice,
@@ -23,6 +24,7 @@ from mednext.models.layers import (
     conv1x1,
     depthwise,
     full_precision,
+    runs_fast,
 )
 from mednext.models.panels import LinearAttention, SimplifiedLinearAttention
 
@@ -60,13 +62,28 @@ class LAFFN(nn.Module):
         """``B x C x H x W`` -> the same shape and type."""
         check_map(x, "LAFFN", self.dim)
         with full_precision(x):
-            q, k = self.q(x.float()), self.k(x.float())
-            positions = k.flatten(2).softmax(dim=2).reshape(k.shape)
-            gate = q.softmax(dim=1) * positions
-            if self.scale == "nc":
-                gate = gate * (self.dim * k.shape[2] * k.shape[3])
-            out: Tensor = self.v(gate)
+            full = x.to(torch.promote_types(x.dtype, torch.float32))
+            out = (self._fast if runs_fast() else self._defined)(full)
         return out.to(x.dtype)
+
+    def _defined(self, x: Tensor) -> Tensor:
+        q, k = self.q(x), self.k(x)
+        positions = k.flatten(2).softmax(dim=2).reshape(k.shape)
+        gate = q.softmax(dim=1) * positions
+        if self.scale == "nc":
+            gate = gate * self._size(k)
+        out: Tensor = self.v(gate)
+        return out
+
+    def _fast(self, x: Tensor) -> Tensor:
+        maps = [(c.weight.flatten(1), c.bias) for c in (self.q, self.k)]
+        q, k = fast.two_products(fast.tokens_of(x), *maps)
+        gate = fast.gate(q, k, self._size(x) if self.scale == "nc" else 1)
+        return fast.map_of(fast.product(gate, self.v))
+
+    def _size(self, x: Tensor) -> int:
+        """N C."""
+        return self.dim * x.shape[2] * x.shape[3]
 
 
 class SEM(nn.Module):
@@ -122,6 +139,9 @@ class SEM(nn.Module):
             UserError: other channels, or other H, W than the module was built for.
         """
         check_map(x, "SEM", self.dim, self.size)
+        return self._fast(x) if runs_fast() else self._defined(x)
+
+    def _defined(self, x: Tensor) -> Tensor:
         q, k = self.qk(x).chunk(2, dim=1)
         along_h = self.axis_h(q.transpose(2, 3)).transpose(2, 3)
         views = (
@@ -132,6 +152,23 @@ class SEM(nn.Module):
         joined = torch.cat(views, dim=1) if self.fusion == "cat" else views[0] + views[1] + views[2]
         out: Tensor = self.v(self.fuse(joined) * k)
         return out
+
+    def _fast(self, x: Tensor) -> Tensor:
+        wq, wk = self.qk.weight.flatten(1).chunk(2)
+        bq, bk = (None, None) if self.qk.bias is None else self.qk.bias.chunk(2)
+        q, k = fast.two_products(fast.tokens_of(x), (wq, bq), (wk, bk))
+        axes = fast.sum_of_products(
+            (fast.along_height(q, self.axis_h), fast.along_width(q, self.axis_w)), self.axes
+        )
+        near, far = (
+            fast.tokens_of(fast.local(fast.map_of(q), layers))
+            for layers in (self.local3, self.local7)
+        )
+        if self.fusion == "cat":
+            joined = fast.sum_of_products((near, far, axes), self.fuse)
+        else:
+            joined = fast.product(near + far + axes, self.fuse)
+        return fast.map_of(fast.product(joined * k, self.v))
 
 
 class SDFFN(nn.Module):
@@ -151,6 +188,10 @@ class SDFFN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``B x C x H x W`` -> the same shape."""
         check_map(x, "SDFFN", self.dim)
+        if runs_fast():
+            wide = fast.map_of(fast.product(fast.tokens_of(x), self.expand))
+            y = fast.tokens_of(F.gelu(self.local(wide)))
+            return fast.map_of(fast.product(y, self.project))
         out: Tensor = self.project(F.gelu(self.local(self.expand(x))))
         return out
 
@@ -170,6 +211,9 @@ class FFN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``B x C x H x W`` -> the same shape."""
         check_map(x, "FFN", self.dim)
+        if runs_fast():
+            y = F.gelu(fast.product(fast.tokens_of(x), self.expand))
+            return fast.map_of(fast.product(y, self.project))
         out: Tensor = self.project(F.gelu(self.expand(x)))
         return out
 
@@ -276,6 +320,8 @@ class MEDBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x C x H x W`` -> the same shape."""
+        if runs_fast():
+            x = x.contiguous(memory_format=torch.channels_last)
         for part in self.parts:
             x = x + part(x)
         return x

@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mednext.errors import UserError
+
+_AS_DEFINED: ContextVar[bool] = ContextVar("as_defined", default=False)
+
+
+@contextmanager
+def as_defined() -> Iterator[None]:
+    """Inside, the blocks run as they are defined, module by module, to be counted or described."""
+    token = _AS_DEFINED.set(True)
+    try:
+        yield
+    finally:
+        _AS_DEFINED.reset(token)
+
+
+def runs_fast() -> bool:
+    """Whether a block may take its fast path: not where its operations are looked at.
+
+    Counters, exporters and compilers are given the definition.
+    """
+    return not (_AS_DEFINED.get() or torch.compiler.is_compiling() or torch.jit.is_tracing())
+
+
+def few_at_a_time(layers: Callable[[Tensor], Tensor], x: Tensor, many: int) -> Tensor:
+    """``layers(x)``; for inference on a CPU ``many`` images at a time, whose maps the caches hold.
+
+    Args:
+        layers: treats every image by itself.
+        x: images or maps, batch first.
+        many: images at a time.
+    """
+    if torch.is_grad_enabled() or x.device.type != "cpu" or len(x) <= many or not runs_fast():
+        return layers(x)
+    return torch.cat([layers(some) for some in x.split(many)])
 
 
 class LayerNorm2d(nn.LayerNorm):

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mednext.models.blocks import MEDBlock
-from mednext.models.layers import check_choice, check_map, check_multiple
+from mednext.models.layers import check_choice, check_map, check_multiple, few_at_a_time
 
 
 def _stem_conv(channels: int, out: int, stride: int) -> list[nn.Module]:
@@ -113,7 +113,16 @@ class MedNeXt(nn.Module):
             UserError: other channels or another size than the network was built for.
         """
         check_map(x, "MedNeXt", self.in_chans, (self.img_size, self.img_size))
-        out: Tensor = self.stages(self.stem(x))
+        if not self.training:  # where BN treats every image by itself
+            x = few_at_a_time(self._large_maps, x, 4)
+            out: Tensor = self.stages[1:](x)
+            return out
+        out = self.stages(self.stem(x))
+        return out
+
+    def _large_maps(self, x: Tensor) -> Tensor:
+        """Stem and first stage."""
+        out: Tensor = self.stages[0](self.stem(x))
         return out
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:

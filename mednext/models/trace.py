@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from mednext.architecture import Node
 from mednext.errors import UserError
+from mednext.models.layers import as_defined
 
 Leaf = Callable[[str, nn.Module], bool]
 # Other arrangements of the same numbers.
@@ -157,7 +158,7 @@ def trace(module: nn.Module, shape: tuple[int, ...], leaf: Leaf) -> list[Node]:
         handles += [part.register_forward_pre_hook(enter), part.register_forward_hook(leave)]
     training = module.training
     try:
-        with torch.no_grad(), recorder:
+        with torch.no_grad(), as_defined(), recorder:
             module.eval()(image)
     finally:
         module.train(training)
