@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,41 +30,37 @@ KILLS_PER_MODEL = 10
 # What the workflow's rules do for one run, in one process; it says when the imports are over.
 WORK = """
 import sys
+from mednext.cli.stop import orderly_stop
 from mednext.config import load_profile
 from mednext.runs import resolve_runs, select_runs
 from mednext.training.evaluate import evaluate, predict
 from mednext.training.train import train
 (run,) = select_runs(resolve_runs(load_profile("tiny.yaml")), dataset=sys.argv[1])
-print("ready", flush=True)
-for step in (train, predict, evaluate):
-    step(run)
+with orderly_stop():
+    print("ready", flush=True)
+    for step in (train, predict, evaluate):
+        step(run)
 """
 
 
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, RunConfig]:
-    """One classifier and one segmenter of the paper on small phantoms."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
-    common = {"source": "phantom", "img_size": 32, "epochs": 4, "batch_size": 4}
-    config = {
-        "profile": "tiny",
-        "seeds": [0],
-        "threads": 1,
-        "datasets": {
-            "sars_cov2_ct": common
-            | {"methods": ["mednext"], "phantom": {"train": 24, "val": 8, "test": 12}},
-            "acdc": common
-            | {"methods": ["medunext"], "phantom": {"train": 1, "val": 1, "test": 2}},
-        },
-    }
-    Path("tiny.yaml").write_text(yaml.safe_dump(config))
-    profile = load_profile("tiny.yaml")
+def prepared(folder: Path, datasets: dict[str, object]) -> dict[str, RunConfig]:
+    """The runs of a profile with these data sets, ready to train; its file is in ``folder``."""
+    config = {"profile": "tiny", "seeds": [0], "threads": 1, "datasets": datasets}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    profile = load_profile(folder / "tiny.yaml")
     for dataset, run in profile.datasets.items():
         for step in (fetch, verify, prepare):
             step(dataset, run)
         split(dataset, run, "paper")
     return {run.dataset: run for run in resolve_runs(profile)}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is worked in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
+    return tmp_path
 
 
 def start(dataset: str) -> subprocess.Popen[bytes]:
@@ -91,31 +88,73 @@ def digests(run: RunConfig) -> dict[str, str]:
     return {f.name: sha256_file(f) for f in sorted(root.iterdir()) if f.name != "run.json"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("dataset", ["sars_cov2_ct", "acdc"])
-def test_killed_at_random_moments(
-    dataset: str, signal_number: signal.Signals, runs: dict[str, RunConfig]
-) -> None:
-    run = runs[dataset]
-    begun = time.monotonic()
-    assert finish(start(dataset), begun + 600)
-    whole = time.monotonic() - begun
-    expected = digests(run)
-    assert {"weights.last.safetensors", "predictions.last.npz", "cases.last.csv"} <= set(expected)
+def killed_again_and_again(
+    run: RunConfig, expected: dict[str, str], number: signal.Signals, most: float, wanted: int
+) -> int:
+    """Run to the end as often as it takes to be hit ``wanted`` times; the files must be the same
+    each time. A process lives for up to ``most`` seconds after its imports."""
     chance = random.Random(7)
     kills = 0
-    while kills < KILLS_PER_MODEL:
+    stopped = 128 + number if number == signal.SIGTERM else -number
+    while kills < wanted:
         shutil.rmtree(results_root("tiny"))
         ended = False
         while not ended:
-            process = start(dataset)
+            process = start(run.dataset)
             # Short enough that most are hit, long enough that an epoch now and then is done.
-            ended = finish(process, time.monotonic() + chance.uniform(0, whole / 3))
+            ended = finish(process, time.monotonic() + chance.uniform(0, most))
             if not ended:
-                process.send_signal(signal_number)
+                process.send_signal(number)
                 code = process.wait()
-                assert code in (0, -signal_number)
+                assert code in (0, stopped)
                 ended = code == 0  # it was over before the signal came
                 kills += not ended
         assert digests(run) == expected
+    return kills
+
+
+def undisturbed(run: RunConfig) -> tuple[dict[str, str], float]:
+    """Digests of the files of a run that nothing disturbs, and how long it took."""
+    begun = time.monotonic()
+    assert finish(start(run.dataset), begun + 900)
+    found = digests(run)
+    assert {"weights.last.safetensors", "predictions.last.npz", "cases.last.csv"} <= set(found)
+    return found, time.monotonic() - begun
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("dataset", "method", "phantom"),
+    [
+        ("sars_cov2_ct", "mednext", {"train": 24, "val": 8, "test": 12}),
+        ("acdc", "medunext", {"train": 1, "val": 1, "test": 2}),
+    ],
+)
+def test_killed_at_random_moments(
+    dataset: str, method: str, phantom: dict[str, int], number: signal.Signals, place: Path
+) -> None:
+    entry = {"source": "phantom", "img_size": 32, "epochs": 4, "batch_size": 4}
+    run = prepared(place, {dataset: entry | {"methods": [method], "phantom": phantom}})[dataset]
+    expected, whole = undisturbed(run)
+    assert killed_again_and_again(run, expected, number, whole / 3, KILLS_PER_MODEL) >= 10
+
+
+@pytest.mark.slow
+def test_real_scans_killed_20_times(place: Path, local_data: Callable[[str], Path]) -> None:
+    local_data("sars-cov-2-ct-scan-256")
+    entry = {
+        "source": "local",
+        "folder": "sars-cov-2-ct-scan-256",
+        "methods": ["mednext"],
+        "img_size": 64,
+        "epochs": 5,
+        "batch_size": 8,
+        "limit": {"train": 48, "val": 16, "test": 24},
+    }
+    run = prepared(place, {"sars_cov2_ct": entry})["sars_cov2_ct"]
+    expected, whole = undisturbed(run)
+    kills = killed_again_and_again(run, expected, signal.SIGKILL, whole / 4, 20)
+    name = "weights.last.safetensors"
+    print(f"{kills} kills; undisturbed {expected[name]}, killed {digests(run)[name]}")
+    assert kills >= 20
