@@ -14,6 +14,7 @@ from mednext.config import DatasetSpec, DownloadSpec, MethodSpec, Profile, Recip
 from mednext.files import write_json
 from mednext.gate_rules import GateRules
 from mednext.gate_spread import SpreadRow
+from mednext.report.verdicts import VerdictRules
 from mednext.results import (
     ComparisonRow,
     CostRow,
@@ -40,6 +41,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "curves": CurveRow,
     "probes": ProbeRow,
     "gate": GateRules,
+    "verdicts": VerdictRules,
     "spread": SpreadRow,
     "cost": CostRow,
     "datasets_table": DatasetRow,

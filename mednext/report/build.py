@@ -12,7 +12,7 @@ from mednext.report.audit import NOTHING, Findings
 from mednext.report.model import Cell, Line, Table, View
 from mednext.report.scale import data_difference, describe, scale_difference
 from mednext.report.spec import Column, TableSpec, reported
-from mednext.report.verdicts import judge, over_seeds
+from mednext.report.verdicts import judge, load_rules, over_seeds
 from mednext.results import CostRow, DatasetRow, MetricRow
 
 
@@ -148,7 +148,10 @@ def _cell(
     value *= column.scale
     verdict = "not comparable"
     if scale is None and printed:
-        verdict = judge(float(printed), value, low, high, len(known), column.scale / 100)
+        rules = load_rules()
+        margin = rules.margin(column.metric) * column.scale
+        seeds = len({row.seed for row in known})
+        verdict = judge(float(printed), value, low, high, seeds, margin, rules.min_seeds)
     return Cell(printed, value, low, high, known[0].n_cases, verdict)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from mednext.report.model import Cell, Line, Table
 from mednext.report.spec import Column
+from mednext.report.verdicts import load_rules
 
 Form = Literal["side", "reported", "reproduced"]
 SHORT = {
@@ -163,7 +164,7 @@ def headings(table: Table, form: Form) -> tuple[str, list[str]]:
     lines += table.spec.remarks
     if form == "side":
         counts = any(column.count for column in table.spec.columns)
-        lines.append(COUNTS_LEGEND if counts else LEGEND)
+        lines.append(COUNTS_LEGEND if counts else f"{LEGEND} {load_rules().sentence}")
     return title, lines
 
 

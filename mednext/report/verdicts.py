@@ -1,17 +1,67 @@
-"""What a reproduced value says about the printed one."""
+"""What a reproduced value says about the printed one; the rules stand in ``docs/verdicts.md``."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from statistics import stdev
+from typing import Literal
 
+from pydantic import Field
 from scipy.stats import t
 
-from mednext.results import Metric, MetricRow
+from mednext.config import Strict, benchmarks_dir, parse, read_yaml
+from mednext.results import Metric, MetricRow, Verdict
 
-MIN_SEEDS = 3
-HALF_WIDTH_POINTS = 1.0
+Kind = Literal["fractions", "auc", "dice", "hd95"]
+
+
+class Margin(Strict):
+    """How wide an interval may be that still says something."""
+
+    half_width: float = Field(gt=0)
+    """Greatest half-width of the 95 % interval, in the unit of ``metrics.csv``."""
+    words: str
+    """The same in the printed unit, for readers."""
+    why: str
+
+
+class VerdictRules(Strict):
+    """``benchmarks/verdicts.yaml``."""
+
+    min_seeds: int = Field(ge=2)
+    margins: dict[Kind, Margin]
+
+    def margin(self, metric: Metric | None) -> float:
+        """Greatest half-width of the intervals of a metric, in the unit of ``metrics.csv``."""
+        return self.margins[_kind(metric)].half_width
+
+    @property
+    def sentence(self) -> str:
+        """The rules in words, for the legend of a table."""
+        others = ", ".join(
+            f"{m.words} for {k}" for k, m in self.margins.items() if k != "fractions"
+        )
+        return (
+            f"✓, ▲ and ▼ need at least {self.min_seeds} seeds and an interval of at most ± "
+            f"{self.margins['fractions'].words} ({others}); ? is anything less certain."
+        )
+
+
+def _kind(metric: Metric | None) -> Kind:
+    if metric is Metric.AUC:
+        return "auc"
+    if metric is Metric.DICE:
+        return "dice"
+    return "hd95" if str(metric).startswith("hd95") else "fractions"
+
+
+@cache
+def load_rules() -> VerdictRules:
+    """``benchmarks/verdicts.yaml``."""
+    path = benchmarks_dir() / "verdicts.yaml"
+    return parse(VerdictRules, read_yaml(path), path)
 
 
 def judge(
@@ -20,15 +70,17 @@ def judge(
     low: float | None,
     high: float | None,
     seeds: int,
-    unit: float,
-) -> str:
-    """Verdict of a reproduced value at the paper's scale (design: 3 seeds, half-width 1 point).
+    margin: float,
+    min_seeds: int = 3,
+) -> Verdict:
+    """Verdict of a reproduced value at the paper's scale, all in the printed unit.
 
-    ``unit`` is one percentage point in the printed unit. Without an interval nothing is decided.
+    ``margin`` is the greatest half-width of an interval that decides anything. Without an interval
+    nothing is decided.
     """
-    if low is None or high is None or seeds < MIN_SEEDS:
+    if low is None or high is None or seeds < min_seeds:
         return "inconclusive"
-    if (high - low) / 2 > HALF_WIDTH_POINTS * unit:
+    if (high - low) / 2 > margin * (1 + 1e-9):  # a width that is just the margin has rounding in it
         return "inconclusive"
     if low <= printed <= high:
         return "reproduced"
@@ -56,9 +108,6 @@ def over_seeds(rows: Sequence[MetricRow]) -> tuple[float, float | None, float | 
     seeds = 0.0
     if count > 1:
         seeds = float(t.ppf(0.975, count - 1)) * stdev(values) / math.sqrt(count)
-    low = mean - math.hypot(below, seeds)
+    low = max(-1.0 if rows[0].metric is Metric.MCC else 0.0, mean - math.hypot(below, seeds))
     high = mean + math.hypot(above, seeds)
-    if str(rows[0].metric).startswith("hd95"):
-        return mean, low, high
-    least = -1.0 if rows[0].metric == Metric.MCC else 0.0
-    return mean, max(least, low), min(1.0, high)
+    return mean, low, high if _kind(rows[0].metric) == "hd95" else min(1.0, high)

@@ -9,35 +9,9 @@ from mednext.report.build import build
 from mednext.report.model import Table, View
 from mednext.report.scale import data_difference, scale_difference
 from mednext.report.spec import load_tables
-from mednext.report.verdicts import judge, over_seeds
 from mednext.results import MetricRow
 
 from .made_up import dataset_rows, make_profile, metric_row, metric_rows
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "value", "seeds", "verdict"),
-    [
-        (97.9, 98.9, 98.5, 3, "reproduced"),
-        (98.39, 99.0, 98.7, 3, "reproduced"),  # the printed value on the bound counts as inside
-        (98.5, 99.5, 99.0, 3, "higher"),
-        (97.0, 98.3, 97.7, 3, "lower"),
-        (97.9, 98.9, 98.5, 2, "inconclusive"),  # too few seeds
-        (97.0, 99.1, 98.0, 5, "inconclusive"),  # half-width 1.05 points
-        (97.3, 99.3, 98.3, 5, "reproduced"),  # half-width exactly 1 point
-        (None, 99.0, 98.7, 5, "inconclusive"),
-        (98.0, None, 98.7, 5, "inconclusive"),
-    ],
-)
-def test_verdicts_of_a_percentage(
-    low: float | None, high: float | None, value: float, seeds: int, verdict: str
-) -> None:
-    assert judge(98.39, value, low, high, seeds, unit=1.0) == verdict
-
-
-def test_a_point_of_auc_is_a_hundredth() -> None:
-    assert judge(0.9988, 0.99, 0.98, 0.9995, 3, unit=0.01) == "reproduced"
-    assert judge(0.9988, 0.99, 0.97, 0.9995, 3, unit=0.01) == "inconclusive"
 
 
 def test_the_papers_scale_has_no_difference() -> None:
@@ -100,25 +74,23 @@ def test_too_little_data_is_not_comparable() -> None:
     assert "normal 737 / 246 / 100 instead of 737 / 246 / 246" in str(table.scale_note)
 
 
+def test_stand_in_data_are_not_comparable() -> None:
+    rows = [row.model_copy(update={"stand_in": "another set"}) for row in dataset_rows()]
+    table = build("2", load_tables()["2"], View(), make_profile(), metric_rows(), [], rows)
+    assert _verdict(table, "accuracy_pct") == "not comparable"
+
+
+@pytest.mark.parametrize("change", [{"epochs": 10}, {"batch_size": 16}])
+def test_another_scale_is_not_comparable(change: dict[str, object]) -> None:
+    assert _verdict(_table(metric_rows(), **change), "accuracy_pct") == "not comparable"
+
+
 def test_seeds_are_averaged() -> None:
     table = _table(metric_rows())
     cell = next(line for line in table.lines if line.slug == "mednext").cells["accuracy_pct"]
     # (98.3 + 98.5 + 98.7) / 3; half a point for the cases, and for three seeds with a standard
     # deviation of 0.2 another 4.3027 * 0.2 / sqrt(3) = 0.4968: together 0.7049
     assert (cell.value, cell.low, cell.high) == pytest.approx((98.5, 97.7951, 99.2049), abs=1e-4)
-
-
-def test_one_seed_has_the_interval_of_its_cases() -> None:
-    row = metric_row(value=0.99, ci_low=0.97, ci_high=0.995)
-    assert over_seeds([row]) == pytest.approx((0.99, 0.97, 0.995))
-
-
-def test_seeds_that_differ_widely_stay_inside_the_possible() -> None:
-    rows = [metric_row(seed=s, value=v, ci_low=v, ci_high=v) for s, v in enumerate((0.9, 1.0))]
-    # Student's quantile for one degree of freedom is 12.7
-    mean, low, high = over_seeds(rows)
-    assert mean == pytest.approx(0.95) and low == pytest.approx(0.95 - 12.706 * 0.05, abs=1e-3)
-    assert high == 1.0
 
 
 def test_a_missing_interval_is_not_taken_for_a_narrow_one() -> None:
