@@ -18,7 +18,7 @@ from tests.faults.conftest import ROOT, World
 
 Outcome = Callable[[str, str, str], None]
 TRAIN = ("mednext", "train", "--configfile", "tiny.yaml")
-METRICS = ("snakemake", "--cores", "1", "--configfile", "tiny.yaml", "results/tiny/metrics.csv")
+METRICS = ("snakemake", "results/tiny/metrics.csv", "--cores", "1", "--configfile", "tiny.yaml")
 
 
 def first_checkpoint(world: World, process: subprocess.Popen[str], seconds: float = 60) -> None:
