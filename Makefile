@@ -32,10 +32,11 @@ gate: setup  ## compare the results with the committed reference of the profile 
 	snakemake --cores all --configfile $(CONFIG) gate
 
 spread: setup  ## measure how far seeds alone move the demo's metrics, for the gate (half an hour)
-	snakemake --cores all --configfile config/demo_seeds.yaml metrics
+	snakemake --cores all --configfile config/demo_seeds.yaml metrics losses
 	python -m mednext spread results/demo_seeds --out results/reference/demo/spread.csv
 
 reference: results  ## take over the results as the reference of the profile (REASON="why")
+	snakemake --cores all --configfile $(CONFIG) losses
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
 	  --update-reference --reason "$(REASON)"
 

@@ -1,7 +1,8 @@
 """The regression gate: is a new set of results worse than the reference's?
 
-What is compared: the mean over seeds of every metric, the counted costs, and the outputs of the
-untrained networks. A comparison that cannot be made is a failure, never a pass.
+What is compared: the mean over seeds of every metric and of the last training loss, the counted
+costs, and the outputs of the untrained networks. A comparison that cannot be made is a failure,
+never a pass.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Literal
 
-from scipy.stats import norm, t
-
+from mednext.gate_bounds import Bounds
 from mednext.gate_rules import GateRule, GateRules
-from mednext.gate_spread import FEWEST_SEEDS, Key, SpreadRow, key_of, read_spread
-from mednext.results import CostRow, MetricRow, ProbeRow, read_rows
+from mednext.gate_spread import read_spread
+from mednext.gate_values import Key, Value, read_values
+from mednext.results import CostRow, ProbeRow, read_rows
 
 Outcome = Literal["ok", "better", "worse", "not comparable", "informational"]
 HASHES = ("source_id", "setting_hash", "data_hash", "split_hash")
@@ -40,22 +41,20 @@ class Finding:
 def gate(
     reference: Path, new: Path, rules: GateRules, nondeterministic: bool = False
 ) -> list[Finding]:
-    """Compare two folders with ``metrics.csv``, ``cost.csv`` and ``probes.csv``.
+    """Compare two folders with ``metrics.csv``, ``losses.csv``, ``cost.csv`` and ``probes.csv``.
 
-    A ``spread.csv`` in the reference says how far seeds alone move its metrics.
+    A ``spread.csv`` in the reference says how far seeds alone move its numbers.
 
     Raises:
         UserError: a file is missing or malformed.
     """
-    before = read_rows(reference / "metrics.csv", MetricRow)
-    gated = {key_of(row) for row in before if row.status == "ok" and rules.gates(row)}
     bounds = Bounds(
-        alpha=rules.alpha / max(len(gated), 1),
+        alpha=rules.alpha,
         factor=rules.nondeterministic_factor if nondeterministic else 1.0,
         spread=read_spread(reference),
     )
     return [
-        *_metrics(before, read_rows(new / "metrics.csv", MetricRow), rules, bounds, gated),
+        *_values(read_values(reference), read_values(new), rules, bounds),
         *_costs(read_rows(reference / "cost.csv", CostRow), read_rows(new / "cost.csv", CostRow)),
         *_probes(
             read_rows(reference / "probes.csv", ProbeRow),
@@ -71,99 +70,36 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return 1 if "worse" in outcomes else 2 if "not comparable" in outcomes or not outcomes else 0
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What the tolerance of a metric is made from, besides its rule."""
-
-    alpha: float
-    """One-sided chance of a false alarm in this metric alone."""
-    factor: float
-    spread: dict[Key, SpreadRow]
-
-    def tolerance(
-        self, rule: GateRule, reference: Sequence[MetricRow], n_new: int
-    ) -> tuple[float, str]:
-        """How much worse the mean over ``n_new`` seeds may be, and where that comes from."""
-        values = [row.value for row in reference if row.value is not None]
-        fixed = max(rule.absolute, rule.relative * abs(mean(values)))
-        if rule.statistics == "none":
-            return self.factor * fixed, "no statistics"
-        if rule.statistics == "bootstrap":
-            statistical, note = self._bootstrap(reference)
-        else:
-            statistical, note = self._seeds(reference, values, n_new)
-        return self.factor * max(fixed, statistical), note
-
-    def _seeds(
-        self, reference: Sequence[MetricRow], values: Sequence[float], n_new: int
-    ) -> tuple[float, str]:
-        """Student's bound on the difference of two means over seeds."""
-        if len(values) >= FEWEST_SEEDS:
-            deviation, n, of = stdev(values), len(values), ""
-        elif (row := self.spread.get(key_of(reference[0]))) is not None:
-            deviation, n, of = row.deviation, row.seeds, ", spread.csv"
-            if row.setting_hash != reference[0].setting_hash:
-                of += " of another setting"
-        else:
-            return 0.0, f"seed spread unknown ({len(values)} of {FEWEST_SEEDS} seeds)"
-        quantile = float(t.ppf(1 - self.alpha, n - 1))
-        bound = quantile * deviation * math.sqrt(1 / n_new + 1 / len(values))
-        return bound, f"seed spread {deviation:.4f} (n = {n}{of})"
-
-    def _bootstrap(self, reference: Sequence[MetricRow]) -> tuple[float, str]:
-        """The normal bound with the deviation behind the reference's 95 % intervals."""
-        widths = [
-            row.ci_high - row.ci_low
-            for row in reference
-            if row.ci_low is not None and row.ci_high is not None
-        ]
-        if len(widths) < len(reference):
-            return 0.0, "bootstrap interval unknown"
-        deviation = mean(widths) / (2 * float(norm.ppf(0.975)))
-        bound = float(norm.ppf(1 - self.alpha)) * deviation
-        return bound, f"bootstrap deviation {deviation:.4f} (n = {reference[0].n_cases} cases)"
-
-
-def _run_name(row: MetricRow) -> str:
-    return f"{row.dataset}/{row.protocol}/{row.method}/{row.selection}"
-
-
-def name_of(row: MetricRow) -> str:
-    """A metric of a run, for people."""
-    policy = f"/{row.policy}" if row.policy else ""
-    return f"{_run_name(row)} {row.metric} {row.target}{policy}"
-
-
-def _by_metric(rows: Sequence[MetricRow]) -> dict[Key, list[MetricRow]]:
-    found: dict[Key, list[MetricRow]] = defaultdict(list)
+def _by_metric(rows: Sequence[Value]) -> dict[Key, list[Value]]:
+    found: dict[Key, list[Value]] = defaultdict(list)
     for row in rows:
         if row.status == "ok":
-            found[key_of(row)].append(row)
+            found[row.key].append(row)
     return found
 
 
-def _metrics(
-    reference: Sequence[MetricRow],
-    new: Sequence[MetricRow],
+def _values(
+    reference: Sequence[Value],
+    new: Sequence[Value],
     rules: GateRules,
     bounds: Bounds,
-    gated: set[Key],
 ) -> list[Finding]:
     """One finding per metric of the reference, and one per run of the new results that failed."""
     findings = [
-        Finding(_run_name(r), "not comparable", None, None, None, f"{r.status}: {r.reason}")
+        Finding(r.run, "not comparable", None, None, None, f"{r.status}: {r.reason}")
         for r in new
         if r.status not in ("ok", "skipped")
     ]
+    before, after = _by_metric(reference), _by_metric(new)
+    gated = {key for key, rows in before.items() if rules.gates(rows[0])}
     if not gated:
         note = "the reference has no metric that gate.yaml gates"
         findings.append(Finding("metrics", "not comparable", None, None, None, note))
-    before, after = _by_metric(reference), _by_metric(new)
     for key, rows in before.items():
         rule = rules.metrics.get(rows[0].metric) if rows[0].metric is not None else None
         if rule is None:
             note = "no rule in gate.yaml"
-            findings.append(Finding(name_of(rows[0]), "not comparable", None, None, None, note))
+            findings.append(Finding(rows[0].name, "not comparable", None, None, None, note))
             continue
         finding = _metric(rows, after.get(key, []), rule, bounds)
         if key not in gated:
@@ -171,26 +107,26 @@ def _metrics(
             finding = replace(finding, outcome="informational", note=note)
         findings.append(finding)
     findings += [
-        Finding(name_of(rows[0]), "informational", None, _mean(rows), None, "not in the reference")
+        Finding(rows[0].name, "informational", None, _mean(rows), None, "not in the reference")
         for key, rows in after.items()
         if key not in before
     ]
     return findings
 
 
-def _mean(rows: Sequence[MetricRow]) -> float | None:
+def _mean(rows: Sequence[Value]) -> float | None:
     values = [row.value for row in rows if row.value is not None]
     return mean(values) if values else None
 
 
-def _undefined(row: MetricRow) -> bool:
+def _undefined(row: Value) -> bool:
     return row.value is None or not math.isfinite(row.value)
 
 
 def _metric(
-    reference: Sequence[MetricRow], new: Sequence[MetricRow], rule: GateRule, bounds: Bounds
+    reference: Sequence[Value], new: Sequence[Value], rule: GateRule, bounds: Bounds
 ) -> Finding:
-    name, old, found = name_of(reference[0]), _mean(reference), _mean(new)
+    name, old, found = reference[0].name, _mean(reference), _mean(new)
     if not new:
         return Finding(name, "not comparable", old, None, None, "missing in the new results")
     for field in HASHES:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from mednext.errors import UserError
 from mednext.files import write_bytes, write_text
-from mednext.gate import Finding, gate, name_of
+from mednext.gate import Finding, gate
 from mednext.gate_report import number_text
 from mednext.gate_rules import GateRules
-from mednext.results import CostRow, MetricRow, ProbeRow, Row, read_rows
+from mednext.gate_values import LossRow, read_values
+from mednext.results import CostRow, MetricRow, Outcome, ProbeRow, Row, read_rows
 
 FILES: dict[str, type[Row]] = {
     "metrics.csv": MetricRow,
+    "losses.csv": LossRow,
     "cost.csv": CostRow,
     "probes.csv": ProbeRow,
 }
@@ -34,17 +36,16 @@ def check_reason(reason: str | None) -> str:
 
 def first_findings(new: Path) -> list[Finding]:
     """What stands in for a comparison where there is no reference yet: the new values alone."""
-    rows = read_rows(new / "metrics.csv", MetricRow)
     return [
         Finding(
-            f"{name_of(r)} seed {r.seed}",
+            f"{r.name} seed {r.seed}",
             "informational",
             None,
             r.value,
             None,
             "not in the reference",
         )
-        for r in rows
+        for r in read_values(new)
         if r.status == "ok" and r.policy in (None, "transunet")
     ]
 
@@ -68,11 +69,11 @@ def update_reference(
     """
     for name, model in FILES.items():
         for row in read_rows(new / name, model):
-            if isinstance(row, MetricRow) and row.status in ("failed", "pending"):
+            if isinstance(row, Outcome) and row.status in ("failed", "pending"):
                 raise UserError(
                     "results with a run that did not finish cannot be a reference",
                     file=new / name,
-                    found=f"{row.dataset}/{row.method}/seed{row.seed}: {row.status}: {row.reason}",
+                    found=f"{row.status}: {row.reason}",
                     remedy="mend the run, or leave the method out of the profile",
                 )
     changed = [f for f in findings if f.reference != f.new or f.outcome == "not comparable"]

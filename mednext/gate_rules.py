@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
-from mednext.results import Metric, MetricRow
+from mednext.gate_values import Gated, Value
 
 
 class GateRule(Strict):
@@ -33,7 +33,7 @@ class GateRules(Strict):
     """``benchmarks/gate.yaml``."""
 
     alpha: float = Field(gt=0, lt=0.5)
-    """One-sided chance of a false alarm in any of the gated metrics together (Bonferroni)."""
+    """One-sided chance of a false alarm per gated metric, where seeds alone differ."""
     nondeterministic_factor: float = Field(ge=1)
     """Tolerances are multiplied by this for results of kernels that do not repeat their sums."""
     probe_relative: float = Field(ge=0)
@@ -42,9 +42,9 @@ class GateRules(Strict):
     """Only these are gated, the others shown."""
     policies: tuple[str, ...] = ("transunet",)
     """Segmentation: only these are gated, the others shown."""
-    metrics: dict[Metric, GateRule]
+    metrics: dict[Gated, GateRule]
 
-    def gates(self, row: MetricRow) -> bool:
+    def gates(self, row: Value) -> bool:
         """Whether a metric that got worse is a failure."""
         rule = self.metrics.get(row.metric) if row.metric is not None else None
         return (

@@ -1,4 +1,4 @@
-"""How far seeds alone move a metric: measured once, stored beside the reference.
+"""How far seeds alone move a number: measured once, stored beside the reference.
 
 A reference of one seed says nothing about the spread of its numbers. ``spread.csv`` holds what runs
 of the same settings with several seeds gave; ``mednext spread`` writes it, nobody types it.
@@ -12,12 +12,11 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from mednext.errors import UserError
-from mednext.results import Metric, MetricRow, Row, read_rows, write_rows
+from mednext.gate_values import Gated, Key, Value, read_values
+from mednext.results import Row, read_rows, write_rows
 
 SPREAD = "spread.csv"
 FEWEST_SEEDS = 3
-Key = tuple[str, str, str, str, str, str | None, str | None]
-"""Data set, protocol, method, selection, metric, target, policy."""
 
 
 class SpreadRow(Row):
@@ -27,7 +26,7 @@ class SpreadRow(Row):
     protocol: str
     method: str
     selection: str
-    metric: Metric
+    metric: Gated
     target: str
     policy: str | None
     seeds: int
@@ -39,23 +38,23 @@ class SpreadRow(Row):
     setting_hash: str
     env_hash: str
 
+    @property
+    def key(self) -> Key:
+        """As :attr:`mednext.gate_values.Value.key`."""
+        where = (self.dataset, self.protocol, self.method, self.selection)
+        return (*where, str(self.metric), self.target, self.policy)
 
-def key_of(row: MetricRow | SpreadRow) -> Key:
-    """What names a metric of a run, whatever the seed."""
-    where = (row.dataset, row.protocol, row.method, row.selection)
-    return (*where, str(row.metric), row.target, row.policy)
 
-
-def spread_rows(rows: Sequence[MetricRow]) -> list[SpreadRow]:
+def spread_rows(rows: Sequence[Value]) -> list[SpreadRow]:
     """The spread of every metric that has a value for each of its seeds.
 
     Raises:
         UserError: a metric has too few seeds, or its rows are of different settings.
     """
-    groups: dict[Key, list[MetricRow]] = defaultdict(list)
+    groups: dict[Key, list[Value]] = defaultdict(list)
     for row in rows:
         if row.status == "ok":
-            groups[key_of(row)].append(row)
+            groups[row.key].append(row)
     found = []
     for group in groups.values():
         first = group[0]
@@ -95,11 +94,11 @@ def spread_rows(rows: Sequence[MetricRow]) -> list[SpreadRow]:
     return found
 
 
-def measure(metrics: Path, out: Path) -> list[SpreadRow]:
-    """Write ``spread.csv`` from a ``metrics.csv`` with several seeds."""
-    rows = spread_rows(read_rows(metrics, MetricRow))
+def measure(folder: Path, out: Path) -> list[SpreadRow]:
+    """Write ``spread.csv`` from a folder of results with several seeds."""
+    rows = spread_rows(read_values(folder))
     if not rows:
-        raise UserError("there is no finished run to measure a spread of", file=metrics)
+        raise UserError("there is no finished run to measure a spread of", file=folder)
     write_rows(out, SpreadRow, rows)
     return rows
 
@@ -108,4 +107,4 @@ def read_spread(folder: Path) -> dict[Key, SpreadRow]:
     """``spread.csv`` of a reference by what it is the spread of; empty without the file."""
     file = folder / SPREAD
     rows = read_rows(file, SpreadRow) if file.is_file() else []
-    return {key_of(row): row for row in rows}
+    return {row.key: row for row in rows}

@@ -14,6 +14,7 @@ from mednext.config import DatasetSpec, DownloadSpec, MethodSpec, Profile, Recip
 from mednext.files import write_json
 from mednext.gate_rules import GateRules
 from mednext.gate_spread import SpreadRow
+from mednext.gate_values import LossRow
 from mednext.report.verdicts import VerdictRules
 from mednext.results import (
     ComparisonRow,
@@ -43,6 +44,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "gate": GateRules,
     "verdicts": VerdictRules,
     "spread": SpreadRow,
+    "losses": LossRow,
     "cost": CostRow,
     "datasets_table": DatasetRow,
     "plan": PlanRow,

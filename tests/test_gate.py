@@ -13,6 +13,7 @@ from scipy.stats import t
 from mednext.cli import main
 from mednext.gate import exit_code, gate
 from mednext.gate_rules import load_rules
+from mednext.gate_values import LossRow
 from mednext.results import CostRow, Metric, MetricRow, ProbeRow, write_rows
 
 from .report.made_up import bad_row, cost_rows, metric_row
@@ -33,8 +34,17 @@ def accuracies(values: tuple[float, ...] = SEEDS, **changes: Any) -> list[Metric
     ]
 
 
+def losses(values: tuple[float, ...]) -> list[LossRow]:
+    same = metric_row().model_dump(include=set(LossRow.model_fields))
+    return [
+        LossRow(**same | {"seed": seed, "epochs": 10, "train_loss": value})
+        for seed, value in enumerate(values)
+    ]
+
+
 def write(folder: Path, rows: list[MetricRow], **changes: Any) -> None:
     write_rows(folder / "metrics.csv", MetricRow, rows)
+    write_rows(folder / "losses.csv", LossRow, losses(changes.get("loss", (0.3,))))
     costs = cost_rows()
     if "params" in changes:
         costs = [costs[0].model_copy(update={"params": changes["params"]}), *costs[1:]]
@@ -60,22 +70,9 @@ def test_the_tolerance_comes_from_the_seeds() -> None:
     assert found.note == "seed spread 0.0200 (n = 3)" and found.outcome == "ok"
 
 
-def test_the_chance_of_a_false_alarm_is_shared_by_all_gated_metrics() -> None:
-    values = {"accuracy": SEEDS, "auc": (0.95, 0.96, 0.97), "brier": (0.1, 0.12, 0.17)}
-    rows = [
-        metric_row(seed=seed, metric=metric, target="non_disease", value=v)
-        for metric, seeds in values.items()
-        for seed, v in enumerate(seeds)
-    ]
-    write(OLD, rows)
-    write(NEW, rows)
-    found = next(f for f in gate(OLD, NEW, load_rules()) if "accuracy" in f.name)
-    # Three gated metrics: 0.01 / 3 for each.
-    assert found.tolerance == pytest.approx(t.ppf(1 - 0.01 / 3, 2) * 0.02 * math.sqrt(2 / 3))
-
-
 def spread_of(values: tuple[float, ...], **changes: Any) -> None:
-    write_rows(Path("seeds") / "metrics.csv", MetricRow, [*accuracies(values, **changes)])
+    write_rows(Path("seeds") / "metrics.csv", MetricRow, accuracies(values, **changes))
+    write_rows(Path("seeds") / "losses.csv", LossRow, losses((0.3, 0.31, 0.32)))
     assert main(["spread", "seeds", "--out", str(OLD / "spread.csv")]) == 0
 
 
@@ -109,6 +106,7 @@ def test_a_spread_that_cannot_be_measured(
     rows: list[MetricRow], word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_rows(Path("seeds") / "metrics.csv", MetricRow, rows)
+    write_rows(Path("seeds") / "losses.csv", LossRow, [])
     assert main(["spread", "seeds", "--out", "spread.csv"]) == 2
     assert word in capsys.readouterr().err and not Path("spread.csv").exists()
 
@@ -140,9 +138,21 @@ def test_metrics_that_are_shown_only() -> None:
         assert outcome(new, old) == 0
 
 
+def test_a_training_that_ends_worse_is_worse() -> None:
+    # 5 % of 0.3 and 0.02: the larger.
+    assert outcome(accuracies(), loss=(0.319,)) == 0
+    assert outcome(accuracies(), loss=(0.321,)) == 1
+    assert outcome(accuracies(), loss=(0.2,)) == 0
+    assert outcome(accuracies(), loss=()) == 2
+
+
 def test_a_reference_without_a_gated_metric_is_no_pass() -> None:
-    rows = [metric_row(metric="ece", target="disease", value=0.05)]
-    assert outcome(rows, rows) == 2
+    rules = load_rules()
+    shown = {m: r.model_copy(update={"gated": False}) for m, r in rules.metrics.items()}
+    for folder in (OLD, NEW):
+        write(folder, accuracies())
+    assert exit_code(gate(OLD, NEW, rules)) == 0
+    assert exit_code(gate(OLD, NEW, rules.model_copy(update={"metrics": shown}))) == 2
 
 
 def test_without_seeds_the_written_tolerance_holds() -> None:
@@ -224,10 +234,10 @@ def test_reports(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 1
     text = capsys.readouterr().out
     assert text.splitlines()[1].startswith("WORSE")
-    assert "gate: 1 worse, 0 not comparable, 0 better, 8 ok" in text
+    assert "gate: 1 worse, 0 not comparable, 0 better, 9 ok" in text
     assert Path("gate.md").read_text().startswith("**gate: 1 worse")
     suite = ET.parse("gate.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures")) == ("9", "1")
+    assert (suite.get("tests"), suite.get("failures")) == ("10", "1")
     (failure,) = suite.iter("failure")
     assert failure.get("message") == "worse" and "new=0.8000" in str(failure.text)
 

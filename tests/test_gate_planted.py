@@ -14,6 +14,7 @@ import pytest
 from mednext.cli import main
 from mednext.gate import Finding, gate
 from mednext.gate_rules import load_rules
+from mednext.gate_values import LossRow
 from mednext.results import MetricRow, read_rows, write_rows
 
 from .gate_runs import (
@@ -72,9 +73,10 @@ def reference(small: Experiment) -> Path:
     """One seed with the spread of three beside it, as the committed reference has it."""
     three = small("three", seeds=(0, 1, 2))
     folder = three.parent / "reference"
-    shutil.copytree(three, folder, ignore=shutil.ignore_patterns("runs", "work", "metrics.csv"))
-    rows = [row for row in read_rows(three / "metrics.csv", MetricRow) if row.seed == 0]
-    write_rows(folder / "metrics.csv", MetricRow, rows)
+    shutil.copytree(three, folder, ignore=shutil.ignore_patterns("runs", "work"))
+    for name, model in (("metrics.csv", MetricRow), ("losses.csv", LossRow)):
+        rows = [row for row in read_rows(three / name, model) if row.seed == 0]
+        write_rows(folder / name, model, rows)
     assert main(["spread", str(three), "--out", str(folder / "spread.csv")]) == 0
     return folder
 

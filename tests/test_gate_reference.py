@@ -10,7 +10,8 @@ from mednext.config import load_profile
 from mednext.gate import exit_code, gate
 from mednext.gate_reference import FILES, HISTORY
 from mednext.gate_rules import load_rules
-from mednext.gate_spread import FEWEST_SEEDS, key_of, read_spread
+from mednext.gate_spread import FEWEST_SEEDS, read_spread
+from mednext.gate_values import read_values
 from mednext.results import MetricRow, read_rows
 from mednext.runs import resolve_runs
 
@@ -39,10 +40,11 @@ def test_it_holds_every_run_of_the_demo(rows: list[MetricRow]) -> None:
 
 def test_every_gated_metric_states_a_measured_spread(rows: list[MetricRow]) -> None:
     rules, spread = load_rules(), read_spread(REFERENCE)
-    gated = [row for row in rows if row.status == "ok" and rules.gates(row)]
+    gated = [v for v in read_values(REFERENCE) if v.status == "ok" and rules.gates(v)]
+    assert "train_loss" in {value.metric for value in gated}
     assert {row.method for row in gated} == {row.method for row in rows}
     for row in gated:
-        measured = spread[key_of(row)]
+        measured = spread[row.key]
         assert measured.seeds >= FEWEST_SEEDS
         assert measured.setting_hash == row.setting_hash
     for finding in gate(REFERENCE, REFERENCE, rules):

@@ -1,4 +1,4 @@
-"""``mednext gate|spread``: is a new set of results worse than the reference's?"""
+"""``mednext gate|losses|spread``: is a new set of results worse than the reference's?"""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import argparse
 import datetime
 from pathlib import Path
 
-from mednext.cli.common import Verbs, add_verb
+from mednext.cli.common import Verbs, add_verb, profile_of
 
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """Add the verbs of this module."""
     text = "compare results with a reference: 0 passed, 1 worse, 2 not comparable"
     gate = add_verb(verbs, "gate", text, _gate, config=False)
-    gate.add_argument("reference", type=Path, help="folder with metrics.csv, cost.csv, probes.csv")
-    gate.add_argument("new", type=Path, help="folder with the same files, results/<profile>")
+    gate.add_argument("reference", type=Path, help="results/reference/<profile>")
+    gate.add_argument("new", type=Path, help="results/<profile>")
     gate.add_argument("--rules", type=Path, help="default: benchmarks/gate.yaml")
     gate.add_argument(
         "--nondeterministic", action="store_true", help="the kernels do not repeat their sums"
@@ -24,9 +24,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     gate.add_argument("--junit", type=Path, help="write JUnit XML")
     gate.add_argument("--update-reference", action="store_true", help="take over the new results")
     gate.add_argument("--reason", help="why the reference changes (with --update-reference)")
+    add_verb(verbs, "losses", "losses.csv: how each training of a profile ended", _losses)
     text = "measure how far seeds alone move the metrics of a folder of results"
     spread = add_verb(verbs, "spread", text, _spread, config=False)
-    spread.add_argument("results", type=Path, help="folder whose metrics.csv has several seeds")
+    spread.add_argument("results", type=Path, help="folder of results with several seeds")
     spread.add_argument("--out", type=Path, required=True, help="the spread.csv to write")
 
 
@@ -53,8 +54,17 @@ def _gate(arguments: argparse.Namespace) -> int:
     return exit_code(findings)
 
 
+def _losses(arguments: argparse.Namespace) -> None:
+    from mednext.gate_values import LOSSES, write_losses
+    from mednext.layout import results_root
+    from mednext.runs import resolve_runs
+
+    profile = profile_of(arguments)
+    write_losses(resolve_runs(profile), results_root(profile.profile) / LOSSES)
+
+
 def _spread(arguments: argparse.Namespace) -> None:
     from mednext.gate_spread import measure
 
-    rows = measure(arguments.results / "metrics.csv", arguments.out)
+    rows = measure(arguments.results, arguments.out)
     print(f"{arguments.out}: {len(rows)} metrics of {min(row.seeds for row in rows)} or more seeds")

@@ -1,11 +1,28 @@
+# How each training ended: what the gate compares besides the metrics.
+rule losses:
+    input:
+        sorted({str(run_paths(run).run_json) for run in RUNS}),
+    output:
+        f"{RESULTS}/losses.csv",
+    log:
+        f"{LOGS}/losses.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("gate_values.py"),
+    shell:
+        mednext("losses")
+
+
 # The regression gate against the committed reference of the profile: snakemake gate
 rule gate:
     input:
         reference=[
             f"results/reference/{PROFILE.profile}/{name}.csv"
-            for name in ("metrics", "cost", "probes")
+            for name in ("metrics", "losses", "cost", "probes")
         ],
         metrics=rules.metrics.output,
+        losses=rules.losses.output,
         cost=rules.cost.output,
         probes=rules.probes.output,
         rules="benchmarks/gate.yaml",
@@ -21,7 +38,13 @@ rule gate:
     conda:
         "../../environment.yml"
     params:
-        code=folder_hash("gate.py", "gate_rules.py", "gate_spread.py"),
+        code=folder_hash(
+            "gate.py",
+            "gate_bounds.py",
+            "gate_rules.py",
+            "gate_spread.py",
+            "gate_values.py",
+        ),
         folders=f"results/reference/{PROFILE.profile} {RESULTS}",
         mode="" if PROFILE.deterministic else "--nondeterministic",
     shell:
