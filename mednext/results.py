@@ -124,6 +124,30 @@ class CostRow(Row):
     reason: str | None
 
 
+class LatencyRow(Outcome):
+    """One row of ``latency.csv``: one method in one setting, over all rounds."""
+
+    method: str
+    device: Literal["cpu", "cuda"]
+    mode: Literal["eager", "compiled"]
+    threads: int
+    dtype: Literal["fp32", "bf16"]
+    memory_format: Literal["channels_last"]
+    batch: int
+    """Smaller than asked for where memory did not suffice; the reason says so."""
+    input_shape: str
+    median_ms: float | None
+    iqr_ms: float | None
+    p95_ms: float | None
+    images_per_s: float | None
+    peak_memory_mib: float | None
+    """Of the device, or of the whole process on a CPU."""
+    repeats: int
+    busy: bool
+    """Others took CPU time meanwhile."""
+    env_hash: str
+
+
 class SignalRow(Row):
     """One row of a dead-signal report: one part of one MED block (``mednext models signal``)."""
 

@@ -1,8 +1,9 @@
-"""``mednext cost``: what the methods cost."""
+"""``mednext cost`` and ``mednext latency``: what the methods cost."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb
@@ -14,9 +15,39 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     cost.add_argument("--out", type=Path, required=True, help="the cost.csv to write")
     cost.add_argument("--methods", nargs="*", help="default: all")
     cost.add_argument("--cross-check", action="store_true", help="count with fvcore, ptflops too")
+    latency = add_verb(verbs, "latency", "how long the methods take", _latency, config=False)
+    latency.add_argument("--out", type=Path, required=True, help="the latency.csv to write")
+    latency.add_argument("--methods", nargs="*", help="default: all")
+    latency.add_argument("--devices", nargs="*", choices=("cpu", "cuda"), help="default: all")
+    latency.add_argument(
+        "--modes", nargs="*", choices=("eager", "compiled"), help="default: compiled on a GPU only"
+    )
+    latency.add_argument("--dtypes", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    latency.add_argument("--batches", nargs="+", type=int, default=[1, 16])
+    latency.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    latency.add_argument("--img-size", type=int, default=224)
+    latency.add_argument("--rounds", type=int, default=3)
+    latency.add_argument("--repeats", type=int, default=10, help="timed runs per round")
 
 
 def _cost(arguments: argparse.Namespace) -> None:
     from mednext.cost.complexity import write_costs
 
     write_costs(arguments.out, arguments.methods or None, cross_check=arguments.cross_check)
+
+
+def _latency(arguments: argparse.Namespace) -> None:
+    from mednext.cost.latency import make_plan, write_latency
+
+    plan = make_plan(
+        arguments.methods,
+        arguments.devices,
+        arguments.modes,
+        arguments.dtypes,
+        arguments.batches,
+        arguments.threads,
+        arguments.img_size,
+        arguments.rounds,
+        arguments.repeats,
+    )
+    write_latency(arguments.out, plan)

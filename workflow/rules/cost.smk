@@ -50,3 +50,20 @@ rule architecture:
         code=folder_hash("models", "architecture.py"),
     shell:
         "python -m mednext models architecture --out {output} 2>&1 | tee {log}"
+
+
+# Latency of every method on this machine; takes all cores, so that no other job disturbs it.
+rule latency:
+    input:
+        "benchmarks/methods.yaml",
+    output:
+        f"{RESULTS}/latency.csv",
+    log:
+        f"{LOGS}/latency.log",
+    conda:
+        "../../environment.yml"
+    threads: workflow.cores
+    params:
+        code=folder_hash("models", "cost"),
+    shell:
+        "python -m mednext latency --out {output} --threads {threads} 2>&1 | tee {log}"
