@@ -116,12 +116,17 @@ class CostRow(Row):
     gmacs_ptflops: float | None
     activations_m: float | None
     uncounted_ops: str | None
+    """Counter -> the operations it left out: ``torch: add x3, gelu x2; fvcore: ...``."""
     reported_params_m: float | None
     reported_gmacs: float | None
     verdict_params: CostVerdict | None
     """None in the row of the head that does not carry the verdict."""
     verdict_gmacs: CostVerdict | None
     reason: str | None
+    train_batch: int | None = None
+    """The recipe's batch size."""
+    train_memory_mib: float | None = None
+    """Peak of one training step with that batch (fp32, AdamW), without the allocator's overhead."""
 
 
 class LatencyRow(Outcome):

@@ -14,7 +14,8 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     cost = add_verb(verbs, "cost", "params and GMACs of the methods", _cost, config=False)
     cost.add_argument("--out", type=Path, required=True, help="the cost.csv to write")
     cost.add_argument("--methods", nargs="*", help="default: all")
-    cost.add_argument("--cross-check", action="store_true", help="count with fvcore, ptflops too")
+    text = "count with fvcore and ptflops, too, and follow the memory of a training step (minutes)"
+    cost.add_argument("--full", action="store_true", help=text)
     latency = add_verb(verbs, "latency", "how long the methods take", _latency, config=False)
     latency.add_argument("--out", type=Path, required=True, help="the latency.csv to write")
     latency.add_argument("--methods", nargs="*", help="default: all")
@@ -33,7 +34,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 def _cost(arguments: argparse.Namespace) -> None:
     from mednext.cost.complexity import write_costs
 
-    write_costs(arguments.out, arguments.methods or None, cross_check=arguments.cross_check)
+    write_costs(arguments.out, arguments.methods or None, full=arguments.full)
 
 
 def _latency(arguments: argparse.Namespace) -> None:

@@ -2,14 +2,15 @@
 
 The paper's "FLOPs" are multiply-accumulates (MACs). ``torch.utils.flop_counter`` counts matrix
 products, convolutions and attention at two operations per MAC, nothing else. The printed values
-look like fvcore's, which counts normalisation and pooling, too; ``cross_check`` adds that count.
+look like fvcore's, which counts normalisation and pooling, too; :mod:`mednext.cost.cross_check`
+adds that count.
 """
 
 from __future__ import annotations
 
 import csv
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,22 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
+from mednext.config import (
+    MethodSpec,
+    Task,
+    benchmarks_dir,
+    load_methods,
+    load_recipes,
+    method_slug,
+)
+from mednext.cost.cross_check import (
+    CrossCheck,
+    Uncounted,
+    cross_check,
+    listed,
+    plain_attention,
+)
+from mednext.cost.memory import training_bytes
 from mednext.errors import UserError
 from mednext.models.layers import as_defined
 from mednext.models.registry import create_model
@@ -43,6 +59,8 @@ class Cost:
     gmacs: float
     activations_m: float
     """Output elements of all convolutions and linear maps, in millions."""
+    uncounted: str
+    """Operations that compute something but count as nothing: ``add x3, gelu x2``."""
 
 
 def count(model: nn.Module, shape: tuple[int, ...]) -> Cost:
@@ -60,13 +78,15 @@ def count(model: nn.Module, shape: tuple[int, ...]) -> Cost:
     hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, kinds)]
     device = next(model.parameters()).device
     try:
-        with torch.no_grad(), as_defined(), FlopCounterMode(display=False) as counter:
+        counter, skipped = FlopCounterMode(display=False), Uncounted()
+        with torch.no_grad(), as_defined(), counter, skipped:
             model.eval()(torch.zeros(shape, device=device))
     finally:
         for hook in hooks:
             hook.remove()
     params = sum(p.numel() for p in model.parameters())
-    return Cost(params, counter.get_total_flops() / 2 / 1e9, elements / 1e6)
+    gmacs = counter.get_total_flops() / 2 / 1e9
+    return Cost(params, gmacs, elements / 1e6, listed(skipped.names))
 
 
 def measure(
@@ -77,12 +97,22 @@ def measure(
     Raises:
         UserError: unknown method, or its network cannot be built or counted.
     """
-    try:
-        with torch.device("meta"):
-            model = create_model(
-                method, num_classes=num_classes, in_chans=in_chans, img_size=img_size
-            )
+    with naming(method), plain_attention():
+        model = on_meta(method, num_classes, img_size, in_chans)
         return count(model, (1, in_chans, img_size, img_size))
+
+
+def on_meta(method: str, num_classes: int, img_size: int, in_chans: int = IN_CHANS) -> nn.Module:
+    """A registered method without memory for its weights."""
+    with torch.device("meta"):
+        return create_model(method, num_classes=num_classes, in_chans=in_chans, img_size=img_size)
+
+
+@contextmanager
+def naming(method: str) -> Iterator[None]:
+    """Turn what a network raises while it is counted into one message that names it."""
+    try:
+        yield
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         raise UserError(
             f"the costs of '{method}' cannot be counted",
@@ -112,11 +142,16 @@ def printed_costs(spec: MethodSpec) -> tuple[float | None, float | None]:
     return found.get("params_m"), found.get("flops_g")
 
 
-def cost_rows(method: str, img_size: int = 224, cross_check: bool = False) -> list[CostRow]:
+def cost_rows(method: str, img_size: int = 224, full: bool = False) -> list[CostRow]:
     """The rows of one method: its task's head and, for classifiers, 1000 classes.
 
     The row of the head behind the printed costs (``cost_classes`` of ``methods.yaml``, else the
     task's) carries the verdict; printed costs are at 224 pixels, so only there.
+
+    Args:
+        method: a name of ``methods.yaml``.
+        img_size: height and width of the input.
+        full: count with fvcore and ptflops, too, and follow the memory of a training step.
     """
     method = method_slug(method)
     spec = load_methods()[method]
@@ -124,12 +159,16 @@ def cost_rows(method: str, img_size: int = 224, cross_check: bool = False) -> li
     heads = [task_classes] + ([IMAGENET_CLASSES] if spec.task == "classification" else [])
     judged = spec.cost_classes or task_classes
     params_m, gmacs = printed_costs(spec)
+    shape = (1, IN_CHANS, img_size, img_size)
     rows = []
     for num_classes in heads:
-        cost = measure(method, num_classes=num_classes, img_size=img_size)
-        checks: tuple[float | None, float | None, str | None] = (None, None, None)
-        if cross_check:
-            checks = _cross_check(method, num_classes, img_size)
+        with naming(method), plain_attention():
+            model = on_meta(method, num_classes, img_size)
+            cost = count(model, shape)
+            check = None
+            if full:
+                real = create_model(method, num_classes=num_classes, img_size=img_size)
+                check = cross_check(real, model, shape)
         verdicts: tuple[CostVerdict | None, CostVerdict | None] = (None, None)
         reason = None
         if num_classes != judged:
@@ -143,65 +182,53 @@ def cost_rows(method: str, img_size: int = 224, cross_check: bool = False) -> li
             )
             differs = any(v in ("near", "off") for v in verdicts)
             reason = (spec.cost_note or "not known") if differs else None
+        memory = training_memory(method, img_size) if full and num_classes == task_classes else {}
         rows.append(
             CostRow(
                 method=method,
                 task=spec.task,
-                input_shape=f"1x{IN_CHANS}x{img_size}x{img_size}",
+                input_shape="x".join(map(str, shape)),
                 num_classes=num_classes,
                 params=cost.params,
                 gmacs_torch=round(cost.gmacs, 6),
-                gmacs_fvcore=checks[0],
-                gmacs_ptflops=checks[1],
+                gmacs_fvcore=check.gmacs_fvcore if check else None,
+                gmacs_ptflops=check.gmacs_ptflops if check else None,
                 activations_m=round(cost.activations_m, 6),
-                uncounted_ops=checks[2],
+                uncounted_ops=_uncounted(cost, check),
                 reported_params_m=params_m,
                 reported_gmacs=gmacs,
                 verdict_params=verdicts[0],
                 verdict_gmacs=verdicts[1],
                 reason=reason,
+                **memory,
             )
         )
     return rows
 
 
-def _cross_check(method: str, num_classes: int, img_size: int) -> tuple[float, float | None, str]:
-    """GMACs by fvcore and by ptflops, and the operations fvcore leaves out (name x times).
+def training_memory(method: str, img_size: int) -> dict[str, Any]:
+    """Peak memory of a training step at the recipe's batch size, as columns of ``cost.csv``."""
+    task = load_methods()[method].task
+    batch = int(load_recipes()[task].batch_size.value)
+    with naming(method):
+        model = on_meta(method, TASK_CLASSES[task], img_size)
+        peak = training_bytes(model, (batch, IN_CHANS, img_size, img_size), task)
+    return {"train_batch": batch, "train_memory_mib": round(peak / 2**20, 1)}
 
-    ptflops counts a layer once per name, so a network that registers layers under two names (as
-    ``dynamic_network_architectures`` does) has None there.
-    """
-    from fvcore.nn import FlopCountAnalysis
-    from ptflops import get_model_complexity_info
 
-    model = create_model(
-        method, num_classes=num_classes, in_chans=IN_CHANS, img_size=img_size
-    ).eval()
-    shape = (IN_CHANS, img_size, img_size)
-    names = sum(1 for _ in model.named_modules(remove_duplicate=False))
-    with warnings.catch_warnings(), torch.no_grad(), as_defined():
-        warnings.simplefilter("ignore")  # tracing warns of every size that is checked in Python
-        analysis = FlopCountAnalysis(model, torch.zeros(1, *shape))
-        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-        fvcore = analysis.total() / 1e9
-        skipped = analysis.unsupported_ops()
-        ptflops = None
-        if names == sum(1 for _ in model.modules()):
-            macs, _ = get_model_complexity_info(
-                model, shape, as_strings=False, print_per_layer_stat=False, verbose=False
-            )
-            if macs is None:
-                raise UserError(f"ptflops cannot count '{method}'")
-            ptflops = round(float(macs) / 1e9, 6)
-    uncounted = ", ".join(f"{name} x{times}" for name, times in sorted(skipped.items()))
-    return round(fvcore, 6), ptflops, uncounted
+def _uncounted(cost: Cost, check: CrossCheck | None) -> str:
+    """What each counter left out: ``torch: add x3, gelu x2; fvcore: ...``."""
+    parts = {"torch": cost.uncounted}
+    if check is not None:
+        parts |= {"fvcore": check.skipped_fvcore, "ptflops": check.skipped_ptflops}
+    return "; ".join(f"{name}: {ops or 'nothing'}" for name, ops in parts.items())
 
 
 def write_costs(
     path: Path,
     methods: Sequence[str] | None = None,
     img_size: int = 224,
-    cross_check: bool = False,
+    full: bool = False,
 ) -> None:
     """Write ``cost.csv`` for ``methods`` (all registered ones if None).
 
@@ -209,11 +236,11 @@ def write_costs(
         path: the file to write.
         methods: names of ``methods.yaml``.
         img_size: height and width of the counted input; the paper's is 224.
-        cross_check: count with fvcore and ptflops as well (slower: needs real weights).
+        full: count with fvcore and ptflops, too, and follow the memory of a training step (slower).
 
     Raises:
         UserError: unknown method, or one that cannot be counted.
     """
     names = list(load_methods()) if methods is None else list(methods)
-    rows = [row for name in names for row in cost_rows(name, img_size, cross_check)]
+    rows = [row for name in names for row in cost_rows(name, img_size, full)]
     write_rows(path, CostRow, rows)

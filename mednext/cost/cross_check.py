@@ -35,8 +35,9 @@ MOVES = {
     *("zeros_like", "_to_copy", "_unsafe_view"),
 }
 """Operations of torch that move, make or repeat numbers and compute nothing."""
-ESCAPES = ("__matmul__", "__rmatmul__", "einsum")
-"""Functions that are matrix products, but not to ptflops."""
+ESCAPES = {torch.Tensor.matmul: "@", torch.einsum: "einsum"}
+"""Matrix products that ptflops does not see. The operator is known to torch as the method (which
+ptflops would see, but no network here calls)."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,8 @@ class _Escapes(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        name = getattr(func, "__name__", "")
-        if name in ESCAPES:
-            self.names["@" if "matmul" in name else name] += 1
+        if func in ESCAPES:
+            self.names[ESCAPES[func]] += 1
         return func(*args, **(kwargs or {}))
 
 
@@ -109,41 +109,51 @@ def listed(names: Counter[str]) -> str:
     return ", ".join(f"{name} x{times}" for name, times in sorted(names.items()))
 
 
-def cross_check(model: nn.Module, shape: tuple[int, ...]) -> CrossCheck:
-    """Count one forward pass over an input of ``shape`` (batch of 1), on the model's device.
+def cross_check(model: nn.Module, same_on_meta: nn.Module, shape: tuple[int, ...]) -> CrossCheck:
+    """Count one forward pass over an input of ``shape`` (batch of 1).
 
-    Build the model inside :func:`plain_attention`, and call this there.
+    Build both models inside :func:`plain_attention`, and call this there.
+
+    Args:
+        model: with weights, since fvcore traces a real pass.
+        same_on_meta: the same network on the meta device, for ptflops.
+        shape: ``1 x C x H x W``.
 
     Raises:
         UserError: ptflops gave up.
     """
     from fvcore.nn import FlopCountAnalysis
-    from ptflops import get_model_complexity_info
     from ptflops.pytorch_ops import MODULES_MAPPING
 
-    model.eval()
-    images = torch.zeros(shape, device=next(model.parameters()).device)
     with warnings.catch_warnings(), torch.no_grad(), as_defined():
         warnings.simplefilter("ignore")  # tracing warns of every size that is checked in Python
-        analysis = FlopCountAnalysis(model, images)
+        analysis = FlopCountAnalysis(model.eval(), torch.zeros(shape))
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         fvcore = analysis.total() / 1e9
         skipped_fvcore = listed(Counter(analysis.unsupported_ops()))
-        escapes = _Escapes()
-        with escapes:
-            unknown = _run_unknown(model, images, MODULES_MAPPING)
-        ptflops = None
-        names = sum(1 for _ in model.named_modules(remove_duplicate=False))
-        if names == sum(1 for _ in model.modules()):
-            said = io.StringIO()
-            with contextlib.redirect_stdout(said):
-                macs, _ = get_model_complexity_info(
-                    model, shape[1:], as_strings=False, print_per_layer_stat=False, verbose=False
-                )
-            if macs is None:
-                raise UserError("ptflops cannot count this network", found=said.getvalue().strip())
-            ptflops = round(float(macs) / 1e9, 6)
+    same_on_meta.eval()
+    escapes = _Escapes()
+    with torch.no_grad(), as_defined(), escapes:
+        unknown = _run_unknown(same_on_meta, torch.zeros(shape, device="meta"), MODULES_MAPPING)
+    ptflops = _ptflops(same_on_meta, shape)
     return CrossCheck(round(fvcore, 6), ptflops, skipped_fvcore, listed(unknown + escapes.names))
+
+
+def _ptflops(model: nn.Module, shape: tuple[int, ...]) -> float | None:
+    """ptflops' GMACs, or None where a layer is registered under two names."""
+    from ptflops import get_model_complexity_info
+
+    names = sum(1 for _ in model.named_modules(remove_duplicate=False))
+    if names != sum(1 for _ in model.modules()):
+        return None
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), torch.no_grad(), as_defined():
+        macs, _ = get_model_complexity_info(
+            model, shape[1:], as_strings=False, print_per_layer_stat=False, verbose=False
+        )
+    if macs is None:
+        raise UserError("ptflops cannot count this network", found=said.getvalue().strip())
+    return round(float(macs) / 1e9, 6)
 
 
 def _run_unknown(model: nn.Module, images: Tensor, known: dict[type, Any]) -> Counter[str]:

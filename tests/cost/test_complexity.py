@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from mednext.cli import main
 from mednext.config import load_methods
 from mednext.cost import complexity
 from mednext.cost.complexity import count, measure, printed_costs, write_costs
@@ -83,6 +84,7 @@ def test_cost_csv(tmp_path: Path) -> None:
     assert found == MATCHING
     assert {m for m, r in judged.items() if r.verdict_params == "near"} == NEARLY
     assert all(row.reason for row in rows if {row.verdict_params, row.verdict_gmacs} & {"off"})
+    assert all(str(row.uncounted_ops).startswith("torch: ") for row in rows)
     classifiers = [row for row in rows if row.task == "classification"]
     assert sorted({row.num_classes for row in classifiers}) == [2, 1000]
 
@@ -93,13 +95,22 @@ def test_other_sizes_carry_no_verdict(tmp_path: Path) -> None:
     assert row.verdict_params is None and row.reason is not None and "224" in row.reason
 
 
-def test_cross_check_counts_nearly_the_same(tmp_path: Path) -> None:
-    write_costs(tmp_path / "cost.csv", ["mednext", "nnunet"], img_size=64, cross_check=True)
-    row, *_, nnunet = read_rows(tmp_path / "cost.csv", CostRow)
+def test_full_counts(tmp_path: Path) -> None:
+    out = str(tmp_path / "cost.csv")
+    assert main(["cost", "--full", "--out", out, "--methods", "mednext", "nnunet"]) == 0
+    two, thousand, nnunet = read_rows(tmp_path / "cost.csv", CostRow)
     assert nnunet.gmacs_ptflops is None and nnunet.gmacs_fvcore is not None
-    assert row.gmacs_fvcore == pytest.approx(row.gmacs_torch, rel=0.02)
-    assert row.gmacs_ptflops == pytest.approx(row.gmacs_torch, rel=0.02)
-    assert row.uncounted_ops is not None and "softmax" in row.uncounted_ops
+    assert two.gmacs_fvcore == pytest.approx(1.963, abs=0.001)  # model_spec, Table 7 row 8
+    assert two.gmacs_ptflops == pytest.approx(1.961, abs=0.001)
+    counters = dict(part.split(": ") for part in str(two.uncounted_ops).split("; "))
+    assert list(counters) == ["torch", "fvcore", "ptflops"]
+    assert "_softmax x16" in counters["torch"] and "native_layer_norm x25" in counters["torch"]
+    assert "aten::softmax x16" in counters["fvcore"] and "norm" not in counters["fvcore"]
+    assert counters["ptflops"] == "LayerNorm2d x24"  # a subclass of what it knows
+    # Batches of the recipes; weights, gradients and moments alone take 16 bytes per parameter.
+    assert (two.train_batch, nnunet.train_batch) == (32, 12)
+    assert two.train_memory_mib is not None and two.train_memory_mib > 16 * two.params / 2**20
+    assert thousand.train_memory_mib is None  # no task of the paper has 1000 classes
 
 
 def test_a_network_that_cannot_be_counted_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

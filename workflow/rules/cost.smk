@@ -1,7 +1,33 @@
-# Params and GMACs of every registered method, counted in one process without weights or data.
-rule cost:
+# Params and GMACs of every registered method, counted without weights or data, and what untrained
+# and trained networks do with a signal.
+#
+# The full counts (fvcore, ptflops, memory of a training step) are the same for every profile and
+# take minutes, so they are made once, when the target `cost` is asked for. From then on each
+# profile's cost.csv is a copy of them; until then it holds torch's counts alone.
+import sys
+
+FULL_COSTS = "results/cost/cost.csv"
+with_full_costs = "cost" in sys.argv or Path(FULL_COSTS).is_file()
+
+
+rule full_costs:
     input:
         "benchmarks/methods.yaml",
+    output:
+        FULL_COSTS,
+    log:
+        "results/cost/cost.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("models", "cost"),
+    shell:
+        "python -m mednext cost --full --out {output} 2>&1 | tee {log}"
+
+
+rule cost:
+    input:
+        FULL_COSTS if with_full_costs else "benchmarks/methods.yaml",
     output:
         f"{RESULTS}/cost.csv",
     log:
@@ -13,8 +39,9 @@ rule cost:
         runtime=doubled(60),
     params:
         code=folder_hash("models", "cost"),
+        verb=f"cp {FULL_COSTS}" if with_full_costs else "python -m mednext cost --out",
     shell:
-        "python -m mednext cost --out {output} 2>&1 | tee {log}"
+        "{params.verb} {output} 2>&1 | tee {log}"
 
 
 # What the untrained networks answer to a fixed input: the gate sees a changed function here.
@@ -67,3 +94,21 @@ rule latency:
         code=folder_hash("models", "cost"),
     shell:
         "python -m mednext latency --out {output} --threads {threads} 2>&1 | tee {log}"
+
+
+# How much of what the parts of MED blocks add depends on the image, and the gradients they get: with
+# the first weights and with the trained ones. LAFFN as printed is nearly inert; the normalised form
+# stands beside it, trained if the profile trains it.
+rule signal:
+    input:
+        [str(run_paths(run).run_json) for run in RUNS],
+    output:
+        f"{RESULTS}/signal.csv",
+    log:
+        f"{LOGS}/signal.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("models", "training"),
+    shell:
+        mednext("models signal", options="--out {output}")
