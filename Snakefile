@@ -39,5 +39,6 @@ rule all:
         rules.leakage_report.output,
         rules.comparisons.output,
         rules.probes.output,
+        rules.signal.output if med_runs else [],
         rules.audit.output,
         rules.crate.output,

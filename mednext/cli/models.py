@@ -86,10 +86,16 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _signal(arguments: argparse.Namespace) -> None:
     from mednext.results import SignalRow, write_rows
-    from mednext.training.signal import noise_rows, run_rows, with_med_blocks
+    from mednext.training.signal import (
+        noise_rows,
+        run_rows,
+        with_med_blocks,
+        with_normalised,
+    )
 
     if arguments.configfile is None:
         rows = [row for m in arguments.methods for row in noise_rows(m, arguments.img_size)]
     else:
-        rows = [row for run in with_med_blocks(runs_of(arguments)) for row in run_rows(run)]
+        runs = with_normalised(with_med_blocks(runs_of(arguments)))
+        rows = [row for run in runs for row in run_rows(run)]
     write_rows(arguments.out, SignalRow, rows)

@@ -69,6 +69,22 @@ def with_med_blocks(runs: Sequence[RunConfig]) -> list[RunConfig]:
     return found
 
 
+def with_normalised(runs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The runs, and beside each whose method has a normalised form (``<method>_nc``) a run of that
+    form on the same data, unless it is there.
+    """
+    methods = load_methods()
+    found = {(run.dataset, run.protocol, run.method, run.seed): run for run in runs}
+    for run in runs:
+        name = f"{run.method}_nc"
+        if name in methods:
+            options = {"method": name, "method_kwargs": methods[name].kwargs}
+            found.setdefault(
+                (run.dataset, run.protocol, name, run.seed), run.model_copy(update=options)
+            )
+    return list(found.values())
+
+
 def run_rows(run: RunConfig) -> list[SignalRow]:
     """The report of one run on test images: with its initial and, if it has any, its last weights.
 

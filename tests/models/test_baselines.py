@@ -1,4 +1,4 @@
-"""What is particular to the classification baselines."""
+"""What is particular to single baselines, and the weights that some can start from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import timm
 import torch
+from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
+from mednext.config import load_methods
 from mednext.errors import UserError
+from mednext.models.baselines import r50_unet
 from mednext.models.baselines.patch_cnn import PatchCNN
 from mednext.models.baselines.sparse_mlp import SparseMixing
 from mednext.models.baselines.timm_nets import timm_model
@@ -136,3 +139,64 @@ def test_pretrained_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         create_model(
             "resmlp", num_classes=2, img_size=PX, pretrained=True, pretrained_cfg_overlay=overlay
         )
+
+
+def test_the_switch_is_there_where_weights_are_and_off() -> None:
+    for method, spec in load_methods().items():
+        assert spec.kwargs.get("pretrained", False) is False
+        assert bool(spec.weights) == ("pretrained" in spec.kwargs), method
+    with pytest.raises(UserError, match="does not have this option"):
+        create_model("unet", num_classes=2, pretrained=True)
+
+
+def stored(name: str, folder: Path) -> tuple[nn.Module, dict[str, object]]:
+    """A network of timm and the option that makes timm take its weights for the published ones."""
+    source = timm.create_model(name, num_classes=0)
+    torch.save(source.state_dict(), folder / "weights.pth")
+    return source, {"file": str(folder / "weights.pth"), "hf_hub_id": None, "num_classes": 0}
+
+
+def test_a_pretrained_encoder_is_timms(tmp_path: Path) -> None:
+    source, overlay = stored("vit_base_patch16_224", tmp_path)
+    options = {"pretrained": True, "pretrained_cfg_overlay": overlay}
+    model = create_model("vit_none", num_classes=2, img_size=PX, **options)
+    ours, theirs = model.vit.state_dict(), source.state_dict()
+    assert set(theirs) - set(ours) == {"cls_token"} and not set(ours) - set(theirs)
+    assert all(torch.equal(v, theirs[k]) for k, v in ours.items() if k != "pos_embed")
+    table = theirs["pos_embed"][:, 1:]  # without the class token's
+    expected = resample_abs_pos_embed(table, [4, 4], [14, 14], num_prefix_tokens=0)
+    torch.testing.assert_close(ours["pos_embed"], expected)
+
+
+def test_pretrained_swin_unet_takes_both_ways_from_swin(tmp_path: Path) -> None:
+    source, overlay = stored("swin_tiny_patch4_window7_224", tmp_path)
+    options = {"pretrained": True, "pretrained_cfg_overlay": overlay}
+    model = create_model("swin_unet", num_classes=2, **options)
+    for level, stage in enumerate(source.layers):
+        for number in (0, 1):
+            theirs = stage.blocks[number].state_dict()
+            sides = [model.encoder[level]] + ([model.decoder[2 - level]] if level < 3 else [])
+            for side in sides:
+                ours = side[number].state_dict()
+                assert theirs.keys() == ours.keys()
+                assert all(torch.equal(v, theirs[k]) for k, v in ours.items())
+    reduction = source.layers[1].downsample.reduction.weight
+    assert torch.equal(model.merge[0].reduction.weight, reduction)
+    assert torch.equal(model.embed.proj.weight, source.patch_embed.proj.weight)
+    small = create_model("swin_unet", num_classes=2, img_size=PX, **options)
+    assert small(torch.zeros(1, 3, PX, PX)).shape == (1, 2, PX, PX)
+
+
+def test_the_librarys_encoder_weights_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    build = r50_unet.smp.Unet
+    monkeypatch.setattr(
+        r50_unet.smp,
+        "Unet",
+        lambda name, encoder_weights, **options: (
+            asked.append(encoder_weights) or build(name, encoder_weights=None, **options)
+        ),
+    )
+    for pretrained in (False, True):
+        create_model("r50_attn_unet", num_classes=2, img_size=PX, pretrained=pretrained)
+    assert asked == [None, "imagenet"]

@@ -1,7 +1,7 @@
 """What every registered method keeps: a new entry of methods.yaml is tested by being there.
 
-Quick checks run at 64 pixels in eager mode on one thread, counts on the meta device. The paper's
-224 pixels are slow.
+Quick checks run at 64 pixels in eager mode on one thread; counts and shapes at the paper's 224
+pixels on the meta device, real passes there are slow.
 """
 
 from __future__ import annotations
@@ -137,6 +137,17 @@ def test_takes_96_pixels(method: str) -> None:
     images, _ = batch(method, 1, img_size=96)
     with torch.no_grad():
         check_shape(method, model(images), 1, 96)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("in_chans", [1, 3])
+def test_shapes_at_the_papers_size(method: str, in_chans: int) -> None:
+    """224 pixels, grey and colour, an odd batch: on the meta device, where it costs nothing."""
+    with torch.device("meta"):
+        model = create_model(method, num_classes=CLASSES, in_chans=in_chans, img_size=224).eval()
+        out = model(torch.zeros(3, in_chans, 224, 224))
+    plane = () if load_methods()[method].task == "classification" else (224, 224)
+    assert out.shape == (3, CLASSES, *plane)
 
 
 @pytest.mark.slow

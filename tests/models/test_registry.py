@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from mednext.config import benchmarks_dir, load_methods, method_slug
+from mednext.config import (
+    benchmarks_dir,
+    load_datasets,
+    load_methods,
+    load_profile,
+    method_slug,
+)
 from mednext.errors import UserError
 from mednext.models.baselines.nnunet import planned_features
 from mednext.models.registry import create_model, gradcam_layer, list_models
@@ -162,3 +168,12 @@ def test_printed_names_stand_in_the_tables(method: str) -> None:
         path = next((benchmarks_dir() / "reported").glob(f"table{table}_*.csv"))
         with path.open(encoding="utf-8") as file:
             assert name in [row["method"] for row in csv.DictReader(file)]
+
+
+def test_the_smoke_profile_trains_everything_once() -> None:
+    profile = load_profile(benchmarks_dir().parent / "config" / "smoke.yaml")
+    assert set(profile.datasets) == set(load_datasets())
+    assert {m for run in profile.datasets.values() for m in run.methods} == set(load_methods())
+    for dataset, run in profile.datasets.items():
+        assert run.source == "phantom" and run.epochs == 1
+        assert set(run.all_protocols) == set(load_datasets()[dataset].protocols) | {"paper"}

@@ -98,10 +98,14 @@ rule latency:
 
 # How much of what the parts of MED blocks add depends on the image, and the gradients they get: with
 # the first weights and with the trained ones. LAFFN as printed is nearly inert; the normalised form
-# stands beside it, trained if the profile trains it.
+# stands beside it, with trained weights too where the profile trains it.
+MED_NETWORKS = ("mednext.models.mednext:mednext", "mednext.models.medunext:medunext")
+med_runs = [run for run in RUNS if run.constructor in MED_NETWORKS]
+
+
 rule signal:
     input:
-        [str(run_paths(run).run_json) for run in RUNS],
+        [str(run_paths(run).run_json) for run in med_runs],
     output:
         f"{RESULTS}/signal.csv",
     log:

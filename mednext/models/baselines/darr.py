@@ -10,8 +10,6 @@ training on the puzzle of each test image.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -76,11 +74,6 @@ class DARR(nn.Module):
     Raises:
         UserError: ``img_size`` is not a multiple of 16, or below 48.
     """
-
-    without_gradient: ClassVar[dict[str, str]] = {
-        "jigsaw.*": "solves the puzzle of auxiliary_loss, which the segmentation does not use"
-    }
-    """Patterns of parameter names that the loss of ``forward`` does not reach, and why."""
 
     relations: Tensor
 

@@ -8,8 +8,6 @@ over the positions one by one, and on a GPU only; here all positions are weighte
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -182,11 +180,6 @@ class MTUNet(nn.Module):
     Raises:
         UserError: ``img_size`` is not a multiple of 32.
     """
-
-    without_gradient: ClassVar[dict[str, str]] = {
-        "*.among.unused.*": "counted in the published 79.07 M, but never applied in the public form"
-    }
-    """Patterns of parameter names that the loss does not reach, and why."""
 
     def __init__(self, num_classes: int, in_chans: int = 3, img_size: int = 224) -> None:
         super().__init__()

@@ -38,8 +38,7 @@ class R50UNet(nn.Module):
         in_chans: channels of the images.
         img_size: height and width of the images, a multiple of 32.
         gates: attention gates (Schlemper et al., 10.1016/j.media.2019.01.012) on the four skips.
-        encoder_weights: weights of the encoder by their name in the library (``imagenet``, which
-            downloads them); None starts from random ones.
+        pretrained: start the encoder from the library's ImageNet weights (which it downloads).
 
     Raises:
         UserError: ``img_size`` is not a multiple of 32.
@@ -51,14 +50,14 @@ class R50UNet(nn.Module):
         in_chans: int = 3,
         img_size: int = 224,
         gates: bool = False,
-        encoder_weights: str | None = None,
+        pretrained: bool = False,
     ) -> None:
         super().__init__()
         check_multiple("R50-UNet", img_size, 32)
         self.in_chans = in_chans
         self.net = smp.Unet(
             "resnet50",
-            encoder_weights=encoder_weights,
+            encoder_weights="imagenet" if pretrained else None,
             decoder_channels=DECODER_WIDTHS,
             in_channels=in_chans,
             classes=num_classes,
@@ -88,7 +87,7 @@ def r50_unet(
     in_chans: int = 3,
     img_size: int = 224,
     gates: bool = False,
-    encoder_weights: str | None = None,
+    pretrained: bool = False,
 ) -> R50UNet:
     """Build :class:`R50UNet`; the constructor named in ``benchmarks/methods.yaml``."""
-    return R50UNet(num_classes, in_chans, img_size, gates, encoder_weights)
+    return R50UNet(num_classes, in_chans, img_size, gates, pretrained)

@@ -7,13 +7,17 @@ is that of the authors' public form (github.com/HuCaoFighting/Swin-Unet): 27.17 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from timm.layers import PatchEmbed
 from timm.models.swin_transformer import PatchMerging, SwinTransformerBlock
 from torch import Tensor, nn
 
+from mednext.models.baselines.timm_nets import timm_model
 from mednext.models.layers import check_map, check_multiple
 
+TIMM_NAME = "swin_tiny_patch4_window7_224"
 PATCH = 4
 DIMS = (96, 192, 384, 768)
 DEPTH = 2
@@ -54,13 +58,22 @@ class SwinUNet(nn.Module):
             32`` tokens a side, so that they fit into every map and the deepest map is one window:
             7 at 224 pixels as published, 2 at 64, 3 at 96.
         drop_path: largest rate of stochastic depth, reached in the deepest stage (published: 0.2).
+        pretrained: start from timm's Swin-T as the authors do: the encoder, and the decoder's
+            blocks from the encoder's of the same level.
+        pretrained_cfg_overlay: where timm finds the weights, if not in its hub (``{"file": ...}``).
 
     Raises:
         UserError: ``img_size`` is not a multiple of 32.
     """
 
     def __init__(
-        self, num_classes: int, in_chans: int = 3, img_size: int = 224, drop_path: float = 0.2
+        self,
+        num_classes: int,
+        in_chans: int = 3,
+        img_size: int = 224,
+        drop_path: float = 0.2,
+        pretrained: bool = False,
+        pretrained_cfg_overlay: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         check_multiple("Swin-Unet", img_size, 32)
@@ -100,6 +113,31 @@ class SwinUNet(nn.Module):
         self.last = PatchExpanding(DIMS[0], PATCH, DIMS[0])
         self.head = nn.Conv2d(DIMS[0], num_classes, 1, bias=False)
         self.apply(_initialise)
+        if pretrained:
+            self._start_from(
+                timm_model(
+                    TIMM_NAME,
+                    0,
+                    channels,
+                    img_size,
+                    sized=True,
+                    pretrained=True,
+                    window_size=window,
+                    pretrained_cfg_overlay=pretrained_cfg_overlay,
+                )
+            )
+
+    def _start_from(self, swin: Any) -> None:
+        """Take over the layers of timm's Swin-T; of its deeper third stage the first blocks."""
+        self.embed.load_state_dict(swin.patch_embed.state_dict())
+        self.norm.load_state_dict(swin.norm.state_dict())
+        for merge, stage in zip(self.merge, swin.layers[1:], strict=True):
+            merge.load_state_dict(stage.downsample.state_dict())
+        for level, stage in enumerate(swin.layers):
+            state = stage.blocks[:DEPTH].state_dict()
+            self.encoder[level].load_state_dict(state)
+            if level < len(DIMS) - 1:
+                self.decoder[len(DIMS) - 2 - level].load_state_dict(state)
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x in_chans x S x S`` -> logits ``B x num_classes x S x S``.
@@ -134,8 +172,6 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def swin_unet(
-    num_classes: int, in_chans: int = 3, img_size: int = 224, drop_path: float = 0.2
-) -> SwinUNet:
+def swin_unet(num_classes: int, in_chans: int = 3, img_size: int = 224, **options: Any) -> SwinUNet:
     """Build :class:`SwinUNet`; the constructor named in ``benchmarks/methods.yaml``."""
-    return SwinUNet(num_classes, in_chans, img_size, drop_path)
+    return SwinUNet(num_classes=num_classes, in_chans=in_chans, img_size=img_size, **options)

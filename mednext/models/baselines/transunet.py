@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-import timm
 import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from mednext.models.baselines.timm_nets import timm_model
 from mednext.models.layers import check_choice, check_map, check_multiple
 
 Encoder = Literal["vit", "r50_vit"]
@@ -84,6 +84,8 @@ class TransUNet(nn.Module):
         decoder: ``cup`` is :class:`CascadedUpsampler`; ``none`` maps the encoder's output to the
             classes by one pointwise convolution and enlarges that bilinearly.
         skips: join the ResNet's maps at 1/8, 1/4 and 1/2 in the decoder.
+        pretrained: start the encoder from timm's weights, the position embedding resized.
+        pretrained_cfg_overlay: where timm finds them, if not in its hub (``{"file": ...}``).
 
     Raises:
         UserError: an option has an unknown value, ``skips`` without ResNet or decoder, or
@@ -98,6 +100,8 @@ class TransUNet(nn.Module):
         encoder: Encoder = "r50_vit",
         decoder: Decoder = "cup",
         skips: bool = True,
+        pretrained: bool = False,
+        pretrained_cfg_overlay: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         check_multiple("TransUNet", img_size, PATCH)
@@ -106,18 +110,19 @@ class TransUNet(nn.Module):
         possible = (True, False) if (encoder, decoder) == ("r50_vit", "cup") else (False,)
         check_choice("TransUNet", "skips", skips, possible)
         self.in_chans, self.img_size, self.skips = in_chans, img_size, skips
+        channels = 3 if in_chans == 1 else in_chans
+        name = TIMM_NAMES[encoder]
+        plain: dict[str, Any] = {"class_token": False, "global_pool": ""}
         self.vit = cast(
             VisionTransformer,
-            timm.create_model(
-                TIMM_NAMES[encoder],
-                img_size=img_size,
-                in_chans=3 if in_chans == 1 else in_chans,
-                num_classes=0,
-                class_token=False,
-                global_pool="",
-                pos_drop_rate=DROPOUT,
-            ),
+            timm_model(name, 0, channels, img_size, sized=True, pos_drop_rate=DROPOUT, **plain),
         )
+        if pretrained:
+            overlay = pretrained_cfg_overlay
+            source = timm_model(
+                name, 0, channels, img_size, True, pretrained=True, pretrained_cfg_overlay=overlay
+            )
+            self.vit.load_state_dict(_without_class_token(source.state_dict()))
         block: Any
         for block in self.vit.blocks:
             block.mlp.drop1.p = block.mlp.drop2.p = DROPOUT
@@ -164,13 +169,14 @@ class TransUNet(nn.Module):
         return out
 
 
+def _without_class_token(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """timm's weights for an encoder without class token; the first position is the token's."""
+    kept = {name: value for name, value in state.items() if name != "cls_token"}
+    return kept | {"pos_embed": state["pos_embed"][:, 1:]}
+
+
 def transunet(
-    num_classes: int,
-    in_chans: int = 3,
-    img_size: int = 224,
-    encoder: Encoder = "r50_vit",
-    decoder: Decoder = "cup",
-    skips: bool = True,
+    num_classes: int, in_chans: int = 3, img_size: int = 224, **options: Any
 ) -> TransUNet:
     """Build :class:`TransUNet`; the constructor named in ``benchmarks/methods.yaml``."""
-    return TransUNet(num_classes, in_chans, img_size, encoder, decoder, skips)
+    return TransUNet(num_classes=num_classes, in_chans=in_chans, img_size=img_size, **options)
