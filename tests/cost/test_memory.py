@@ -51,7 +51,7 @@ def tracked_by_torch(model: nn.Module, shape: tuple[int, ...]) -> int:
     return sum(parts["Total"] for parts in tracker.get_tracker_snapshot("peak").values())
 
 
-@pytest.mark.parametrize(("method", "batch"), [("resnet18", 8), ("mednext", 8), ("vit", 64)])
+@pytest.mark.parametrize(("method", "batch"), [("resnet18", 8), ("mednext", 2)])
 def test_torchs_tracker_finds_the_same(method: str, batch: int) -> None:
     def model() -> nn.Module:
         with torch.device("meta"):
