@@ -71,12 +71,10 @@ def sets_of(profile: Profile, task: str) -> list[str]:
     return [slug for slug in profile.datasets if load_datasets()[slug].task == task]
 
 
-def beside(
-    axis: Any, shown: dict[str, dict[str, Any]], words: dict[str, str] | None = None
-) -> None:
-    """A legend of methods to the right of an axis."""
+def beside(axis: Any, shown: dict[str, dict[str, Any]], line: float = 1) -> None:
+    """A legend of methods to the right of an axis; ``line`` is the width of their lines."""
     handles = [
-        Line2D([], [], label=(words or {}).get(method, method), markersize=4, linewidth=1, **look)
+        Line2D([], [], label=method, markersize=4, linewidth=line, **look)
         for method, look in shown.items()
     ]
     axis.legend(

@@ -58,7 +58,7 @@ def write(profile: Profile, out: Path) -> None:
         sources = {str(c["source"]) for c in cases.values()}
         heading(
             figure,
-            "Grad-CAM of the predicted class (its score; ✗ wrong)",
+            "Grad-CAM of the predicted class (its score; ✗ wrong), each map from 0 to its maximum",
             "phantom" if "phantom" in sources else sources.pop(),
         )
         save(figure, out / "fig6")
@@ -76,7 +76,9 @@ def _panel(axes: Any, cases: dict[str, Any]) -> None:
         for column, method in enumerate(cases["methods"]):
             axis, scores = axes[row][column + 1], cases["scores"][column][row]
             axis.imshow(shown)
-            axis.imshow(cases["heatmaps"][column][row], cmap="inferno", vmin=0, vmax=1, alpha=0.5)
+            # Opaque where the map is high, so that the image stays visible where it is low.
+            heat = cases["heatmaps"][column][row]
+            axis.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)
             best = int(scores.argmax())
             mark = "" if best == cases["labels"][row] else " ✗"
             axis.set_title(f"{method}\n{classes[best]} {scores[best]:.2f}{mark}")

@@ -18,7 +18,7 @@ from mednext.report.tables import read_tables
 COLUMNS, ROW_HEIGHT, HEAD = 4, 1.62, 0.5
 PRINTED: dict[str, Any] = {
     "color": "#666666", "marker": "o", "markerfacecolor": "none", "linestyle": "--",
-    "linewidth": 0.8, "markersize": 4,
+    "linewidth": 0.8, "markersize": 6, "zorder": 3,
 }  # fmt: skip
 OURS_WORDS = "measured (costs) or reproduced (scores, 95 % interval)"
 OURS: dict[str, Any] = {"color": PALETTE[0], "marker": "s", "linewidth": 0.8, "markersize": 3.5}

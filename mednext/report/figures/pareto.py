@@ -26,6 +26,7 @@ from mednext.results import CostRow, MetricRow
 
 SCORES = {"classification": "Accuracy (%)", "segmentation": "Mean Dice (%)"}
 PRINTED_SCORES = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
+MOST_TICKS = 6
 Point = tuple[float, float | None, float | None]
 """Score and its interval, in percent."""
 AXES: dict[str, Callable[[CostRow], float]] = {
@@ -111,13 +112,14 @@ def _write(
         figure, axes = axes_rows(len(scores), len(x_of), height=1.72)
         for row, (dataset, points) in zip(axes, scores.items(), strict=True):
             spec = load_datasets()[dataset]
-            shown = looks(list(points))
+            placed = [m for m in points if any(m in costs for costs in x_of.values())]
+            shown = looks(placed)
             for axis, (label, costs) in zip(row, x_of.items(), strict=True):
                 _chart(axis, points, costs, shown)
                 axis.set_xlabel(label, fontsize=7, labelpad=1)
             row[0].set_ylabel(SCORES[spec.task], fontsize=7)
             row[0].set_title(spec.name, loc="left", weight="bold")
-            beside(row[-1], shown)
+            beside(row[-1], shown, line=0)
         heading(figure, title, source)
         save(figure, stem)
         plt.close(figure)
@@ -146,10 +148,10 @@ def _log_ticks(axis: Any, low: float, high: float) -> None:
     """Few plain numbers: minor labels of a logarithmic axis would run into each other."""
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-    steps = [m * 10.0**k for k in range(-3, 5) for m in (1, 2, 5)]
-    chosen = [s for s in steps if low / 1.3 <= s <= high * 1.3]
-    while len(chosen) > 5:
-        chosen = chosen[::2]
+    steps = [m * 10.0**k for k in range(-3, 5) for m in (1, 1.5, 2, 3, 4, 5, 7)]
+    chosen = [s for s in steps if low / 1.2 <= s <= high * 1.2]
+    if len(chosen) > MOST_TICKS:
+        chosen = chosen[:: -(-len(chosen) // MOST_TICKS)]
     axis.xaxis.set_major_locator(FixedLocator(chosen))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_locator(NullLocator())

@@ -20,7 +20,7 @@ from mednext.report.figures.charts import (
 from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.results import CurveRow, Metric, MetricRow
 
-SIDE = 1.85
+SIDE = 1.95
 KINDS = {
     "roc": (
         "ROC of the disease; bands: 95 % interval over resampled groups",
