@@ -89,6 +89,9 @@ def test_dice_under_three_policies_by_hand() -> None:
             assert value["dice", policy, organ] == pytest.approx(number), (policy, organ)
         mean = sum(by_organ.values()) / 3
         assert value["dice", policy, "mean"] == pytest.approx(mean)
+    # One set of predictions, three numbers.
+    for metric in ("dice", "hd95_pooled_vox"):
+        assert len({value[metric, policy, "mean"] for policy in expected}) == 3
     far = {
         "transunet": {"rv": (3 + 0) / 2, "myo": (3 + 0) / 2, "lv": (3 + 0) / 2},
         "nan": {"rv": 3, "myo": 3, "lv": 3},

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from copy import deepcopy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mednext.config import RunConfig
+from mednext.models.blocks import LAFFN, SDFFN
+from mednext.models.registry import create_model
 from mednext.training import train as engine
-from mednext.training.step import Stepper
+from mednext.training.evaluate import predict
+from mednext.training.step import Stepper, make_optimizer
+
+from .conftest import TinyClassifier
 
 Tiny = Callable[..., RunConfig]
 CPU = torch.device("cpu")
@@ -91,6 +98,85 @@ def test_bf16_is_near_fp32_and_keeps_its_weights_in_fp32(tiny: Tiny) -> None:
     half = after_steps(tiny("classification", precision="bf16"), Linear())
     assert half[0] == pytest.approx(whole[0], rel=0.02) and half[0] != whole[0]
     assert half[1].dtype == torch.float32
+
+
+def test_laffn_stays_in_fp32_while_the_rest_trains_in_bf16(tiny: Tiny) -> None:
+    """In a real step of MedNeXt: what LAFFN gives under autocast is what it gives in fp32."""
+    torch.manual_seed(0)
+    model = create_model("mednext", num_classes=2, in_chans=3, img_size=32)
+    exact: list[bool] = []
+    kinds: set[torch.dtype] = set()
+
+    def compare(block: LAFFN, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            whole = LAFFN.forward(block, inputs[0].float())
+        exact.append(torch.equal(output.detach(), whole.to(output.dtype)))
+        assert output.abs().max() > 0
+
+    for module in model.modules():
+        if isinstance(module, LAFFN):
+            module.register_forward_hook(compare)
+        elif isinstance(module, SDFFN):
+            module.register_forward_hook(lambda m, i, out: kinds.add(out.dtype))
+    run = tiny("classification", precision="bf16")
+    stepper = Stepper(run, model, CPU)
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    loss = stepper.step(images, torch.tensor([0, 1]), rate=1e-4)
+    assert math.isfinite(loss)
+    assert len(exact) > 0 and all(exact)
+    assert kinds == {torch.bfloat16}
+    assert {v.dtype for v in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_the_fused_optimiser_steps_as_the_plain_one(tiny: Tiny, task: str) -> None:
+    run = tiny(task)
+    ours, plain = Linear(), Linear()
+    fused = make_optimizer(run, ours)
+    assert fused.defaults["fused"] is True
+    kind = {"classification": torch.optim.AdamW, "segmentation": torch.optim.Adam}[task]
+    decay = {"classification": 0.05, "segmentation": 0.0}[task]
+    loop = kind(plain.parameters(), lr=0.01, betas=(0.9, 0.999), eps=1e-8, weight_decay=decay)
+    images, labels = batch()
+    for optimizer, model in ((fused, ours), (loop, plain)):
+        for _ in range(5):
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+    torch.testing.assert_close(ours.layer.weight, plain.layer.weight)
+
+
+def test_networks_and_images_are_channels_last(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    whole = Stepper.step
+
+    def looked_at(self: Stepper, images: Tensor, *rest: object, **more: object) -> float:
+        weight = next(v for v in self.model.parameters() if v.ndim == 4 and v.shape[2] > 1)
+        for tensor in (images, weight):
+            seen.append(tensor.is_contiguous(memory_format=torch.channels_last))
+        return whole(self, images, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Stepper, "step", looked_at)
+    for task in ("classification", "segmentation"):
+        engine.train(tiny(task, epochs=1))
+    assert len(seen) > 4 and all(seen)
+
+
+def test_nothing_larger_than_a_micro_batch_is_evaluated(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    whole = TinyClassifier.forward
+
+    def counted(self: TinyClassifier, x: Tensor) -> Tensor:
+        sizes.append(len(x))
+        return whole(self, x)
+
+    monkeypatch.setattr(TinyClassifier, "forward", counted)
+    run = tiny("classification", epochs=1, micro_batch=2)
+    engine.train(run)
+    predict(run)
+    assert max(sizes) == 2
 
 
 def test_fp16_scales_its_loss(tiny: Tiny) -> None:
