@@ -93,6 +93,16 @@ def test_the_quirks_have_upstreams_shares() -> None:
     assert not any(is_turn(a, b, False) for a, b in zip(labels, moved, strict=True))
 
 
+def test_the_angles_are_lopsided() -> None:
+    native = planes(1, [(SIZE, SIZE)]) * 1600
+    images, labels = tensors(native)
+    moved, _ = transunet(images, labels, native, generator())
+    of_angle = {d: rotate(native[0][0], d, order=0, reshape=False) for d in range(-24, 25)}
+    made = {image.tobytes() for image in moved[:, 0].numpy()}
+    known = {d for d, image in of_angle.items() if image.tobytes() in made}
+    assert known == set(range(-20, 20))
+
+
 def test_the_corrected_one_turns_without_mirroring_and_does_both() -> None:
     count = 1600
     native = planes(count, [(SIZE, SIZE)])

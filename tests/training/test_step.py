@@ -101,20 +101,24 @@ def test_bf16_is_near_fp32_and_keeps_its_weights_in_fp32(tiny: Tiny) -> None:
 
 
 def test_laffn_stays_in_fp32_while_the_rest_trains_in_bf16(tiny: Tiny) -> None:
-    """In a real step of MedNeXt: what LAFFN gives under autocast is what it gives in fp32."""
+    """In a real step of MedNeXt: LAFFN under autocast is its equation in float64, rounded."""
     torch.manual_seed(0)
     model = create_model("mednext", num_classes=2, in_chans=3, img_size=32)
-    exact: list[bool] = []
+    equal: list[float] = []
     kinds: set[torch.dtype] = set()
 
     def compare(block: LAFFN, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            whole = LAFFN.forward(block, inputs[0].float())
-        exact.append(torch.equal(output.detach(), whole.to(output.dtype)))
-        assert output.abs().max() > 0
+            x = inputs[0].double()
+            weight = [part.weight.double() for part in (block.q, block.k, block.v)]
+            over_channels = F.conv2d(x, weight[0]).softmax(1)
+            over_positions = F.conv2d(x, weight[1]).flatten(2).softmax(2).view_as(x)
+            whole = F.conv2d(over_channels * over_positions, weight[2])
+        equal.append(float((output == whole.to(output.dtype)).double().mean()))
 
     for module in model.modules():
         if isinstance(module, LAFFN):
+            nn.init.zeros_(module.v.bias)  # it would hide the rest, which is about 1 / (N C)
             module.register_forward_hook(compare)
         elif isinstance(module, SDFFN):
             module.register_forward_hook(lambda m, i, out: kinds.add(out.dtype))
@@ -123,7 +127,8 @@ def test_laffn_stays_in_fp32_while_the_rest_trains_in_bf16(tiny: Tiny) -> None:
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     loss = stepper.step(images, torch.tensor([0, 1]), rate=1e-4)
     assert math.isfinite(loss)
-    assert len(exact) > 0 and all(exact)
+    # Rounded once, at the end: but for ties the same number.
+    assert len(equal) > 0 and min(equal) > 0.98
     assert kinds == {torch.bfloat16}
     assert {v.dtype for v in model.parameters()} == {torch.float32}
 
