@@ -19,6 +19,7 @@ from mednext.results import (
     CostRow,
     CurveRow,
     DatasetRow,
+    LatencyRow,
     Metric,
     MetricRow,
     RankRow,
@@ -306,7 +307,7 @@ def write_cases(source: str) -> None:
 
 
 def curve_rows(source: str = "local") -> list[CurveRow]:
-    """MedNeXt's curves on SARS-COV-2 and MedUNeXt's training on ACDC."""
+    """Curves of one classifier on each set, and MedUNeXt's training on ACDC."""
     base: dict[str, Any] = {
         "profile": "made_up",
         "source": source,
@@ -325,12 +326,46 @@ def curve_rows(source: str = "local") -> list[CurveRow]:
         CurveRow(**sars, curve="reliability", x=x, y=x**2, y_low=x**3, y_high=x, n=50)
         for x in (0.1, 0.5, 0.9)
     ]
+    for dataset in ("monkeypox_msld", "large_covid_ct"):
+        for curve in ("roc", "reliability"):
+            where = sars | {"dataset": dataset, "method": "resnet18"}
+            rows += [CurveRow(**where, curve=curve, x=x, y=x, n=9) for x in (0.0, 0.5, 1.0)]
     for where in (sars, acdc):
         for epoch in (1, 2, 3):
             rows.append(CurveRow(**where, curve="train_loss", x=epoch, y=1 / epoch, n=1))
             rows.append(CurveRow(**where, curve="val_loss", x=epoch, y=1.2 / epoch, n=1))
             rows.append(CurveRow(**where, curve="val_score", x=epoch, y=epoch / 4, n=1))
     return rows
+
+
+def latency_rows() -> list[LatencyRow]:
+    """Two methods that were timed."""
+    return [
+        LatencyRow(
+            method=method,
+            device="cpu",
+            mode="eager",
+            threads=1,
+            dtype="fp32",
+            memory_format="channels_last",
+            batch=batch,
+            input_shape=f"{batch}x3x224x224",
+            median_ms=median,
+            iqr_ms=1.0,
+            p95_ms=median + 2,
+            images_per_s=1000 * batch / median,
+            peak_memory_mib=300.0,
+            repeats=20,
+            busy=False,
+            env_hash="0" * 16,
+            status="ok",
+        )
+        for method, batch, median in (
+            ("mednext", 1, 31.0),
+            ("mednext", 8, 90.0),
+            ("unet", 1, 420.0),
+        )
+    ]
 
 
 def rank_rows(source: str = "local") -> list[RankRow]:
@@ -406,6 +441,7 @@ def write_results(source: str) -> Path:
     write_rows(root / "datasets.csv", DatasetRow, dataset_rows(source))
     write_rows(audit_cells(), CellRow, audit_rows())
     write_rows(root / "curves.csv", CurveRow, curve_rows(source))
+    write_rows(root / "latency.csv", LatencyRow, latency_rows())
     write_rows(root / "ranking.csv", RankRow, rank_rows(source))
     write_rows(root / "comparisons.csv", ComparisonRow, comparison_rows(source))
     write_architecture(architecture_json("made_up"), networks())

@@ -270,6 +270,24 @@ def test_nothing_beats_the_front_in_both() -> None:
     assert front(points) == [(1.0, 5.0), (3.0, 6.0), (5.0, 7.0)]
 
 
+def test_latency_is_drawn_where_it_was_measured(
+    drawn: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from mednext.report.figures import pareto
+
+    assert svg(drawn["local"] / "figures", "pareto").count(">Latency (ms, CPU)<") == 2
+    root = drawn["local"]
+    monkeypatch.chdir(root.parents[1])
+    assert pareto.latencies(make_profile()) == {"mednext": 31.0, "unet": 420.0}
+    kept = (root / "latency.csv").read_bytes()
+    (root / "latency.csv").unlink()
+    try:
+        pareto.write(make_profile(), tmp_path)
+    finally:
+        (root / "latency.csv").write_bytes(kept)
+    assert "Latency" not in svg(tmp_path, "pareto")
+
+
 def test_bars_join_runs_of_methods_that_are_all_alike() -> None:
     means = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
     pairs = {frozenset(p) for p in ("ab", "bc", "ac", "cd")}

@@ -34,6 +34,7 @@ rule tables:
         mednext("tables")
 
 
+# latency.csv is drawn if it is there: a timing is asked for by name, never on the way to a figure.
 rule figures:
     input:
         rules.architecture.output,

@@ -58,7 +58,7 @@ def write(profile: Profile, out: Path) -> None:
         sources = {str(c["source"]) for c in cases.values()}
         heading(
             figure,
-            "Grad-CAM of the predicted class (its score; ✗ wrong), each map from 0 to its maximum",
+            "Grad-CAM of the predicted class (with its score; ✗ wrong)",
             "phantom" if "phantom" in sources else sources.pop(),
         )
         save(figure, out / "fig6")

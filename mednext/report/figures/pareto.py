@@ -8,8 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from mednext.config import Profile, load_datasets
-from mednext.layout import results_root
+from mednext.config import Profile, load_datasets, load_methods
 from mednext.report.figures.charts import (
     HEADLINE,
     axes_rows,
@@ -22,7 +21,7 @@ from mednext.report.figures.charts import (
 from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.report.model import View
 from mednext.report.tables import read_tables
-from mednext.results import CostRow, MetricRow
+from mednext.results import CostRow, LatencyRow, MetricRow
 
 SCORES = {"classification": "Accuracy (%)", "segmentation": "Mean Dice (%)"}
 PRINTED_SCORES = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
@@ -56,7 +55,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     x_of = {name: {m: of(c) for m, c in by_method.items()} for name, of in AXES.items()}
     latency = latencies(profile)
     if latency:
-        x_of["Latency (ms, CPU, batch 1)"] = latency
+        x_of["Latency (ms, CPU)"] = latency
     title = "Score against cost; the line joins what nothing beats in both"
     _write(
         scores, x_of, f"{title} (profile '{profile.profile}')", source_of(profile), out / "pareto"
@@ -74,19 +73,9 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
 
 def latencies(profile: Profile) -> dict[str, float]:
     """Method -> median milliseconds of one image on the CPU; empty if nothing was measured."""
-    import pandas as pd
-
-    path = results_root(profile.profile) / "latency.csv"
-    if not path.is_file():
-        return {}
-    rows = pd.read_csv(path)
-    shown = rows[
-        (rows.status == "ok")
-        & (rows.device == "cpu")
-        & (rows["mode"] == "eager")
-        & (rows.batch == 1)
-    ]
-    return {str(m): float(group.median_ms.min()) for m, group in shown.groupby("method")}
+    rows = small(profile, "latency.csv", LatencyRow, partial=True)
+    shown = [r for r in rows if (r.device, r.mode, r.dtype, r.batch) == ("cpu", "eager", "fp32", 1)]
+    return {r.method: r.median_ms for r in shown if r.median_ms is not None}
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -110,10 +99,11 @@ def _write(
         return
     with plt.rc_context(STYLE):
         figure, axes = axes_rows(len(scores), len(x_of), height=1.72)
+        known = {m for costs in x_of.values() for m in costs}
+        every = looks([m for m in load_methods() if any(m in points for points in scores.values())])
         for row, (dataset, points) in zip(axes, scores.items(), strict=True):
             spec = load_datasets()[dataset]
-            placed = [m for m in points if any(m in costs for costs in x_of.values())]
-            shown = looks(placed)
+            shown = {m: look for m, look in every.items() if m in points and m in known}
             for axis, (label, costs) in zip(row, x_of.items(), strict=True):
                 _chart(axis, points, costs, shown)
                 axis.set_xlabel(label, fontsize=7, labelpad=1)
@@ -152,6 +142,8 @@ def _log_ticks(axis: Any, low: float, high: float) -> None:
     chosen = [s for s in steps if low / 1.2 <= s <= high * 1.2]
     if len(chosen) > MOST_TICKS:
         chosen = chosen[:: -(-len(chosen) // MOST_TICKS)]
+    if len(chosen) < 2:  # a narrow range has hardly a round number
+        chosen = sorted({float(f"{value:.3g}") for value in (low, high)})
     axis.xaxis.set_major_locator(FixedLocator(chosen))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_locator(NullLocator())

@@ -20,7 +20,7 @@ from mednext.report.figures.charts import (
 from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.results import CurveRow, Metric, MetricRow
 
-SIDE = 1.95
+SIDE = 1.82
 KINDS = {
     "roc": (
         "ROC of the disease; bands: 95 % interval over resampled groups",
@@ -66,7 +66,7 @@ def _write(
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(WIDTH, height))
         for place, (dataset, found) in enumerate(shown.items()):
-            left = place * column + (column - SIDE) / 2 + 0.1
+            left = place * column + (column - SIDE) / 2 + 0.2
             box = (left / WIDTH, foot / height, SIDE / WIDTH, SIDE / height)
             axis = figure.add_axes(box)
             values = {m: v for m, (v, _, _) in headline(metrics, dataset, metric).items()}

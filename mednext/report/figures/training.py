@@ -42,7 +42,12 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
                     0.5, 0.5, "no validation side", ha="center", va="center", fontsize=7,
                     transform=row[1].transAxes,
                 )  # fmt: skip
+                row[1].set_yticks([])
+            last = max(
+                p.x for points in by_method(curves, dataset, "train_loss").values() for p in points
+            )
             for axis in row:
+                axis.set_xlim(0.8, last + 0.2)
                 axis.set_xlabel("Epoch", fontsize=7, labelpad=1)
                 axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             beside(row[1], look)
@@ -63,8 +68,10 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
 def _lines(
     axis: Any, found: dict[str, list[CurveRow]], look: dict[str, dict[str, Any]], dash: str
 ) -> None:
-    for method, points in found.items():
+    # The first lines are the thickest: where several lie on each other, all are seen.
+    widths = [max(0.8, 2.6 - 0.6 * place) for place in range(len(found))]
+    for width, (method, points) in zip(widths, found.items(), strict=True):
         axis.plot(
-            [p.x for p in points], [p.y for p in points], linestyle=dash, linewidth=1,
+            [p.x for p in points], [p.y for p in points], linestyle=dash, linewidth=width,
             color=look[method]["color"], marker=look[method]["marker"], markersize=2.5,
         )  # fmt: skip
