@@ -39,7 +39,7 @@ def paper_run(dataset: str, method: str) -> RunConfig:
 @pytest.mark.parametrize(
     ("dataset", "method", "folder", "pattern", "batch"),
     [
-        ("sars_cov2_ct", "mednext", "sars-cov-2-ct-scan", "*/*", 32),
+        ("sars_cov2_ct", "mednext", "sars-cov-2-ct-scan-256", "*/* (1[0-9][0-9]).webp", 32),
         ("acdc", "medunext", "acdc", "ACDC_training_volumes/patient00[1-9]_*.h5", 12),
     ],
     ids=["mednext", "medunext"],
