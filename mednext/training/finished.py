@@ -6,10 +6,11 @@ protocol, so the first of them that comes trains, and the other takes its weight
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from mednext.config import RunConfig, load_datasets
 from mednext.errors import UserError
@@ -103,10 +104,13 @@ def taken_over(run: RunConfig, identity: Identity, protocols: list[str]) -> RunR
 
 
 def publish(paths: RunPaths, record: RunRecord) -> None:
-    """Write the record: of a good training both copies, the declared one last; then tidy up."""
-    if record.status == "ok":
-        write_run(kept_record(paths), record)
-    write_run(paths.run_json, record)
+    """Write the record: of a good training both copies, the declared one last. A copy that is there
+    already keeps its time: nothing that was made from it has to be made again.
+    """
+    kept = (kept_record(paths),) if record.status == "ok" else ()
+    for file in (*kept, paths.run_json):
+        if _read(file) != record:
+            write_run(file, record)
 
 
 def tidy(paths: RunPaths) -> None:
@@ -117,20 +121,29 @@ def tidy(paths: RunPaths) -> None:
     remove_leftovers(paths.work)
 
 
+def _read(file: Path) -> RunRecord | None:
+    """The record, or None if there is none or one that is damaged or of an older format."""
+    try:
+        return read_run(file) if file.is_file() else None
+    except (UserError, ValueError):  # a ValueError for bytes that are no text
+        return None
+
+
 def _record(file: Path, paths: RunPaths, identity: Identity) -> RunRecord | None:
-    if not file.is_file():
+    """The record in ``file`` if it is of this training and its weights are whole."""
+    record = _read(file)
+    if record is None or record.status not in ("ok", "failed"):
         return None
     try:
-        record = read_run(file)
-        found = RunConfig.model_validate(record.config).training_hash
-    except (UserError, ValueError, json.JSONDecodeError):
-        return None  # of an older format: train again
-    same = identity == Identity(found, record.code_hash, record.data_hash, record.split_hash)
+        training = RunConfig.model_validate(record.config).training_hash
+    except ValidationError:
+        return None
+    same = identity == Identity(training, record.code_hash, record.data_hash, record.split_hash)
     whole = all(
         paths.weights(s).is_file() and sha256_file(paths.weights(s)) == digest
         for s, digest in record.weights.items()
     )
-    return record if same and whole and record.status in ("ok", "failed") else None
+    return record if same and whole else None
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -55,6 +55,20 @@ def prepared(folder: Path, datasets: dict[str, object]) -> dict[str, RunConfig]:
     return {run.dataset: run for run in resolve_runs(profile)}
 
 
+# Before that: die in the middle of the nth write, when the temporary file is there and not renamed.
+DEADLY = """
+import os, signal, sys
+from pathlib import Path
+rename, left = Path.replace, [int(sys.argv[2])]
+def deadly(self, target):
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+Path.replace = deadly
+"""
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is worked in."""
@@ -63,9 +77,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(dataset: str) -> subprocess.Popen[bytes]:
+def start(dataset: str, deadly_write: int | None = None) -> subprocess.Popen[bytes]:
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", WORK, dataset]
+    if deadly_write is not None:
+        command[2:] = [DEADLY + WORK, dataset, str(deadly_write)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
@@ -138,6 +154,33 @@ def test_killed_at_random_moments(
     run = prepared(place, {dataset: entry | {"methods": [method], "phantom": phantom}})[dataset]
     expected, whole = undisturbed(run)
     assert killed_again_and_again(run, expected, number, whole / 3, KILLS_PER_MODEL) >= 10
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_every_write(place: Path) -> None:
+    """Checkpoints, weights, history, both records, predictions, cases: eleven writes and kills."""
+    entry = {"source": "phantom", "img_size": 32, "epochs": 3, "batch_size": 8}
+    entry |= {"methods": ["resnet18"], "phantom": {"train": 16, "val": 8, "test": 8}}
+    run = prepared(place, {"sars_cov2_ct": entry})["sars_cov2_ct"]
+    expected, _ = undisturbed(run)
+    shutil.rmtree(results_root("tiny"))
+    results_root("tiny").mkdir()
+    half_written = []
+    # What was finished before the kill is not written again, but for weights and predictions.
+    for write in (1, 2, 3, 2, 3, 4, 5, 2, 2, 3, 4):
+        before = set(results_root("tiny").rglob(".*.part*"))
+        process = start("sars_cov2_ct", deadly_write=write)
+        process.communicate(timeout=300)
+        assert process.returncode == -signal.SIGKILL
+        (new,) = set(results_root("tiny").rglob(".*.part*")) - before
+        half_written.append(new.name.split(".")[1])
+    assert half_written == [
+        *("checkpoint", "checkpoint", "weights", "weights", "history", "finished", "run"),
+        *("predictions", "predictions", "cases", "cases"),
+    ]
+    assert finish(start("sars_cov2_ct"), time.monotonic() + 300)
+    assert digests(run) == expected
+    assert not list(results_root("tiny").rglob(".*.part*"))
 
 
 @pytest.mark.slow

@@ -81,7 +81,9 @@ def test_a_finished_run_is_not_repeated(
     run = runs["sars_cov2_ct"]
     first = engine.train(run)
     monkeypatch.setattr(engine, "train_epoch", lambda *a: pytest.fail("trained again"))
+    written = run_paths(run).run_json.stat().st_mtime_ns
     assert engine.train(run) == first
+    assert run_paths(run).run_json.stat().st_mtime_ns == written
 
 
 @pytest.mark.parametrize(
