@@ -111,12 +111,16 @@ def _run(run: RunConfig) -> Finding:
         return Finding("note", about, "would run: it has not been made")
     try:
         record = read_run(paths.run_json)
-    except UserError as error:
-        return Finding("note", about, f"would repeat: its record cannot be read ({error.what})")
+    except (UserError, ValueError) as error:  # a ValueError for bytes that are no text
+        why = str(error).splitlines()[0]
+        return Finding("note", about, f"would repeat: its record cannot be read ({why})")
     reasons = list(_reasons(run, record))
-    lost = [s for s in record.weights if not paths.weights(s).is_file()]
-    if lost:
-        reasons.append(f"its weights are gone ({', '.join(lost)})")
+    for selection, digest in record.weights.items():
+        file = paths.weights(selection)
+        if not file.is_file():
+            reasons.append(f"its weights '{selection}' are gone")
+        elif sha256_file(file) != digest:
+            reasons.append(f"its weights '{selection}' are not those that were written")
     if reasons:
         return Finding("note", about, "would repeat: " + "; ".join(reasons))
     if record.status != "ok":

@@ -117,6 +117,7 @@ def finished(this: Profile) -> RunPaths:
         "split_hash": sha256_file(source.split("paper"))[:16],
         "code_hash": code_hash(),
         "env_hash": env_hash(),
+        "weights": {"last": sha256_file(paths.weights("last"))},
     }
     trained(run, **hashes)
     return paths
@@ -153,11 +154,14 @@ def test_a_finished_run_and_each_reason_to_repeat_it(here: Path) -> None:
     failed = record | {"status": "failed", "reason": "loss is NaN"}
     paths.run_json.write_text(json.dumps(failed))
     assert "failed: loss is NaN" in verdict(this).text
-    paths.run_json.write_text("{")
-    assert "cannot be read" in verdict(this).text
+    for damaged in (b"{", b"\xff\xfe", b"{}"):
+        paths.run_json.write_bytes(damaged)
+        assert "cannot be read" in verdict(this).text
     paths.run_json.write_text(json.dumps(record))
+    paths.weights("last").write_bytes(b"others")
+    assert "its weights 'last' are not those that were written" in verdict(this).text
     paths.weights("last").unlink()
-    assert "its weights are gone (last)" in verdict(this).text
+    assert "its weights 'last' are gone" in verdict(this).text
 
 
 def test_data_that_would_be_made_anew(here: Path) -> None:

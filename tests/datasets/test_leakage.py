@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -213,3 +216,19 @@ def test_what_a_limit_leaves_out_is_not_counted(planted: Path) -> None:
     row = found["paper", Leak.SAME_BYTES]
     assert (row.items, row.test_items) == (8, 2)
     assert row.pairs in (0, 1) and np.isfinite(row.largest_cluster)
+
+
+def test_real_originals(
+    local_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = local_data("sars-cov-2-ct-scan")
+    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path))
+    run = run_of("sars_cov2_ct", "local", folder=root.name)
+    found = audited("sars_cov2_ct", run)
+    digests = Counter(hashlib.sha256(f.read_bytes()).hexdigest() for f in root.glob("*/*.png"))
+    copies = sum(n * (n - 1) // 2 for n in digests.values())
+    assert copies > 0 and found["paper", Leak.SAME_BYTES].pairs == copies
+    assert found["grouped", Leak.ANY].test_with_partner == 0
+    # Colour mode, size and bytes of the originals give the class away.
+    row = found["paper", Leak.CUE_ALL]
+    assert row.ci_low is not None and row.baseline is not None and row.ci_low > row.baseline
