@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,12 +21,22 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return write_results
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tables of a run at the paper's scale were written once."""
+    folder = tmp_path_factory.mktemp("written")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_tables(make_profile(), write_results("local") / "tables")
+    return folder
+
+
 @pytest.fixture
-def local(made_up: Callable[[str], Path]) -> Path:
-    """The tables of a run at the paper's scale."""
-    root = made_up("local")
-    write_tables(make_profile(), root / "tables")
-    return root / "tables"
+def local(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of those tables, which a test may change, below a fresh current folder."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return Path("results/made_up/tables")
 
 
 @pytest.fixture(scope="session")

@@ -117,3 +117,11 @@ def test_all_tables_and_figures_by_the_workflow(bare: Path, checkout: Path) -> N
     for name in PAPER:
         for form in ("png", "pdf", "svg"):
             assert (results / "figures" / f"{name}.{form}").stat().st_size > 1000
+    report = run(
+        bare, checkout, "-m", "snakemake", "--cores", "1", "--configfile", "config.yaml",
+        "--report", "report.html", "--", "tables", "figures",
+    )  # fmt: skip
+    assert report.returncode == 0, (report.stdout + report.stderr)[-3000:]
+    text = (checkout / "report.html").read_text(encoding="utf-8")
+    for words in ("Figures of the paper", "Further figures", "Tables", "Grad-CAM heatmaps (Fig 6)"):
+        assert words in text

@@ -21,7 +21,7 @@ from mednext.report.figures.style import (
 )
 
 CELL, PITCH, NOTE_ROW = 1.05, 1.25, 0.3
-LETTERS = "ABC"
+LETTERS, METHODS = "ABC", 3
 
 
 def write(profile: Profile, out: Path) -> None:
@@ -51,6 +51,11 @@ def write(profile: Profile, out: Path) -> None:
             title = f"{letter}  {load_datasets()[dataset].name}"
             if dataset not in cases:
                 title += f": not part of profile '{profile.profile}', nothing to show"
+            elif len(cases[dataset]["methods"]) < METHODS:
+                count = len(cases[dataset]["methods"])
+                title += (
+                    f": {count} of {METHODS} methods, profile '{profile.profile}' runs no other"
+                )
             axes[row][0].text(0, 0.2, title, weight="bold", va="bottom", ha="left")
             if dataset in cases:
                 _panel(axes[row + 1 : row + 1 + rows[dataset]], cases[dataset])
