@@ -15,11 +15,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mednext.errors import UserError
+
+if TYPE_CHECKING:  # only its writer needs pandas, and every command imports this module
+    from pandas import DataFrame
 
 
 @contextmanager
@@ -142,7 +143,7 @@ def write_json(target: Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def write_csv(target: Path, frame: pd.DataFrame) -> None:
+def write_csv(target: Path, frame: DataFrame) -> None:
     """Write ``frame`` without its index, atomically, with Unix line ends and full precision."""
     with atomic_path(target) as part:
         frame.to_csv(part, index=False, lineterminator="\n")

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb
-from mednext.config import benchmarks_dir
 
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
@@ -20,6 +19,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 def _audit(arguments: argparse.Namespace) -> None:
     from mednext.audit.run import audit, write_audit
     from mednext.audit.text import summary
+    from mednext.config import benchmarks_dir
 
     done = audit(arguments.paper or benchmarks_dir() / "reported", arguments.cost)
     write_audit(done, arguments.out)

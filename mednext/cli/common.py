@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mednext.config import Profile, RunConfig, load_profile
+if TYPE_CHECKING:  # pydantic and yaml take half of the time that --help may take
+    from mednext.config import Profile, RunConfig
 
 DEFAULT_CONFIG = "config/demo.yaml"
 Handler = Callable[[argparse.Namespace], int | None]
 """What a verb runs; it returns the exit code if that is not 0."""
 Verbs = argparse._SubParsersAction  # argparse has no public name for it
+
+
+class Later:
+    """Choices of an option that are looked up when it is used; give the option a ``metavar``."""
+
+    def __init__(self, look_up: Callable[[], tuple[str, ...]]) -> None:
+        self.look_up = look_up
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.look_up())
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.look_up()
 
 
 def add_verb(
@@ -40,6 +55,8 @@ def add_verb(
 
 def profile_of(arguments: argparse.Namespace) -> Profile:
     """The profile named by ``--configfile``."""
+    from mednext.config import load_profile
+
     return load_profile(arguments.configfile)
 
 

@@ -6,10 +6,8 @@ import argparse
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
-from mednext.cli.common import Verbs, add_verb, profile_of
-from mednext.config import Protocol, load_datasets
+from mednext.cli.common import Later, Verbs, add_verb, profile_of
 from mednext.layout import results_root
 
 
@@ -29,7 +27,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
             "--jobs", type=int, help="threads; the result does not depend on it (default: cores)"
         )
     split = add_verb(steps, "split", "draw train, val and test", _split, dataset=True)
-    split.add_argument("--protocol", required=True, choices=get_args(Protocol))
+    split.add_argument("--protocol", required=True, choices=Later(_protocols), metavar="PROTOCOL")
     text = "make benchmarks/splits/*.csv from the lists that their authors publish"
     lists = add_verb(steps, "lists", text, _lists, config=False)
     lists.add_argument("--out", type=Path, required=True, help="the folder to write into")
@@ -43,6 +41,8 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
+    from mednext.config import load_datasets
+
     for slug, spec in load_datasets().items():
         print(f"{slug:16} {spec.task:15} {spec.name} ({spec.licence})")
 
@@ -118,3 +118,11 @@ def _table(arguments: argparse.Namespace) -> None:
         for row in dataset_rows(slug, run, protocol)
     ]
     write_rows(results_root(profile.profile) / "datasets.csv", DatasetRow, rows)
+
+
+def _protocols() -> tuple[str, ...]:
+    from typing import get_args
+
+    from mednext.config import Protocol
+
+    return get_args(Protocol)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, runs_of
-from mednext.config import load_methods, method_slug
 
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
@@ -43,17 +42,22 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
+    from mednext.config import load_methods
+
     for slug, spec in load_methods().items():
         print(f"{slug:24} {spec.task:15} {spec.source}")
 
 
 def _show(arguments: argparse.Namespace) -> None:
+    from mednext.config import load_methods, method_slug
+
     spec = load_methods()[method_slug(arguments.method)]
     for name, value in spec.model_dump().items():
         print(f"{name:14} {value}")
 
 
 def _probe(arguments: argparse.Namespace) -> None:
+    from mednext.config import load_methods
     from mednext.models.probe import probe
     from mednext.results import ProbeRow, write_rows
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mednext.cli.common import Verbs, add_verb, profile_of, runs_of
-from mednext.config import FIGURE_DATASETS, RunConfig, case_files, lookup, shown_methods
+from mednext.cli.common import Later, Verbs, add_verb, profile_of, runs_of
 from mednext.errors import UserError
 from mednext.layout import cases_npz, results_root
+
+if TYPE_CHECKING:
+    from mednext.config import RunConfig
 
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
@@ -45,7 +48,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     merged.add_argument("--out", type=Path, required=True, help="the results folder to write")
     add_verb(kinds, "curves", "curves.csv: ROC, reliability and training curves", _curves)
     explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
-    explain.add_argument("figure", choices=list(FIGURE_DATASETS))
+    explain.add_argument("figure", choices=Later(_figures), metavar="FIGURE")
     explain.add_argument("--dataset", help="default: all of the figure in the profile")
 
 
@@ -133,6 +136,7 @@ def _explain(arguments: argparse.Namespace) -> None:
     from mednext.training.gpus import claim_gpu
 
     claim_gpu(profile_of(arguments).device)
+    from mednext.config import case_files, lookup, shown_methods
     from mednext.runs import resolve_runs, select_runs
     from mednext.training.explain import explain_classification, explain_segmentation
 
@@ -148,3 +152,9 @@ def _explain(arguments: argparse.Namespace) -> None:
         runs = {run.method: run for run in found}
         shown = [runs[method] for method in shown_methods(figure, list(runs))]
         explain(shown, getattr(profile.figures, figure), cases_npz(profile.profile, stem))
+
+
+def _figures() -> tuple[str, ...]:
+    from mednext.config import FIGURE_DATASETS
+
+    return tuple(FIGURE_DATASETS)

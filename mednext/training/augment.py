@@ -11,13 +11,14 @@ def crop_flip(images: Tensor, size: int, random: torch.Generator) -> Tensor:
     count, spare = images.shape[0], images.shape[-1] - size
     corners = torch.randint(0, spare + 1, (count, 2), generator=random)
     flips = torch.rand(count, generator=random) < 0.5
-    along = torch.arange(size)
-    rows = corners[:, :1] + along
-    columns = corners[:, 1:] + torch.where(flips[:, None], along.flip(0), along)
-    picked = images.permute(0, 2, 3, 1)[
-        torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]
-    ]
-    return picked.permute(0, 3, 1, 2)
+    out = images.new_empty(*images.shape[:2], size, size)
+    # Slices are copied row by row; indexing would look up every pixel.
+    for image, (y, x), flip, kept in zip(
+        images, corners.tolist(), flips.tolist(), out, strict=True
+    ):
+        crop = image[:, y : y + size, x : x + size]
+        kept.copy_(crop.flip(-1) if flip else crop)
+    return out
 
 
 def center_crop(images: Tensor, size: int) -> Tensor:
