@@ -114,10 +114,11 @@ def _clock_set_back(workflow: World, outcome: Outcome) -> None:
     said = again.communicate(timeout=120)[0]
     assert again.returncode == 0, said
     workflow.finish()
+    assert "Nothing to be done" in said  # small inputs are compared by content, not by time
     outcome(
         "clock set back: inputs are newer than results",
-        next(line for line in said.splitlines() if "reason:" in line and "train" not in line),
-        "steps run again, the finished training is recognised: same bits",
+        said.splitlines()[-1],
+        "recognised as unchanged: same bits",
     )
 
 
