@@ -115,3 +115,11 @@ def doubled(amount):
         return amount * 2 ** (attempt - 1)
 
     return needed
+
+
+def all_cores():
+    """The cores of this machine; on a cluster, where none are named, those of one training."""
+    try:
+        return workflow.cores
+    except WorkflowError:
+        return PROFILE.threads

@@ -89,7 +89,7 @@ rule latency:
         f"{LOGS}/latency.log",
     conda:
         "../../environment.yml"
-    threads: workflow.cores
+    threads: all_cores()
     params:
         code=folder_hash("models", "cost"),
     shell:
