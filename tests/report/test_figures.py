@@ -65,11 +65,16 @@ def test_titles_say_what_was_predicted(drawn: dict[str, Path]) -> None:
     # second case: covid19 (monkeypox), scored 0.80 for the other class
     for words in ("SARS-COV2-CT-Scan", "Monkeypox Skin", "Large COVID", "normal 0.90", "✗"):
         assert words in text
-    assert text.count("normal 0.80 ✗") == 2 * 3 and text.count("other 0.80 ✗") == 3
+    assert text.count("normal 0.80 ✗") == 3 + 2 and text.count("other 0.80 ✗") == 3
     text = svg(drawn["local"] / "figures", "fig8")
     for words in ("ground truth", "Dice 0.912", "Dice 0.750", "myocardium"):
         assert words in text
     assert "left kidney" in svg(drawn["local"] / "figures", "fig7")
+
+
+def test_a_panel_with_fewer_methods_says_so(drawn: dict[str, Path]) -> None:
+    text = svg(drawn["local"] / "figures", "fig6")
+    assert text.count("2 of 3 methods: profile 'made_up' runs no other") == 1
 
 
 def test_drawing_twice_gives_the_same_bytes(
@@ -84,23 +89,34 @@ def test_drawing_twice_gives_the_same_bytes(
         assert (tmp_path / name).read_bytes() == (root / "figures" / name).read_bytes(), name
 
 
-@pytest.fixture(scope="module")
-def figures(drawn: dict[str, Path]) -> Iterator[dict[str, Figure]]:
-    """The phantom figures, kept open as they were saved."""
-    kept: list[Figure] = []
+def kept(source: Path, draw: Callable[[], None]) -> list[Figure]:
+    """The figures that ``draw`` makes below ``source``, open as they are saved."""
+    found: list[Figure] = []
 
     def keep(figure: Figure, target: Any, **_: Any) -> None:
         if Path(target).suffix == ".png":
-            kept.append(figure)
+            found.append(figure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(drawn["phantom"].parents[1])
+        patch.chdir(source.parents[1])
         patch.setattr(Figure, "savefig", keep)
         patch.setattr(plt, "close", lambda figure: None)
-        write_figures(full_profile("phantom"), Path("unused"), partial=True)
-    assert len(kept) == len(FIGURES)
+        draw()
+    return found
+
+
+@pytest.fixture(scope="module")
+def figures(drawn: dict[str, Path]) -> Iterator[dict[str, Figure]]:
+    """The phantom figures, and Fig 6 of a profile with one of its three data sets."""
+    from mednext.report.figures import fig6
+
+    out, profile = Path("unused"), full_profile("phantom")
+    found = kept(drawn["phantom"], lambda: write_figures(profile, out, partial=True))
+    assert len(found) == len(FIGURES)
     order = (*PAPER, "pareto", "pareto_printed", "roc", "calibration")
-    yield dict(zip((*order, "critical_difference", "training"), kept, strict=True))
+    named = dict(zip((*order, "critical_difference", "training"), found, strict=True))
+    (alone,) = kept(drawn["phantom"], lambda: fig6.write(make_profile("phantom"), out))
+    yield {**named, "fig6 of one data set": alone}
     plt.close("all")
 
 
@@ -122,14 +138,14 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in found if text not in hidden]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", (*FIGURES, "fig6 of one data set"))
 def test_texts_are_readable_at_print_size(figures: dict[str, Figure], name: str) -> None:
     figure = figures[name]
     assert figure.get_figwidth() <= PAGE_INCHES[0] and figure.get_figheight() <= PAGE_INCHES[1]
     assert min(t.get_fontsize() for t in texts(figure)) >= SMALLEST_FONT >= 7
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", (*FIGURES, "fig6 of one data set"))
 def test_texts_overlap_neither_each_other_nor_the_edge(
     figures: dict[str, Figure], name: str
 ) -> None:
@@ -322,7 +338,7 @@ def test_fig6_keeps_the_panels_of_absent_data_sets(
     monkeypatch.chdir(drawn["local"].parents[1])
     fig6.write(make_profile(), tmp_path)
     text = svg(tmp_path, "fig6")
-    assert text.count("not part of profile 'made_up', nothing to show") == 2
+    assert text.count("not part of profile 'made_up': nothing to show") == 2
     assert text.count("<image") == 2 * (1 + 3)  # image and heatmap are one
 
 

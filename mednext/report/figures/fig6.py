@@ -11,6 +11,7 @@ from mednext.config import FIGURE_DATASETS, Profile, case_files, load_datasets
 from mednext.layout import cases_npz
 from mednext.report.figures.style import (
     PAGE_HEIGHT,
+    SMALLEST_FONT,
     STYLE,
     TITLE_ROOM,
     absent,
@@ -20,7 +21,7 @@ from mednext.report.figures.style import (
     save,
 )
 
-CELL, PITCH, NOTE_ROW = 1.05, 1.25, 0.3
+CELL, PITCH, NOTE_ROW = 1.05, 1.25, 0.36
 LETTERS, METHODS = "ABC", 3
 
 
@@ -49,14 +50,11 @@ def write(profile: Profile, out: Path) -> None:
             for axis in axes[row]:
                 axis.axis("off")
             title = f"{letter}  {load_datasets()[dataset].name}"
-            if dataset not in cases:
-                title += f": not part of profile '{profile.profile}', nothing to show"
-            elif len(cases[dataset]["methods"]) < METHODS:
-                count = len(cases[dataset]["methods"])
-                title += (
-                    f": {count} of {METHODS} methods, profile '{profile.profile}' runs no other"
-                )
-            axes[row][0].text(0, 0.2, title, weight="bold", va="bottom", ha="left")
+            axes[row][0].text(0, 0.5, title, weight="bold", va="bottom", ha="left")
+            axes[row][0].text(
+                0, 0.42, note(profile.profile, cases.get(dataset)), va="top", ha="left",
+                fontsize=SMALLEST_FONT,
+            )  # fmt: skip
             if dataset in cases:
                 _panel(axes[row + 1 : row + 1 + rows[dataset]], cases[dataset])
             row += 1 + rows[dataset]
@@ -68,6 +66,18 @@ def write(profile: Profile, out: Path) -> None:
         )
         save(figure, out / "fig6")
         plt.close(figure)
+
+
+def note(profile: str, cases: dict[str, Any] | None) -> str:
+    """Why a panel is empty, or has fewer methods than the paper's; empty text if it is complete."""
+    if cases is None:
+        return f"not part of profile '{profile}': nothing to show"
+    count = len(cases["methods"])
+    return (
+        f"{count} of {METHODS} methods: profile '{profile}' runs no other"
+        if count < METHODS
+        else ""
+    )
 
 
 def _panel(axes: Any, cases: dict[str, Any]) -> None:

@@ -139,7 +139,8 @@ def _log_ticks(axis: Any, low: float, high: float) -> None:
     from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
     steps = [m * 10.0**k for k in range(-3, 5) for m in (1, 1.5, 2, 3, 4, 5, 7)]
-    chosen = [s for s in steps if low / 1.2 <= s <= high * 1.2]
+    left, right = axis.get_xlim()
+    chosen = [s for s in steps if left <= s <= right]
     if len(chosen) > MOST_TICKS:
         chosen = chosen[:: -(-len(chosen) // MOST_TICKS)]
     if len(chosen) < 2:  # a narrow range has hardly a round number

@@ -49,7 +49,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
             for axis in row:
                 axis.set_xlim(0.8, last + 0.2)
                 axis.set_xlabel("Epoch", fontsize=7, labelpad=1)
-                axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+                axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
             beside(row[1], look)
         grey: dict[str, Any] = {"color": "#444444", "linewidth": 1}
         figure.legend(
