@@ -83,6 +83,8 @@ def test_a_profile_through_slurm(slurm: Slurm, checkout: Path) -> None:
     print(text[-2500:])
     print(slurm.log()[-1500:])
     assert "Trying to restart job" in text
+    # Fetching needs the way out that snakemake's own machine has.
+    assert "localrule fetch_sars_cov2_ct:" in text
     for method in ("mednext", "resnet18"):
         record = json.loads((checkout / RUNS.format(method=method) / "run.json").read_text())
         assert (record["status"], record["epochs_done"]) == ("ok", EPOCHS)
