@@ -126,6 +126,11 @@ def cases_npz(profile: str, figure: str) -> Path:
     return results_root(profile) / "cases" / f"{figure}.npz"
 
 
+def browse_npz(profile: str, dataset: str, protocol: str) -> Path:
+    """Every test case of one data set and protocol with predictions and small pictures."""
+    return cases_npz(profile, f"browse.{dataset}.{protocol}")
+
+
 def audit_cells() -> Path:
     """What the audit found about each printed cell; the same for every profile."""
     return results_root("audit") / "cells.csv"

@@ -96,3 +96,13 @@ def select_runs(runs: list[RunConfig], **axes: str | int | None) -> list[RunConf
             expected=", ".join(known),
         )
     return found
+
+
+def first_runs(runs: list[RunConfig], dataset: str, protocol: str) -> list[RunConfig]:
+    """The first seed of each method of one data set and protocol.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = select_runs(runs, dataset=dataset, protocol=protocol)
+    return list({run.method: run for run in reversed(found)}.values())[::-1]

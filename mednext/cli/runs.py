@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mednext.cli.common import Later, Verbs, add_verb, profile_of, runs_of
 from mednext.errors import UserError
-from mednext.layout import cases_npz, results_root
+from mednext.layout import browse_npz, cases_npz, results_root
 
 if TYPE_CHECKING:
     from mednext.config import RunConfig
@@ -50,6 +50,9 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
     explain.add_argument("figure", choices=Later(_figures), metavar="FIGURE")
     explain.add_argument("--dataset", help="default: all of the figure in the profile")
+    browse = add_verb(verbs, "browse", "predictions and pictures of every test case", _browse)
+    browse.add_argument("--dataset", required=True)
+    browse.add_argument("--protocol", default="paper")
 
 
 def _step(arguments: argparse.Namespace) -> None:
@@ -158,3 +161,12 @@ def _figures() -> tuple[str, ...]:
     from mednext.config import FIGURE_DATASETS
 
     return tuple(FIGURE_DATASETS)
+
+
+def _browse(arguments: argparse.Namespace) -> None:
+    from mednext.runs import first_runs, resolve_runs
+    from mednext.training.browse import browse
+
+    profile = profile_of(arguments)
+    runs = first_runs(resolve_runs(profile), arguments.dataset, arguments.protocol)
+    browse(runs, browse_npz(profile.profile, arguments.dataset, arguments.protocol))

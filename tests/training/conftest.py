@@ -127,12 +127,12 @@ def tiny_data(run: RunConfig, val: bool = True) -> ClassificationData | Segmenta
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., RunConfig]]:
     """In an empty folder, with the small networks and the made-up data: task -> its run."""
-    from mednext.training import evaluate, explain, train
+    from mednext.training import browse, evaluate, explain, train
 
     threads = torch.get_num_threads()
     monkeypatch.chdir(tmp_path)
     has_val = {"val": True}
-    for module in (train, evaluate, explain):
+    for module in (train, evaluate, explain, browse):
         monkeypatch.setattr(module, "load", lambda run: tiny_data(run, has_val["val"]))
     monkeypatch.setattr(train, "check_prepared", lambda run: None)
     for module in (train, evaluate):

@@ -6,10 +6,10 @@ from glob import glob
 from mednext.config import FIGURE_DATASETS, case_files, load_profile
 from mednext.datasets.prepare import prepared_key
 from mednext.errors import UserError
-from mednext.layout import DataPaths, results_root
+from mednext.layout import DataPaths, browse_npz, results_root
 from mednext.locks import hold
 from mednext.provenance import code_hash, folder_hash
-from mednext.runs import resolve_runs, run_paths
+from mednext.runs import first_runs, resolve_runs, run_paths
 from snakemake.exceptions import WorkflowError
 
 
@@ -123,3 +123,15 @@ def all_cores():
         return workflow.cores
     except WorkflowError:
         return PROFILE.threads
+
+
+def cases_of_first_runs(wildcards):
+    """The evaluated runs whose test cases the page's browser shows."""
+    runs = first_runs(RUNS, wildcards.dataset, wildcards.protocol)
+    return [str(run_paths(r).cases("last")) for r in runs]
+
+
+def browsed():
+    """The case browser's files of every data set and protocol."""
+    pairs = dict.fromkeys((r.dataset, r.protocol) for r in RUNS)
+    return [str(browse_npz(PROFILE.profile, *pair)) for pair in pairs]

@@ -162,3 +162,20 @@ for _figure, _sets in FIGURE_DATASETS.items():
                 cases=getattr(PROFILE.figures, _figure),
             shell:
                 mednext("explain {params.figure}", options="--dataset {params.dataset}")
+
+
+# Every test case with its predictions and small pictures, for the case browser of the page.
+rule browse:
+    input:
+        cases_of_first_runs,
+    output:
+        f"{RESULTS}/cases/browse.{{dataset}}.{{protocol}}.npz",
+    log:
+        f"{LOGS}/browse.{{dataset}}.{{protocol}}.log",
+    conda:
+        "../../environment.yml"
+    shell:
+        mednext(
+            "browse",
+            options="--dataset {wildcards.dataset} --protocol {wildcards.protocol}",
+        )
