@@ -19,7 +19,8 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_verb(verbs, "leakage", text, _leakage)
     figures = add_verb(verbs, "figures", "render the figures of a profile", _figures)
     figures.add_argument("--partial", action="store_true", help="without the missing results")
-    add_verb(verbs, "page", "render the page of a profile", _page)
+    page = add_verb(verbs, "page", "render the page of a profile", _page)
+    page.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
 
 
 def _tables(arguments: argparse.Namespace) -> None:
@@ -56,4 +57,5 @@ def _page(arguments: argparse.Namespace) -> None:
     from mednext.report.page import write_page
 
     profile = profile_of(arguments)
-    write_page(profile, results_root(profile.profile) / "page")
+    root = results_root(profile.profile)
+    write_page(profile, root / "page", partial=arguments.partial)

@@ -1,5 +1,9 @@
-# Tables, figures and the page: drawn from the small result files alone.
+# Tables, figures and the page: drawn from the small result files alone. `snakemake --report FILE`
+# gathers what is marked with report().
 from mednext.report.figures import FIGURES, PAPER
+
+
+report: "../report/files/workflow.rst"
 
 
 rule tables:
@@ -99,8 +103,17 @@ rule page:
     input:
         rules.tables.output,
         rules.figures.output,
+        rules.comparisons.output,
+        rules.leakage_report.output,
+        rules.audit.output,
+        browsed(),
     output:
-        f"{RESULTS}/page/index.html",
+        report(
+            f"{RESULTS}/page/index.html",
+            caption="../report/files/page.rst",
+            category="Page",
+            labels={"page": "everything, in one file"},
+        ),
     log:
         f"{LOGS}/page.log",
     conda:

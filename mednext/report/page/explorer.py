@@ -1,0 +1,60 @@
+"""The explorer's rows: every metric of every method, mean and interval over its seeds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from mednext.config import method_slug
+from mednext.errors import UserError
+from mednext.report.spec import load_tables, reported
+from mednext.report.verdicts import over_seeds
+from mednext.results import MetricRow
+
+AXES = ("task", "dataset", "protocol", "selection", "metric", "target", "policy", "method")
+
+
+def explorer_rows(metrics: Sequence[MetricRow]) -> dict[str, Any]:
+    """Columns and rows: the axes, value, bounds, value by seed, cases, groups. Fractions, voxels.
+
+    Runs without a value are listed under ``missing``: axes up to ``selection``, method, reason.
+    """
+    cells: dict[tuple[str, ...], list[MetricRow]] = defaultdict(list)
+    missing = []
+    for row in metrics:
+        if row.status != "ok":
+            where = (row.task, row.dataset, row.protocol, row.selection, row.method)
+            missing.append([*where, row.seed, f"{row.status}: {row.reason}"])
+        elif row.value is not None:
+            axes = tuple(str(getattr(row, axis) or "") for axis in AXES)
+            cells[axes].append(row)
+    rows = []
+    for axes, found in cells.items():
+        value, low, high = over_seeds(found)
+        bounds = [None if v is None else round(v, 6) for v in (value, low, high)]
+        seeds = [[row.seed, round(float(row.value or 0), 6)] for row in found]
+        rows.append([*axes, *bounds, seeds, found[0].n_cases, found[0].n_groups])
+    return {"axes": list(AXES), "rows": rows, "missing": missing, "printed": printed_values()}
+
+
+def printed_values() -> list[list[Any]]:
+    """Data set, metric, target (None: the headline's), method, printed value as a fraction."""
+    out = []
+    for spec in load_tables().values():
+        for line in reported(spec).to_dict(orient="records"):
+            for column in spec.columns:
+                text = str(line.get(column.name, ""))
+                if column.metric is None or not text:
+                    continue
+                slug = _known(spec.slug_prefix + str(line["slug"]))
+                value = float(text) / column.scale
+                out.append([spec.dataset, str(column.metric), column.target, slug, value])
+    return out
+
+
+def _known(name: str) -> str:
+    try:
+        return method_slug(name)
+    except UserError:  # printed, but not part of this version of the suite
+        return name

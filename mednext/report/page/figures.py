@@ -1,0 +1,64 @@
+"""The figures of the page: what is drawn, with the captions of ``workflow/report``."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from mednext.errors import UserError
+from mednext.report.figures import FIGURES
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One picture; ``data`` is None where it has not been drawn (``--partial``)."""
+
+    name: str
+    title: str
+    caption: str
+    data: str | None
+
+
+def captions_dir() -> Path:
+    """``workflow/report`` of the checkout, else the copy inside the installed package."""
+    package = Path(__file__).resolve().parents[2]
+    checkout = package.parent / "workflow" / "report"
+    return checkout if checkout.is_dir() else package / "_captions"
+
+
+def read_figures(folder: Path, partial: bool = False) -> list[Figure]:
+    """Every figure, those of the paper first.
+
+    Raises:
+        UserError: one has not been drawn, and ``partial`` is not set.
+    """
+    out = []
+    for name in FIGURES:
+        picture = folder / f"{name}.png"
+        if not picture.is_file() and not partial:
+            raise UserError(
+                "a figure is missing", file=picture, remedy="run 'mednext figures' first"
+            )
+        words = (captions_dir() / f"{name}.rst").read_text(encoding="utf-8").split()
+        out.append(Figure(name, _title(name), " ".join(words), _data_uri(picture)))
+    return out
+
+
+def leakage_figures(folder: Path) -> list[Figure]:
+    """What ties the sides of the splits together, one picture per data set."""
+    return [
+        Figure(file.stem, "Leakage", file.stem.removeprefix("leakage_"), _data_uri(file))
+        for file in sorted(folder.glob("leakage_*.png"))
+    ]
+
+
+def _title(name: str) -> str:
+    words = name.removeprefix("fig")
+    return f"Figure {words}" if words.isdigit() else words.replace("_", " ").capitalize()
+
+
+def _data_uri(file: Path) -> str | None:
+    if not file.is_file():
+        return None
+    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()

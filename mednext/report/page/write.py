@@ -1,0 +1,124 @@
+"""Gather what the page shows, fill the template, and write one file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mednext.audit.schema import CellRow, ClaimRow
+from mednext.config import Profile, load_datasets
+from mednext.files import write_text
+from mednext.layout import results_root
+from mednext.report.model import View
+from mednext.report.page.explorer import explorer_rows
+from mednext.report.page.figures import leakage_figures, read_figures
+from mednext.report.page.listing import (
+    audit_listings,
+    other_listings,
+    speed_listings,
+)
+from mednext.report.page.pictures import case_sets
+from mednext.report.page.provenance import provenance
+from mednext.report.page.tables import (
+    COST_VERDICTS,
+    METRIC_VERDICTS,
+    WORDS,
+    cost_tallies,
+    marks,
+    metric_tallies,
+    page_table,
+)
+from mednext.report.tables import read_tables
+from mednext.results import CostRow, DatasetRow, MetricRow, R, read_rows
+
+SCRIPTS = ("core", "tables", "explorer", "cases", "start")
+
+
+def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
+    """Write ``index.html`` below ``out``; it asks no other file and no host for anything.
+
+    Raises:
+        UserError: a result file or a figure is missing or malformed, or (unless ``partial``) a run
+            of the profile has no result.
+    """
+    root = results_root(profile.profile)
+
+    def small(name: str, model: type[R]) -> list[R]:
+        file = root / name
+        return read_rows(file, model) if file.is_file() or not partial else []
+
+    metrics = small("metrics.csv", MetricRow)
+    tables = read_tables(profile, partial)
+    listings = {
+        "audit": audit_listings(results_root("audit")),
+        "speed": speed_listings(root, results_root("speed")),
+        "others": other_listings(root),
+    }
+    runs, environments = provenance(metrics)
+    sets = case_sets(root / "cases")
+    environment = Environment(
+        loader=PackageLoader("mednext.report", "templates/page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = "".join(_source(environment, f"{name}.js") for name in SCRIPTS)
+    page = environment.get_template("index.html.j2").render(
+        profile=profile,
+        phantom=any(run.source == "phantom" for run in profile.datasets.values()),
+        style=Markup(_source(environment, "page.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        names={slug: spec.name for slug, spec in load_datasets().items()},
+        tallies=metric_tallies(tables),
+        cost_tallies=cost_tallies(tables),
+        verdicts=METRIC_VERDICTS,
+        cost_verdicts=COST_VERDICTS,
+        words=WORDS,
+        marks=marks(),
+        tables=[page_table(t) for t in tables if t.view == View()],
+        views=[page_table(t) for t in tables if t.view != View()],
+        figures=read_figures(root / "figures", partial),
+        leakage_figures=leakage_figures(root / "figures"),
+        costs=small("cost.csv", CostRow),
+        datasets=small("datasets.csv", DatasetRow),
+        findings=_findings(results_root("audit")),
+        listings=listings,
+        runs=runs,
+        environments=environments,
+        run_keys={(r["dataset"], r["protocol"], r["method"]) for r in runs},
+        sets=sets,
+        data={
+            "profile": profile.profile,
+            "names": {slug: spec.name for slug, spec in load_datasets().items()},
+            "runs": runs,
+            "listings": {x.key: x.data() for group in listings.values() for x in group},
+        },
+        explorer=explorer_rows(metrics),
+    )
+    write_text(out / "index.html", page)
+
+
+def _source(environment: Environment, name: str) -> str:
+    """A style sheet or script as it stands; it holds no data, so nothing has to be escaped."""
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _findings(folder: Path) -> list[tuple[str, int]]:
+    """Counts for the overview: cells with a finding, and the verdicts of the statements."""
+    out: list[tuple[str, int]] = []
+    if (folder / "cells.csv").is_file():
+        cells = read_rows(folder / "cells.csv", CellRow)
+        where = {(row.table, row.slug, row.column) for row in cells}
+        out.append(("printed cells or rows with a finding", len(where)))
+    if (folder / "claims.csv").is_file():
+        counts = Counter(row.verdict for row in read_rows(folder / "claims.csv", ClaimRow))
+        out += [(f"statements of the text: {name}", n) for name, n in counts.most_common()]
+    return out

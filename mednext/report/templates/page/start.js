@@ -1,0 +1,8 @@
+startTheme();
+startMenu();
+startTables();
+startListings();
+startExplorer();
+startCases();
+startPrint();
+document.documentElement.dataset.ready = "yes";
