@@ -1,0 +1,291 @@
+"""What a reader does with the page. Every page opened here is also checked for errors and requests
+(the fixture ``opened``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page
+
+from .results import HOSTILE, IMAGES
+
+Open = Callable[..., Any]
+LARGEST_BYTES = 15_000_000
+SLOWEST_SECONDS = 2.0
+
+
+def column(table: Locator, number: int) -> list[str]:
+    """Texts of one column (from 1) as they stand now, without what is hidden."""
+    cells = table.locator(f"tbody tr > :nth-child({number})")
+    return [text.strip() for text in cells.all_inner_texts()]
+
+
+def table_2(page: Page) -> Locator:
+    return page.locator("#table2 .variant").first.locator("table")
+
+
+def test_it_is_small(files: dict[str, Path]) -> None:
+    assert all(file.stat().st_size < LARGEST_BYTES for file in files.values())
+
+
+def test_it_is_interactive_in_time(opened: Open) -> None:
+    # Until the last script has run: parsing, layout of the first screen, all handlers in place.
+    def seconds() -> float:
+        timing = "performance.getEntriesByType('navigation')[0].loadEventEnd / 1000"
+        page = opened().page
+        page.wait_for_function(timing + " > 0")
+        return float(page.evaluate(timing))
+
+    assert min(seconds() for _ in range(3)) < SLOWEST_SECONDS
+
+
+def test_the_banner_stands_above_phantoms_only(opened: Open) -> None:
+    assert opened("phantom").page.get_by_role("note").inner_text().startswith("PHANTOM")
+    assert "PHANTOM" not in opened("local").page.locator("body").inner_text()
+
+
+def test_sorting_by_a_column_there_and_back(opened: Open) -> None:
+    page = opened("local").page
+    table, header = table_2(page), table_2(page).locator("thead th").nth(6)
+    page.locator("#form input[value=printed]").check()
+    before = column(table, 7)
+    printed = sorted(float(text.split("(")[0]) for text in before)
+    header.locator("button").click()
+    assert [float(t.split("(")[0]) for t in column(table, 7)] == printed
+    assert header.get_attribute("aria-sort") == "ascending"
+    header.locator("button").press("Enter")
+    assert [float(t.split("(")[0]) for t in column(table, 7)] == printed[::-1]
+    header.locator("button").press("Space")
+    assert column(table, 7) == before != printed
+    assert header.get_attribute("aria-sort") is None
+
+
+def test_what_is_not_there_is_sorted_last_both_ways(opened: Open) -> None:
+    page = opened("local").page
+    page.locator("#form input[value=ours]").check()
+    table = table_2(page)
+    for _ in range(2):  # accuracy: MedNeXt alone has one
+        table.locator("thead th button").nth(6).click()
+        assert column(table, 1)[0].startswith("MedNeXt")
+        assert column(table, 7)[0].startswith("98.50")
+
+
+def test_filtering_rows(opened: Open) -> None:
+    page = opened().page
+    search = page.get_by_label("Filter Table 2, headline")
+    search.fill("resnet 18")
+    assert [name[:8] for name in column(table_2(page), 1)] == ["ResNet18"]
+    count = page.locator("#table2 .variant").first.locator(".count")
+    assert count.inner_text() == "1 of 11 rows"
+    search.fill("nothing like it")
+    assert column(table_2(page), 1) == ["No row fits."]
+    search.fill("")
+    assert count.inner_text() == "11 rows"
+
+
+def test_other_results_of_a_table_can_be_chosen(opened: Open) -> None:
+    page = opened("local").page
+    accuracy = table_2(page).locator("tr.ours td").nth(5)
+    assert "98.50" in accuracy.inner_text()
+    page.locator("#table2").get_by_label("Results").select_option("positive class disease")
+    shown = page.locator("#table2 .variant:visible")
+    assert shown.count() == 1
+    # made up to be ten points less with the other positive class
+    assert "88.50" in shown.locator("tr.ours td").nth(5).inner_text()
+
+
+def test_a_method_tells_where_its_numbers_come_from(opened: Open) -> None:
+    page = opened().page
+    table_2(page).locator("tr.ours .prov").click()
+    dialog = page.get_by_role("dialog")
+    text = dialog.inner_text()
+    assert "mednext on SARS-COV2-CT-Scan" in text and "3 runs" in text
+    for digest in ("c" * 16, "d" * 16, "e" * 16, "f" * 16, "0" * 16):
+        assert text.count(digest) == 3
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert page.evaluate("document.activeElement.dataset.method") == "mednext"
+
+
+def test_the_explorer_shows_means_intervals_and_the_printed_value(opened: Open) -> None:
+    page = opened("local").page
+    panel = page.locator("#explorer-panels > div")
+    # (0.983 + 0.985 + 0.987) / 3; the printed accuracy is 98.39 %
+    assert "0.985 [0.978, 0.992], 3 seed(s)" in panel.locator("title").first.text_content()
+    assert "printed 0.984" in panel.locator("title").first.text_content()
+    page.locator("#explorer-tools").get_by_label("Task").select_option("segmentation")
+    page.locator("#explorer-tools").get_by_label("Empty masks").select_option("nan")
+    labels = panel.locator("svg").get_attribute("aria-label")
+    assert labels == "dice on ACDC: medunext 0.901, unet 0.801"
+    page.get_by_text("The same as a table").click()
+    assert column(page.locator("#explorer-table table"), 3) == ["0.9010", "0.8010"]
+
+
+def choose(page: Page, words: str) -> Locator:
+    page.locator("#case-tools").get_by_label("Data set").select_option(label=words)
+    return page.locator("#case-table table")
+
+
+def test_cases_are_sorted_by_confidence(opened: Open) -> None:
+    page = opened().page
+    table = choose(page, "SARS-COV2-CT-Scan, protocol paper")
+    assert len(column(table, 1)) == 50 and f"{IMAGES} rows" in page.locator("#cases").inner_text()
+    table.locator("thead button").nth(4).click()
+    found = [float(text) for text in column(table, 5)]
+    assert found == sorted(found) and min(found) >= 0.5
+    table.locator("thead button").nth(5).click()
+    # by the score of the true class: the worst of all was made up as 0.0312
+    assert column(table, 6)[0] == "0.031" and column(table, 4)[0] == "✗ wrong"
+    page.get_by_label("only its errors").check()
+    assert set(column(page.locator("#case-table table"), 4)) == {"✗ wrong"}
+    page.get_by_role("button", name="Show all").first.click()
+
+
+def painted(page: Page, selector: str) -> list[list[int]]:
+    """Mean colour of every canvas, once all are drawn."""
+    page.wait_for_function(
+        """selector => (all => all.length && all.every(c => c.dataset.drawn))(
+             [...document.querySelectorAll(selector)])""",
+        arg=selector,
+    )
+    return page.evaluate(
+        """selector => [...document.querySelectorAll(selector)].map(c => {
+             const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+             const sum = [0, 0, 0];
+             for (let i = 0; i < d.length; i++) if (i % 4 < 3) sum[i % 4] += d[i];
+             return sum.map(s => Math.round(s / (d.length / 4)));
+           })""",
+        selector,
+    )
+
+
+def pixels(page: Page, at: tuple[float, float]) -> list[list[int]]:
+    """Colour of every canvas of the dialog at one place, as fractions of its side."""
+    return page.evaluate(
+        """([x, y]) => [...document.querySelectorAll("#dialog canvas")].map(c => {
+             const at = c.getContext("2d").getImageData(x * c.width, y * c.height, 1, 1);
+             return [...at.data].slice(0, 3);
+           })""",
+        list(at),
+    )
+
+
+def test_an_image_opens_with_a_heatmap_of_each_method(opened: Open) -> None:
+    page = opened().page
+    choose(page, "SARS-COV2-CT-Scan, protocol paper")
+    page.get_by_role("button", name="normal/Image (2).png").click()
+    image, *heatmaps = painted(page, "#dialog canvas")
+    assert max(image) - min(image) <= 2  # grey
+    assert len(heatmaps) == 2
+    hot, cold = pixels(page, (0.3, 0.6)), pixels(page, (0.95, 0.05))
+    for heat in (1, 2):  # inferno: the peak is yellow, and where there is no heat nothing is drawn
+        assert hot[heat][0] > hot[heat][2] + 40
+        assert max(cold[heat]) - min(cold[heat]) <= 4
+    page.get_by_role("slider").fill("0")
+    page.wait_for_timeout(100)
+    assert painted(page, "#dialog canvas")[1] == image
+
+
+def test_a_volume_opens_with_masks_and_dice_and_leads_to_the_next(opened: Open) -> None:
+    page = opened().page
+    table = choose(page, "ACDC, protocol paper")
+    table.locator("thead button").nth(1).click()
+    # means of the organs that are there: (0.2 + 0.6) / 2, (0.5 + 0.4 + 0.3) / 3, then 0.8
+    assert column(table, 2) == ["0.400", "0.400", "0.800"]
+    page.get_by_role("button", name="patient101_ED").click()
+    text = page.get_by_role("dialog").inner_text()
+    assert "medunext Dice 0.800 (rv 0.900, myo 0.800, lv 0.700)" in text
+    assert "unet Dice 0.750 (rv 0.850, myo 0.750, lv 0.650)" in text
+    image, truth, transposed, same = painted(page, "#dialog canvas")
+    assert truth != image and transposed != image and truth == same
+    page.get_by_label("Slice").select_option("2")
+    page.get_by_role("button", name="Next", exact=True).click()
+    assert page.locator("#dialog h2").inner_text() == "patient101_ES"
+    page.get_by_role("button", name="Close", exact=True).click()
+
+
+def test_a_hostile_file_name_stays_text(opened: Open) -> None:
+    page = opened().page
+    choose(page, "SARS-COV2-CT-Scan, protocol paper")
+    page.locator("#case-table").get_by_role("searchbox").fill("onerror")
+    button = page.locator("#case-table tbody button")
+    assert button.inner_text() == HOSTILE
+    button.click()
+    assert page.locator("#dialog h2").inner_text() == HOSTILE
+    assert page.evaluate("window.hit") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_listings_are_drawn_when_opened_and_shown_in_parts(opened: Open) -> None:
+    page = opened().page
+    place = page.locator("details[data-key=comparisons]")
+    assert len(column(place.locator("table"), 1)) == 50
+    place.get_by_role("button", name="Show all 120").click()
+    assert len(column(place.locator("table"), 1)) == 120
+    assert place.get_by_text("<b>p7</b>").count() == 1
+    assert "Not measured" in page.locator("#data").inner_text()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_theme_follows_the_system_and_the_button(opened: Open, dark: bool) -> None:
+    page = opened(dark=dark).page
+
+    def brightness() -> int:
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return int(colour.split("(")[1].split(",")[0])
+
+    assert (brightness() < 100) == dark
+    page.get_by_role("button", name="Light theme" if dark else "Dark theme").click()
+    assert (brightness() < 100) != dark
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_body_never_scrolls_sideways(opened: Open, width: int) -> None:
+    page = opened(width=width).page
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator("#case-table tbody button").first.click()
+    assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
+def test_axe_finds_nothing_serious(opened: Open, width: int, dark: bool) -> None:
+    page = opened(width=width, dark=dark).page
+    for dialog in (False, True):
+        if dialog:
+            page.locator("#case-table tbody button").first.click()
+        found = Axe().run(page).response["violations"]
+        serious = [
+            (v["id"], v["nodes"][0]["html"][:200], v["nodes"][0].get("failureSummary"))
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+
+
+def test_it_can_be_used_with_the_keyboard_alone(opened: Open) -> None:
+    page = opened().page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the results"
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#overview"
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.tagName"))
+    assert {"A", "DIV", "INPUT", "BUTTON"} <= reached  # a DIV is a table that scrolls
+
+
+def test_on_paper_everything_folded_is_open_and_controls_are_gone(opened: Open) -> None:
+    page = opened().page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator("main details:not([open])").count() == 0
+    assert not page.locator("nav").is_visible()
+    assert not page.get_by_role("searchbox").first.is_visible()
+    assert page.pdf().startswith(b"%PDF")
