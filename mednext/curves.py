@@ -12,7 +12,7 @@ import pandas as pd
 from mednext.collect import stream_seed
 from mednext.config import RunConfig
 from mednext.metrics.curves import reliability, roc_at
-from mednext.metrics.statistics import bootstrap, interval, wilson
+from mednext.metrics.statistics import interval, resample, wilson
 from mednext.results import CurveRow, read_run, write_rows
 from mednext.runs import run_paths
 
@@ -24,7 +24,8 @@ REPEATS = 300
 def curves(runs: Sequence[RunConfig], path: Path) -> None:
     """Write the curves of protocol ``paper``, last weights and the first seed of each method.
 
-    The positive class is the disease. Bands of a ROC curve are 95 % intervals of the sensitivity
+    The positive class is the second, in the paper's data sets the disease; more than two classes
+    have training curves alone. Bands of a ROC curve are 95 % intervals of the sensitivity
     at that false-positive rate over resampled groups; those of the reliability are Wilson's, which
     take the cases of a bin for independent.
 
@@ -49,7 +50,7 @@ def curves(runs: Sequence[RunConfig], path: Path) -> None:
             "seed": run.seed,
         }
         points = _history(pd.read_csv(run_paths(run).history))
-        if run.task == "classification" and "last" in record.weights:
+        if len(run.classes) == 2 and run.task == "classification" and "last" in record.weights:
             cases = pd.read_csv(run_paths(run).cases("last"), dtype={"group": str})
             points += _roc(cases, run.dataset) + _reliability(cases)
         rows += [CurveRow(**base, **point) for point in points]
@@ -70,15 +71,15 @@ def _roc(cases: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
     positive, score = (cases.label == 1).to_numpy(), cases.score_1.to_numpy()
     groups = cases.group.tolist()
     values = roc_at(positive, score, GRID)
-    draws = bootstrap(
+    resampled = resample(
         groups,
         lambda rows: roc_at(positive[rows], score[rows], GRID),
         stream_seed("roc", dataset),
         REPEATS,
     )
     points = []
-    for x, y, column in zip(GRID, values, draws.T, strict=True):
-        low, high = interval(float(y), column, len(set(groups)))
+    for column, (x, y) in enumerate(zip(GRID, values, strict=True)):
+        low, high = interval(float(y), resampled, column)
         band = {"y_low": _known(low), "y_high": _known(high)}
         points.append({"curve": "roc", "x": float(x), "y": _known(y), **band, "n": len(cases)})
     return points
