@@ -32,7 +32,7 @@ MOVES = {
     *("alias", "arange", "cat", "clone", "constant_pad_nd", "copy_", "empty", "empty_like"),
     *("expand", "fill_", "full", "index", "lift_fresh", "new_empty", "new_zeros", "ones", "repeat"),
     *("replication_pad2d", "roll", "select_backward", "slice_scatter", "stack", "zeros"),
-    *("zeros_like", "_to_copy", "_unsafe_view"),
+    *("promote_types", "zeros_like", "_to_copy", "_unsafe_view"),
 }
 """Operations of torch that move, make or repeat numbers and compute nothing."""
 ESCAPES = {torch.Tensor.matmul: "@", torch.einsum: "einsum"}
