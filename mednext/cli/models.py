@@ -100,6 +100,8 @@ def _signal(arguments: argparse.Namespace) -> None:
     if arguments.configfile is None:
         rows = [row for m in arguments.methods for row in noise_rows(m, arguments.img_size)]
     else:
-        runs = with_normalised(with_med_blocks(runs_of(arguments)))
+        runs = with_med_blocks(runs_of(arguments))
+        if arguments.method is None:
+            runs = with_normalised(runs)
         rows = [row for run in runs for row in run_rows(run)]
     write_rows(arguments.out, SignalRow, rows)

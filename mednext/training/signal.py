@@ -70,18 +70,29 @@ def with_med_blocks(runs: Sequence[RunConfig]) -> list[RunConfig]:
 
 
 def with_normalised(runs: Sequence[RunConfig]) -> list[RunConfig]:
-    """The runs, and beside each whose method has a normalised form (``<method>_nc``) a run of that
-    form on the same data, unless it is there.
+    """The runs of networks with a normalised form (``<method>_nc``), each with that form beside it
+    on the same data, whether the profile trains it or not.
+
+    Raises:
+        UserError: there are none.
     """
     methods = load_methods()
-    found = {(run.dataset, run.protocol, run.method, run.seed): run for run in runs}
+    found: dict[tuple[str, str, str, int], RunConfig] = {}
     for run in runs:
-        name = f"{run.method}_nc"
-        if name in methods:
+        plain = run.method.removesuffix("_nc")
+        if f"{plain}_nc" not in methods:
+            continue
+        for name in (plain, f"{plain}_nc"):
             options = {"method": name, "method_kwargs": methods[name].kwargs}
-            found.setdefault(
-                (run.dataset, run.protocol, name, run.seed), run.model_copy(update=options)
-            )
+            key = (run.dataset, run.protocol, name, run.seed)
+            found.setdefault(key, run.model_copy(update=options))
+    if not found:
+        raise UserError(
+            "none of the runs has a network with a normalised form",
+            found=", ".join(sorted({run.method for run in runs})),
+            expected="mednext or medunext",
+            remedy="name a variant with --method to see it alone",
+        )
     return list(found.values())
 
 

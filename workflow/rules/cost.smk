@@ -98,9 +98,13 @@ rule latency:
 
 # How much of what the parts of MED blocks add depends on the image, and the gradients they get: with
 # the first weights and with the trained ones. LAFFN as printed is nearly inert; the normalised form
-# stands beside it, with trained weights too where the profile trains it.
-MED_NETWORKS = ("mednext.models.mednext:mednext", "mednext.models.medunext:medunext")
-med_runs = [run for run in RUNS if run.constructor in MED_NETWORKS]
+# stands beside it, with trained weights too where the profile trains it. Ablations are left out.
+med_runs = [
+    run
+    for run in RUNS
+    if run.method.removesuffix("_nc") in ("mednext", "medunext")
+    and run.protocol == "paper"
+]
 
 
 rule signal:
@@ -115,4 +119,4 @@ rule signal:
     params:
         code=folder_hash("models", "training"),
     shell:
-        mednext("models signal", options="--out {output}")
+        mednext("models signal", options="--protocol paper --out {output}")
