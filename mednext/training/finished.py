@@ -135,10 +135,13 @@ def _record(file: Path, paths: RunPaths, identity: Identity) -> RunRecord | None
     if record is None or record.status not in ("ok", "failed"):
         return None
     try:
-        training = RunConfig.model_validate(record.config).training_hash
+        config = RunConfig.model_validate(record.config)
     except ValidationError:
         return None
-    same = identity == Identity(training, record.code_hash, record.data_hash, record.split_hash)
+    if config.config_hash != record.config_hash:  # a record that contradicts itself
+        return None
+    hashes = (config.training_hash, record.code_hash, record.data_hash, record.split_hash)
+    same = identity == Identity(*hashes)
     whole = all(
         paths.weights(s).is_file() and sha256_file(paths.weights(s)) == digest
         for s, digest in record.weights.items()
