@@ -36,6 +36,9 @@ def build_counts(
         status, reason = "ok", None
         if run is None:
             status, reason = "not run", f"not part of profile '{profile.profile}'"
+        elif view.protocol not in run.all_protocols:
+            status = "not run"
+            reason = f"profile '{profile.profile}' does not split it under '{view.protocol}'"
         elif found is None:
             status, reason = "pending", "no count yet"
         name = str(row["dataset"]) + (f": {row['class']}" if row["class"] else "")

@@ -123,6 +123,19 @@ def test_counts_beside_those_of_table_1(local: Path) -> None:
     }
 
 
+def test_a_data_set_without_a_protocol_is_not_pending_in_its_counts(local: Path) -> None:
+    root = local.parent
+    whole = make_profile().model_dump()
+    whole["datasets"]["sars_cov2_ct"]["protocols"] = ("paper", "grouped")
+    normal, covid, acdc = dataset_rows()
+    grouped = [row.model_copy(update={"protocol": "grouped"}) for row in (normal, covid)]
+    write_rows(root / "datasets.csv", DatasetRow, [normal, covid, acdc, *grouped])
+    write_tables(Profile.model_validate(whole), local, partial=True)
+    rows = rows_of((local / "table1.grouped.md").read_text())
+    assert rows["SARS-COV2-CT-Scan: Normal"][1] == "737 → 737 Δ 0 ✓"
+    assert "not run" in rows["ACDC"][1]
+
+
 def test_other_counts_are_off_and_those_of_phantoms_not_comparable(
     made_up: Callable[[str], Path],
 ) -> None:
