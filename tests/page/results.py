@@ -52,6 +52,9 @@ def write_browsed(source: str) -> None:
         images=np.stack([(x + y * i / IMAGES) * 127 for i in range(IMAGES - 5)]).astype(np.uint8),
         heatmaps=np.stack([[heat.astype(np.uint8)] * (IMAGES - 5)] * 2),
     )
+    # the longest name of a choice there is
+    longest = browse_npz("made_up", "monkeypox_msld", "grouped_originals")
+    shutil.copy(browse_npz("made_up", "sars_cov2_ct", "paper"), longest)
     mask = np.zeros((48, 48), np.uint8)
     mask[8:40, 8:20], mask[8:40, 20:26], mask[8:40, 26:40] = 1, 2, 3
     dice = np.asarray([[[0.9, 0.8, 0.7], [0.5, 0.4, 0.3], [np.nan, 0.2, 0.6]]] * 2, np.float32)
