@@ -90,6 +90,27 @@ def run_of(wildcards):
     return next(r for r in RUNS if (r.dataset, r.protocol, r.method, r.seed) == axes)
 
 
+def splits_of(wildcards):
+    """All splits of the data set: protocols with the same split share one training."""
+    paths = data_paths(wildcards)
+    protocols = PROFILE.datasets[wildcards.dataset].all_protocols
+    return [str(paths.split(protocol)) for protocol in protocols]
+
+
+def trained_before(wildcards):
+    """Volumes are split by patient under every protocol, so that all of them share one training:
+    the first goes first, and the others do not occupy cores to wait for it.
+    """
+    ours = run_of(wildcards)
+    first = next(
+        r
+        for r in RUNS
+        if (r.dataset, r.method, r.seed) == (ours.dataset, ours.method, ours.seed)
+    )
+    shared = ours.task == "segmentation" and first != ours
+    return str(run_paths(first).run_json) if shared else []
+
+
 def all_cases(wildcards):
     return [str(run_paths(r).cases(s)) for r in RUNS for s in PROFILE.selections]
 

@@ -7,27 +7,6 @@ AXES = (
 )
 
 
-def splits_of(wildcards):
-    """All splits of the data set: protocols with the same split share one training."""
-    paths = data_paths(wildcards)
-    protocols = PROFILE.datasets[wildcards.dataset].all_protocols
-    return [str(paths.split(protocol)) for protocol in protocols]
-
-
-def trained_before(wildcards):
-    """Volumes are split by patient under every protocol, so that all of them share one training:
-    the first goes first, and the others do not occupy cores to wait for it.
-    """
-    ours = run_of(wildcards)
-    first = next(
-        r
-        for r in RUNS
-        if (r.dataset, r.method, r.seed) == (ours.dataset, ours.method, ours.seed)
-    )
-    shared = ours.task == "segmentation" and first != ours
-    return str(run_paths(first).run_json) if shared else []
-
-
 # Segmentation takes longest: starting it first keeps all cores busy to the end.
 for _task, _priority in (("segmentation", 50), ("classification", 10)):
     _datasets = [d for d, task in TASKS.items() if task == _task]
