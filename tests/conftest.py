@@ -1,9 +1,10 @@
-"""Shared fixtures: the user's own copies of the data sets, where there are any."""
+"""Shared fixtures: the user's own copies of the data sets; torch's switches as they were."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,16 @@ def local_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def torch_switches() -> Iterator[None]:
+    """Training sets switches of the whole process; the next test finds them as they were.
+
+    Hypothesis, for one, refuses to draw floats where subnormal numbers are flushed to zero.
+    """
+    yield
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.use_deterministic_algorithms(False)
+        torch.set_flush_denormal(False)

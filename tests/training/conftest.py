@@ -143,6 +143,4 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[.
         return tiny_run(task, **changes)
 
     yield make
-    torch.use_deterministic_algorithms(False)
-    torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
