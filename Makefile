@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates lists faults cards
+.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates lists faults docs cards
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -29,14 +29,14 @@ results: setup  ## run the workflow (CONFIG=config/demo.yaml)
 	snakemake --cores all --configfile $(CONFIG)
 
 gate: setup  ## compare the results with the committed reference of the profile (CONFIG as above)
-	snakemake --cores all --configfile $(CONFIG) gate
+	snakemake gate --cores all --configfile $(CONFIG)
 
 spread: setup  ## measure how far seeds alone move the demo's metrics, for the gate (half an hour)
-	snakemake --cores all --configfile config/demo_seeds.yaml metrics losses
+	snakemake metrics losses --cores all --configfile config/demo_seeds.yaml
 	python -m mednext spread results/demo_seeds --out results/reference/demo/spread.csv
 
 reference: results  ## take over the results as the reference of the profile (REASON="why")
-	snakemake --cores all --configfile $(CONFIG) losses
+	snakemake losses --cores all --configfile $(CONFIG)
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
 	  --update-reference --reason "$(REASON)"
 
@@ -72,6 +72,9 @@ near-duplicates: setup  ## fix and try the radius of near-duplicates on the real
 
 faults: setup  ## bring about every fault and write docs/faults.md
 	MEDNEXT_FAULT_TABLE=docs/faults.md python -m pytest -q tests/faults
+
+docs: results cards  ## take the README's pictures from the demo's page, write the cards
+	python docs/pictures.py
 
 cards: setup  ## write docs/data_cards.md and docs/model_cards.md
 	python -c "from pathlib import Path; from mednext.cards import write_cards; write_cards(Path('docs'))"
