@@ -18,10 +18,11 @@ from matplotlib.text import Text
 from PIL import Image
 
 from mednext.architecture import Architecture, read_architecture, write_architecture
-from mednext.config import Profile
+from mednext.config import Profile, load_methods
 from mednext.errors import UserError
 from mednext.layout import architecture_json
 from mednext.report.figures import FIGURES, PAPER, write_figures
+from mednext.report.figures.charts import looks
 from mednext.report.figures.pareto import front
 from mednext.report.figures.ranks import cliques
 from mednext.report.figures.style import SMALLEST_FONT
@@ -347,3 +348,12 @@ def test_missing_cases_are_a_clear_error(made_up: Callable[[str], Path], tmp_pat
     (root / "cases" / "fig6.sars_cov2_ct.npz").unlink()
     with pytest.raises(UserError, match=r"fig6\.sars_cov2_ct\.npz"):
         write_figures(make_profile(), tmp_path)
+
+
+def test_every_method_of_the_paper_has_a_look_of_its_own() -> None:
+    found = looks(list(load_methods()))
+    assert len({(look["color"], look["marker"]) for look in found.values()}) == len(load_methods())
+
+
+def test_more_methods_than_looks_are_drawn_all_the_same() -> None:
+    assert len(looks([f"mine_{i}" for i in range(200)])) == 200

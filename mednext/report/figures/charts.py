@@ -16,7 +16,7 @@ from mednext.report.model import View
 from mednext.report.verdicts import over_seeds
 from mednext.results import CurveRow, Metric, MetricRow, R, read_rows
 
-MARKERS = "os^Dv"
+MARKERS = "os^Dv<>pPX*h"
 WIDTH = 7.4
 HEADLINE = {"classification": Metric.ACCURACY, "segmentation": Metric.DICE}
 
@@ -28,9 +28,15 @@ def small(profile: Profile, name: str, model: type[R], partial: bool) -> list[R]
 
 
 def looks(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Method -> colour and marker; the marker changes when the colours are used up."""
+    """Method -> colour and marker; the marker changes when the colours are used up.
+
+    Only beyond all pairs of the two (more methods than the paper has) a look comes again.
+    """
     return {
-        method: {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i // len(PALETTE)]}
+        method: {
+            "color": PALETTE[i % len(PALETTE)],
+            "marker": MARKERS[i // len(PALETTE) % len(MARKERS)],
+        }
         for i, method in enumerate(dict.fromkeys(methods))
     }
 
