@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -71,6 +72,8 @@ class World:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A test run in the background may have inherited "ignore" for Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def forget_run(self) -> None:
