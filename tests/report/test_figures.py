@@ -31,6 +31,7 @@ from .made_up import full_profile, make_profile
 
 PAGE_INCHES = (7.5, 8.75)  # PLoS: figures at most 19.05 cm wide and 22.23 cm high
 IMAGES = ("fig6", "fig7", "fig8")
+EVERY_METHOD = ("pareto of one task", "pareto of both tasks")
 NETWORKS = ("fig1", "fig2", "fig3", "fig4", "fig5")
 
 
@@ -106,6 +107,25 @@ def kept(source: Path, draw: Callable[[], None]) -> list[Figure]:
     return found
 
 
+def every_method(source: Path, out: Path) -> dict[str, Figure]:
+    """Pareto charts of all methods of one task, as the smoke profile draws them, and of both."""
+    from mednext.report.figures import pareto
+
+    methods = load_methods()
+    cost = {"GMACs": {m: 1.0 + i for i, m in enumerate(methods)}}
+    of_task: dict[str, dict[str, pareto.Point]] = {
+        dataset: {m: (50.0, 40.0, 60.0) for m, spec in methods.items() if spec.task == task}
+        for dataset, task in (("acdc", "segmentation"), ("sars_cov2_ct", "classification"))
+    }
+    one, both = {"acdc": of_task["acdc"]}, of_task
+
+    def draw() -> None:
+        for scores in (one, both):
+            pareto.draw(scores, cost, "All methods", "phantom", out / "pareto")
+
+    return dict(zip(EVERY_METHOD, kept(source, draw), strict=True))
+
+
 @pytest.fixture(scope="module")
 def figures(drawn: dict[str, Path]) -> Iterator[dict[str, Figure]]:
     """The phantom figures, and Fig 6 of a profile with one of its three data sets."""
@@ -117,7 +137,7 @@ def figures(drawn: dict[str, Path]) -> Iterator[dict[str, Figure]]:
     order = (*PAPER, "pareto", "pareto_printed", "roc", "calibration")
     named = dict(zip((*order, "critical_difference", "training"), found, strict=True))
     (alone,) = kept(drawn["phantom"], lambda: fig6.write(make_profile("phantom"), out))
-    yield {**named, "fig6 of one data set": alone}
+    yield {**named, "fig6 of one data set": alone, **every_method(drawn["phantom"], out)}
     plt.close("all")
 
 
@@ -139,14 +159,14 @@ def texts(figure: Figure) -> list[Text]:
     return [text for text in found if text not in hidden]
 
 
-@pytest.mark.parametrize("name", (*FIGURES, "fig6 of one data set"))
+@pytest.mark.parametrize("name", (*FIGURES, *EVERY_METHOD, "fig6 of one data set"))
 def test_texts_are_readable_at_print_size(figures: dict[str, Figure], name: str) -> None:
     figure = figures[name]
     assert figure.get_figwidth() <= PAGE_INCHES[0] and figure.get_figheight() <= PAGE_INCHES[1]
     assert min(t.get_fontsize() for t in texts(figure)) >= SMALLEST_FONT >= 7
 
 
-@pytest.mark.parametrize("name", (*FIGURES, "fig6 of one data set"))
+@pytest.mark.parametrize("name", (*FIGURES, *EVERY_METHOD, "fig6 of one data set"))
 def test_texts_overlap_neither_each_other_nor_the_edge(
     figures: dict[str, Figure], name: str
 ) -> None:

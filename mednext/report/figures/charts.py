@@ -18,6 +18,8 @@ from mednext.results import CurveRow, Metric, MetricRow, R, read_rows
 
 MARKERS = "os^Dv<>pPX*h"
 WIDTH = 7.4
+LEGEND, LEGEND_LINE = 1.6, 0.13
+"""Width of a legend and height of one of its lines, in inches."""
 HEADLINE = {"classification": Metric.ACCURACY, "segmentation": Metric.DICE}
 
 
@@ -77,29 +79,30 @@ def sets_of(profile: Profile, task: str) -> list[str]:
     return [slug for slug in profile.datasets if load_datasets()[slug].task == task]
 
 
-def beside(axis: Any, shown: dict[str, dict[str, Any]], line: float = 1) -> None:
-    """A legend of methods to the right of an axis; ``line`` is the width of their lines."""
+def legend_of(figure: Figure, shown: dict[str, dict[str, Any]], line: float = 1) -> None:
+    """One legend of methods for all charts, right of them; ``line`` is the width of their lines."""
     handles = [
         Line2D([], [], label=method, markersize=4, linewidth=line, **look)
         for method, look in shown.items()
     ]
-    axis.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(1.04, 0.5), frameon=False,
-        fontsize=7, labelspacing=0.25, borderpad=0,
+    figure.legend(
+        handles=handles, loc="center left", bbox_to_anchor=(1 - (LEGEND - 0.1) / WIDTH, 0.5),
+        frameon=False, fontsize=7, labelspacing=0.25, borderpad=0,
     )  # fmt: skip
 
 
 def axes_rows(
-    rows: int, columns: int, height: float, right: float = 1.5, foot: float = 0.55
+    rows: int, columns: int, height: float, entries: int, foot: float = 0.55
 ) -> tuple[Figure, Any]:
-    """A grid of charts with room for legends on the right, in inches."""
+    """A grid of charts with room on the right for a legend of ``entries``; lengths in inches."""
     import matplotlib.pyplot as plt
 
+    height = max(height, (entries * LEGEND_LINE - 0.35) / rows)
     height = min(height, (PAGE_HEIGHT - 0.35 - foot) / rows)
     total = rows * height + 0.35 + foot
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, total), squeeze=False)
     figure.subplots_adjust(
-        left=0.62 / WIDTH, right=1 - right / WIDTH, top=1 - 0.62 / total, bottom=foot / total,
+        left=0.62 / WIDTH, right=1 - LEGEND / WIDTH, top=1 - 0.62 / total, bottom=foot / total,
         wspace=0.38, hspace=0.62 / (height - 0.62),
     )  # fmt: skip
     for axis in axes.flat:

@@ -12,8 +12,8 @@ from mednext.config import Profile, load_datasets, load_methods
 from mednext.report.figures.charts import (
     HEADLINE,
     axes_rows,
-    beside,
     headline,
+    legend_of,
     looks,
     small,
     source_of,
@@ -57,9 +57,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     if latency:
         x_of["Latency (ms, CPU)"] = latency
     title = "Score against cost; the line joins what nothing beats in both"
-    _write(
-        scores, x_of, f"{title} (profile '{profile.profile}')", source_of(profile), out / "pareto"
-    )
+    draw(scores, x_of, f"{title} (profile '{profile.profile}')", source_of(profile), out / "pareto")
     printed: dict[str, dict[str, Point]] = {}
     for table in read_tables(profile, partial):
         if table.view == View() and table.spec.dataset and not table.spec.slug_prefix:
@@ -68,7 +66,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
             printed[table.spec.dataset] = {m: (float(v), None, None) for m, v in cells.items() if v}
     costs_only = {name: x_of[name] for name in AXES}
     title = "Scores as printed in the paper (nothing reproduced) against measured cost"
-    _write(printed, costs_only, title, "none", out / "pareto_printed")
+    draw(printed, costs_only, title, "none", out / "pareto_printed")
 
 
 def latencies(profile: Profile) -> dict[str, float]:
@@ -87,29 +85,30 @@ def front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return best
 
 
-def _write(
+def draw(
     scores: dict[str, dict[str, Point]],
     x_of: dict[str, dict[str, float]],
     title: str,
     source: str,
     stem: Path,
 ) -> None:
+    """A row per data set (method -> score and interval, percent), a column per cost of methods."""
     if not scores:
         empty("Nothing to show: no run of the profile has a result.", stem)
         return
     with plt.rc_context(STYLE):
-        figure, axes = axes_rows(len(scores), len(x_of), height=1.72)
         known = {m for costs in x_of.values() for m in costs}
-        every = looks([m for m in load_methods() if any(m in points for points in scores.values())])
+        drawn = {m for points in scores.values() for m in points} & known
+        shown = looks([m for m in load_methods() if m in drawn])
+        figure, axes = axes_rows(len(scores), len(x_of), 1.72, len(shown))
         for row, (dataset, points) in zip(axes, scores.items(), strict=True):
             spec = load_datasets()[dataset]
-            shown = {m: look for m, look in every.items() if m in points and m in known}
             for axis, (label, costs) in zip(row, x_of.items(), strict=True):
                 _chart(axis, points, costs, shown)
                 axis.set_xlabel(label, fontsize=7, labelpad=1)
             row[0].set_ylabel(SCORES[spec.task], fontsize=7)
             row[0].set_title(spec.name, loc="left", weight="bold")
-            beside(row[-1], shown, line=0)
+        legend_of(figure, shown, line=0)
         heading(figure, title, source)
         save(figure, stem)
         plt.close(figure)

@@ -10,7 +10,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mednext.config import Profile, load_datasets
-from mednext.report.figures.charts import axes_rows, beside, by_method, looks, small, source_of
+from mednext.report.figures.charts import (
+    axes_rows,
+    by_method,
+    legend_of,
+    looks,
+    small,
+    source_of,
+)
 from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.results import CurveRow
 
@@ -26,9 +33,9 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
         )
         return
     with plt.rc_context(STYLE):
-        figure, axes = axes_rows(len(shown), 2, height=1.72, foot=0.78)
+        look = looks([m for d in shown for m in by_method(curves, d, "train_loss")])
+        figure, axes = axes_rows(len(shown), 2, 1.72, len(look), foot=0.78)
         for row, dataset in zip(axes, shown, strict=True):
-            look = looks(list(by_method(curves, dataset, "train_loss")))
             _lines(row[0], by_method(curves, dataset, "train_loss"), look, "-")
             _lines(row[0], by_method(curves, dataset, "val_loss"), look, "--")
             _lines(row[1], by_method(curves, dataset, "val_score"), look, "-")
@@ -50,7 +57,6 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
                 axis.set_xlim(0.8, last + 0.2)
                 axis.set_xlabel("Epoch", fontsize=7, labelpad=1)
                 axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
-            beside(row[1], look)
         grey: dict[str, Any] = {"color": "#444444", "linewidth": 1}
         figure.legend(
             handles=[
@@ -60,6 +66,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
             loc="lower center", bbox_to_anchor=(0.5, 0.2 / figure.get_figheight()), ncols=2,
             frameon=False, borderpad=0, fontsize=7,
         )  # fmt: skip
+        legend_of(figure, look)
         heading(figure, "Training (first seed)", source_of(profile))
         save(figure, stem)
         plt.close(figure)
