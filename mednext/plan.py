@@ -1,25 +1,21 @@
 """What a profile will take before anything starts: jobs, hours, disk, downloads, credentials.
 
-Counts of images come from the prepared split where there is one, else from Table 1 (or the
-phantom's counts) and the typical sizes of ``datasets.yaml``. Hours are measured GMACs and measured
+Counts of images are those of :mod:`mednext.plan_sizes`. Hours are measured GMACs and measured
 seconds of this device (:mod:`mednext.training.calibrate`), passed in by the command line.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
-from mednext.config import DatasetRun, DatasetSpec, Profile, load_datasets
-from mednext.datasets.load import limited
+from mednext.config import Profile, load_datasets
 from mednext.datasets.needs import Need, need_of
-from mednext.datasets.prepare import padded_size, prepared_key
-from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
-from mednext.layout import DataPaths, RunPaths
+from mednext.layout import RunPaths
+from mednext.plan_sizes import Sizes, prepared_bytes, sizes_of, split_key
 from mednext.results import PlanRow, read_run
 
 DATA_JOBS = 3
@@ -40,16 +36,6 @@ class Timing:
     forward_seconds: float
     basis: str
     """``measured`` on this device, or how it was derived."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How many images (slices) are on each side, and how many cases are tested."""
-
-    train: float
-    val: float
-    test: float
-    exact: bool
 
 
 @dataclass(frozen=True)
@@ -77,7 +63,7 @@ class Plan:
     @property
     def device_hours(self) -> float:
         """Training and prediction, one after the other."""
-        return sum(row.runs * (row.train_seconds + row.predict_seconds) for row in self.rows) / 3600
+        return sum(map(device_seconds, self.rows)) / 3600
 
     @property
     def startup_hours(self) -> float:
@@ -85,6 +71,11 @@ class Plan:
         jobs = self.jobs
         count = jobs["data"] + jobs["train"] + 2 * jobs["evaluate"]
         return count * self.startup_seconds / 3600
+
+
+def device_seconds(row: PlanRow) -> float:
+    """Of all seeds: training, except where another protocol's is taken over, and prediction."""
+    return row.trained * row.train_seconds + row.runs * row.predict_seconds
 
 
 def plan(profile: Profile, timing: Callable[[str, str], Timing], startup_seconds: float) -> Plan:
@@ -101,13 +92,20 @@ def plan(profile: Profile, timing: Callable[[str, str], Timing], startup_seconds
             disk["unpacked"] += need.unpacked_bytes
         disk["prepared"] += prepared_bytes(slug, spec, run)
         sizes: dict[str, Sizes] = {p: sizes_of(slug, spec, run, p) for p in run.all_protocols}
-        seeds: dict[tuple[str, str], list[int]] = {}
+        keys = {p: split_key(slug, spec, run, p) for p in run.all_protocols}
+        trained: set[tuple[str, str, int]] = set()
+        runs: dict[tuple[str, str], list[RunPaths]] = {}
+        own: Counter[tuple[str, str]] = Counter()
         for protocol, method, seed in run.cells(profile.seeds):
-            seeds.setdefault((protocol, method), []).append(seed)
-        for (split, method), of in seeds.items():
-            paths = [RunPaths(profile.profile, slug, split, method, seed) for seed in of]
+            paths = RunPaths(profile.profile, slug, protocol, method, seed)
+            runs.setdefault((protocol, method), []).append(paths)
+            # As in the workflow, the first protocol of a split trains for all that have it.
+            own[protocol, method] += (keys[protocol], method, seed) not in trained
+            trained.add((keys[protocol], method, seed))
+        for (split, method), paths_of in runs.items():
             speed = timing(slug, method)
-            row = _row(profile, slug, split, method, paths, sizes[split], speed)
+            trains = own[split, method]
+            row = _row(profile, slug, split, method, paths_of, trains, sizes[split], speed)
             weights = row.params * FLOAT_BYTES
             disk["weights"] += row.runs * weights * len(profile.selections)
             disk["checkpoints"] = max(disk["checkpoints"], weights * CHECKPOINT_COPIES)
@@ -121,6 +119,7 @@ def _row(
     protocol: str,
     method: str,
     runs: Sequence[RunPaths],
+    trained: int,
     sizes: Sizes,
     timing: Timing,
 ) -> PlanRow:
@@ -138,6 +137,7 @@ def _row(
         protocol=protocol,
         method=method,
         runs=len(runs),
+        trained=trained,
         params=timing.params,
         gmacs=timing.gmacs,
         n_train=round(sizes.train),
@@ -154,84 +154,14 @@ def _row(
 
 
 def measured_seconds(runs: Sequence[RunPaths], epochs: int) -> list[float]:
-    """Training seconds of those runs that are already there and complete."""
+    """Training seconds of those runs that are there, complete, and trained by themselves."""
     found = []
     for paths in runs:
         try:
             record = read_run(paths.run_json)
         except UserError:
             continue  # not made yet, or of an older format: nothing to compare with
-        if record.status == "ok" and record.epochs_done == epochs:
+        done = record.status == "ok" and record.epochs_done == epochs
+        if done and record.trained_as is None:
             found.append(record.wall_seconds)
     return found
-
-
-def sizes_of(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Sizes:
-    """Images (slices) per side: counted in the split if it is there, else as they are listed."""
-    return _counted(slug, spec, run, protocol) or listed_sizes(
-        spec, run, own_files(slug, spec, run)
-    )
-
-
-def own_files(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
-    """Images, or image/label pairs, of a user's own data set; 0 for the others."""
-    if spec.split_shares is None:
-        return 0
-    try:
-        entries = resolve_source(slug, run).entries or ()
-    except UserError:
-        return 0  # the folder is missing: the plan says so elsewhere
-    return len(entries) if spec.task == "classification" else len(entries) // 2
-
-
-def listed_sizes(spec: DatasetSpec, run: DatasetRun, files: int = 0) -> Sizes:
-    """As Table 1 or the phantom's counts have them, within the profile's limit; of a user's own set
-    the shares of its ``files``.
-    """
-    if run.phantom is not None:
-        sides = [run.phantom.train, run.phantom.val, run.phantom.test]
-    elif spec.task == "segmentation":
-        sides = list(spec.paper_split_cases or (0, 0, 0))
-    else:
-        columns = [c.paper_split or (0, 0, 0) for c in spec.classes]
-        sides = [sum(column) for column in zip(*columns, strict=True)]
-    if spec.split_shares is not None:
-        sides = [round(files * share / sum(spec.split_shares)) for share in spec.split_shares]
-    if run.limit is not None:
-        limits = (run.limit.train, run.limit.val, run.limit.test)
-        sides = [min(a, b) for a, b in zip(sides, limits, strict=True)]
-    per_case = 1.0
-    if spec.task == "segmentation":
-        per_case = spec.typical.phantom_slices if run.phantom else spec.typical.slices
-    train, val, test = (count * per_case for count in sides)
-    return Sizes(train, val, test, exact=False)
-
-
-def _counted(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Sizes | None:
-    """From the split and the index of the prepared arrays, if both are there."""
-    try:
-        paths = DataPaths(resolve_source(slug, run).id, slug)
-    except UserError:
-        return None  # the local folder is missing: the plan says so elsewhere
-    index = paths.prepared(prepared_key(slug, run.img_size)) / "index.csv"
-    if not index.is_file() or not paths.split(protocol).is_file():
-        return None
-    table = pd.read_csv(paths.split(protocol), keep_default_na=False)
-    sides = limited(table, run.limit, spec.task, slug)
-    weight = pd.Series(1.0, index=table.index)
-    if spec.task == "segmentation":
-        depth = pd.read_csv(index).set_index("row").depth
-        weight = table.row.map(depth).astype(float)
-    train, val, test = (float(weight[sides == side].sum()) for side in ("train", "val", "test"))
-    return Sizes(train, val, test, exact=True)
-
-
-def prepared_bytes(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
-    """Disk of the arrays of one data set at one image size (a limit does not make them smaller)."""
-    whole = run.model_copy(update={"limit": None})
-    sizes = listed_sizes(spec, whole, own_files(slug, spec, run))
-    images = sizes.train + sizes.val + sizes.test
-    if spec.task == "classification":
-        return round(images * spec.channels * padded_size(run.img_size) ** 2)
-    # Slices and volumes, each as float32 image and uint8 label.
-    return round(images * 5 * (run.img_size**2 + spec.typical.slice_pixels))

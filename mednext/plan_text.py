@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from mednext.datasets.needs import Need
-from mednext.plan import Plan
+from mednext.plan import Plan, device_seconds
 from mednext.results import PlanRow
 
 KIND = {"data": "data", "train": "training", "evaluate": "prediction and counting"}
@@ -19,8 +20,11 @@ def text(plan: Plan, device: str, cores: int) -> str:
     parts = [
         f"profile {profile.profile}: {sum(jobs.values())} jobs ({kinds}), "
         "and the few that gather, draw and check",
+        *_shared(plan.rows),
         "",
         *_table(plan.rows),
+        "",
+        *_subtotals(plan.rows),
         "",
         *_hours(plan, device, cores),
         *_disk(plan),
@@ -42,15 +46,49 @@ def size(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
+def _shared(rows: list[PlanRow]) -> list[str]:
+    taken = sum(row.runs - row.trained for row in rows)
+    if not taken:
+        return []
+    total = sum(row.runs for row in rows)
+    return [
+        f"{taken} of the {total} trainings are taken over from a protocol with the same split and "
+        "take no time"
+    ]
+
+
+def _subtotals(rows: list[PlanRow]) -> list[str]:
+    """Device time of each data set and protocol, with its share of all."""
+    seconds: dict[tuple[str, str], float] = {}
+    runs: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        for key in ((row.dataset, row.protocol), (row.dataset, "all")):
+            seconds[key] = seconds.get(key, 0.0) + device_seconds(row)
+            runs[key] += row.runs
+    total = sum(map(device_seconds, rows)) or 1.0
+    return [
+        f"{dataset:16} {protocol:18} {runs[dataset, protocol]:4} runs {hours(value):>8} "
+        f"{value / total:6.1%}"
+        for (dataset, protocol), value in sorted(seconds.items())
+        # The sum over one protocol is that protocol's.
+        if protocol != "all" or sum(d == dataset for d, _ in seconds) > 2
+    ]
+
+
 def _table(rows: list[PlanRow]) -> list[str]:
     head = f"{'data set':16} {'protocol':18} {'method':24} {'runs':>4} {'GMACs':>8} "
     out = [head + f"{'images':>7} {'epochs':>6} {'one run':>8}  seconds from"]
     for row in rows:
         out.append(
             f"{row.dataset:16} {row.protocol:18} {row.method:24} {row.runs:4} {row.gmacs:8.3f} "
-            f"{row.n_train:7} {row.epochs:6} {hours(row.train_seconds):>8}  {row.basis}"
+            f"{row.n_train:7} {row.epochs:6} {hours(row.train_seconds):>8}  {_basis(row)}"
         )
     return out
+
+
+def _basis(row: PlanRow) -> str:
+    taken = row.runs - row.trained
+    return f"{row.basis} ({taken} taken over)" if taken else row.basis
 
 
 def _hours(plan: Plan, device: str, cores: int) -> list[str]:

@@ -319,6 +319,9 @@ class PlanRow(Row):
     protocol: str
     method: str
     runs: int
+    trained: int
+    """Of the runs those that train; the others take over what a protocol with the same split
+    trained."""
     params: int
     gmacs: float
     """Of one image at the profile's size."""

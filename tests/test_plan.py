@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mednext.config import load_datasets, load_methods, load_profile
+from mednext.config import Profile, load_datasets, load_methods, load_profile
 from mednext.datasets.fetch import fetch
 from mednext.datasets.needs import credentials_found, need_of
 from mednext.datasets.prepare import prepare
+from mednext.datasets.source import resolve_source
 from mednext.datasets.splits import split
 from mednext.datasets.verify import verify
-from mednext.plan import Plan, Timing, listed_sizes, plan, sizes_of
+from mednext.plan import Plan, Timing, plan
+from mednext.plan_sizes import listed_sizes, sizes_of
 from mednext.plan_text import hours, size, text
 from tests.workflow.test_workflow import checkout, edited, snakemake  # noqa: F401
 
@@ -55,6 +57,71 @@ def test_the_paper_profile_holds_the_whole_matrix(paper: Plan) -> None:
             assert set(profile.datasets[slug].protocols) == set(load_datasets()[slug].protocols)
     # 19 x 2 + 12 x 4 + 12 x 2 + 14 + 21 networks, three seeds each.
     assert paper.jobs == {"data": 15 + 2 + 4 + 2 + 1 + 1, "train": 435, "evaluate": 435}
+
+
+def tiny(tmp_path: Path, **changes: object) -> Profile:
+    """One U-Net on 2 + 1 + 1 made-up patients of 10.45 slices, one epoch, two protocols."""
+    entry = {"source": "phantom", "methods": ["unet"], "img_size": 32, "epochs": 1}
+    entry |= {"batch_size": 2, "phantom": {"train": 2, "val": 1, "test": 1}} | changes
+    config = {"profile": "tiny", "seeds": [0, 1], "threads": 1, "datasets": {"acdc": entry}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config))
+    return load_profile(tmp_path / "tiny.yaml")
+
+
+def test_equal_splits_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    once = plan(tiny(tmp_path), one_second, 1.0)
+    both = plan(tiny(tmp_path, protocols=["paper", "grouped"]), one_second, 1.0)
+    first, second = both.rows
+    assert (first.runs, first.trained, second.runs, second.trained) == (2, 2, 2, 0)
+    predicting = 2 * second.predict_seconds / 3600
+    assert both.device_hours == pytest.approx(once.device_hours + predicting)
+    assert both.jobs["train"] == 4  # the workflow has a job for each all the same
+    shown = text(both, "a made-up device", 2)
+    assert "2 of the 4 trainings are taken over" in shown
+    assert "taken over" not in text(once, "a made-up device", 2)
+
+
+def test_seeds_that_only_one_protocol_has_are_trained_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    more = [{"methods": ["unet"], "protocols": ["grouped"], "seeds": [1, 2]}]
+    rows = plan(tiny(tmp_path, more=more), one_second, 1.0).rows
+    # Seeds 0 and 1 under `paper`; of 1 and 2 under `grouped` only 2 is new.
+    assert [(r.protocol, r.runs, r.trained) for r in rows] == [("paper", 2, 2), ("grouped", 2, 1)]
+
+
+def test_image_splits_are_trained_apart_unless_they_are_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
+    entry = {"source": "phantom", "methods": ["resnet18"], "img_size": 32, "epochs": 1}
+    entry |= {"batch_size": 2, "phantom": {"train": 4, "val": 2, "test": 2}}
+    entry["protocols"] = ["paper", "grouped"]
+    config = {"profile": "tiny", "seeds": [0], "threads": 1, "datasets": {"sars_cov2_ct": entry}}
+    Path("tiny.yaml").write_text(yaml.safe_dump(config))
+    profile = load_profile("tiny.yaml")
+    assert [r.trained for r in plan(profile, one_second, 1.0).rows] == [1, 1]
+    source = resolve_source("sars_cov2_ct", profile.datasets["sars_cov2_ct"])
+    for protocol in ("paper", "grouped"):
+        file = source.paths.split(protocol)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("row,side\n0,train\n")
+    assert [r.trained for r in plan(profile, one_second, 1.0).rows] == [1, 0]
+    source.paths.split("grouped").write_text("row,side\n0,test\n")
+    assert [r.trained for r in plan(profile, one_second, 1.0).rows] == [1, 1]
+
+
+def test_subtotals_add_up(paper: Plan) -> None:
+    rows = [r for r in paper.rows if r.dataset == "large_covid_ct"]
+    seconds = sum(r.runs * (r.train_seconds + r.predict_seconds) for r in rows)
+    share = seconds / 3600 / paper.device_hours
+    lines = [line for line in text(paper, "d", 8).splitlines() if "large_covid_ct   all" in line]
+    assert lines == [
+        f"large_covid_ct   all                  72 runs {hours(seconds):>8} {share:6.1%}"
+    ]
 
 
 def test_disk_by_hand(paper: Plan) -> None:
@@ -121,11 +188,7 @@ def test_jobs_are_those_of_snakemake(checkout: Path) -> None:  # noqa: F811
 def test_prepared_splits_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
-    entry = {"source": "phantom", "methods": ["unet"], "img_size": 32, "epochs": 1}
-    entry |= {"batch_size": 2, "phantom": {"train": 2, "val": 1, "test": 1}}
-    config = {"profile": "tiny", "seeds": [0], "threads": 1, "datasets": {"acdc": entry}}
-    Path("tiny.yaml").write_text(yaml.safe_dump(config))
-    run = load_profile("tiny.yaml").datasets["acdc"]
+    run = tiny(tmp_path).datasets["acdc"]
     spec = load_datasets()["acdc"]
     guessed = sizes_of("acdc", spec, run, "paper")
     assert not guessed.exact and guessed == listed_sizes(spec, run)
