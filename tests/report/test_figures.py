@@ -283,7 +283,7 @@ def test_another_architecture_is_another_drawing(
 def test_ablations_name_what_was_not_run(drawn: dict[str, Path]) -> None:
     text = svg(drawn["local"] / "figures", "fig9")
     # MedNeXt and MedUNeXt are the last rows of Tables 7 and 8
-    words = "1 of 8 variants were run in profile 'made_up'; the others show printed scores alone"
+    words = "1 of 8 variants ran in profile 'made_up'; the others show printed scores alone"
     assert text.count(words) == 2
 
 
@@ -298,7 +298,7 @@ def test_ablations_that_nobody_ran(
     whole["datasets"]["acdc"]["methods"] = ("unet",)
     fig9.write(Profile.model_validate(whole), tmp_path, partial=True)
     text = svg(tmp_path, "fig9")
-    assert text.count("no variant was run in profile 'made_up': scores are printed values") == 2
+    assert text.count("no variant ran in profile 'made_up': scores are printed values") == 2
     assert "PHANTOM" not in text
 
 

@@ -134,15 +134,21 @@ def test_nothing_audited_is_a_clear_error(results: Path) -> None:
             write(make_profile(), results)
 
 
-@pytest.fixture
-def figure(results: Path, monkeypatch: pytest.MonkeyPatch) -> Figure:
-    """The busiest figure: all kinds, four protocols, a phantom; kept open as it was saved."""
+@pytest.fixture(params=["images", "volumes"])
+def figure(
+    results: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Figure:
+    """The busiest figure: all kinds, four protocols, a phantom; kept open as it was saved.
+
+    Volumes have no cues: one panel, and still room for the banner.
+    """
     every = [
         row(kind, protocol, source="phantom", accuracy=0.6, ci_low=0.4, ci_high=0.7, baseline=0.5)
         if kind.startswith("cue")
         else row(kind, protocol, source="phantom", test_with_partner=496)
         for protocol in ("paper", "grouped", "grouped_originals", "fold1")
         for kind in Leak
+        if request.param == "images" or not kind.startswith("cue")
     ]
     write_rows(results / "leakage.csv", LeakageRow, every)
     kept: list[Figure] = []

@@ -67,10 +67,10 @@ def about(table: Table, profile: Profile) -> str:
     count, of = len(ran(table)), len(table.lines)
     if not count:
         return (
-            f"no variant was run in profile '{profile.profile}': scores are printed values, "
+            f"no variant ran in profile '{profile.profile}': scores are printed values, "
             "not reproduced; costs are measured"
         )
-    text = f"{count} of {of} variants were run in profile '{profile.profile}'"
+    text = f"{count} of {of} variants ran in profile '{profile.profile}'"
     if count < of:
         text += "; the others show printed scores alone"
     if table.scale_note:

@@ -41,13 +41,13 @@ def _draw(rows: Sequence[LeakageRow], stem: Path) -> None:
     height = 1.46 + max(0.34, 0.14 * protocols) * max(widest, 3)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            1, len(parts), figsize=(3.5 * len(parts) + 0.5, height), squeeze=False
+            1, len(parts), figsize=(7.5 if cues else 6.0, height), squeeze=False
         )
         _bars(axes[0][0], pairs)
         if cues:
             _points(axes[0][1], cues)
         figure.subplots_adjust(
-            left=0.22 if cues else 0.42,
+            left=0.22 if cues else 0.28,
             right=0.97,
             top=1 - 0.4 / height,
             bottom=0.98 / height,

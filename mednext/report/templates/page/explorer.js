@@ -68,7 +68,7 @@ function panel(dataset, rows, printedOf, metric) {
   const pad = Math.max((high - low) * 0.08, hd ? 0.5 : 0.01);
   low = hd ? Math.max(0, low - pad) : low - pad;
   high = hd ? high + pad : Math.min(1, high + pad);
-  const width = 440, left = 128, right = 130, height = sorted.length * ROW + 34;
+  const width = 440, left = 128, right = 150, height = sorted.length * ROW + 34;
   const x = v => left + (v - low) / (high - low) * (width - left - right);
   const lines = ticks(low, high).map(t => h("g", {},
     h("line", { class: "grid", x1: x(t), x2: x(t), y1: 4, y2: height - 24 }),

@@ -84,7 +84,7 @@ function fromRows(table) {
 
 // A table of texts: rows become elements only when they are shown.
 function textTable(label, columns, rows, options = {}) {
-  const table = h("table", { "data-label": label }, h("caption", { class: "sr" }, label),
+  const table = h("table", { class: "dense", "data-label": label }, h("caption", { class: "sr" }, label),
     h("thead", {}, h("tr", {}, columns.map(c => h("th", { scope: "col", class: "text" }, words(c))))), h("tbody"));
   const width = columns.map((_, i) => Math.max(...rows.map(row => row[i].length)));
   const size = i => width[i] > 40 ? " long" : width[i] > 16 ? " mid" : "";
