@@ -1,7 +1,7 @@
 """What a profile will take before anything starts: jobs, hours, disk, downloads, credentials.
 
 Counts of images are those of :mod:`mednext.plan_sizes`. Hours are measured GMACs and measured
-seconds of this device (:mod:`mednext.training.calibrate`), passed in by the command line.
+seconds of this device (:mod:`mednext.timing`), passed in by the command line.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ from dataclasses import dataclass
 
 from mednext.config import Profile, load_datasets
 from mednext.datasets.needs import Need, need_of
-from mednext.errors import UserError
-from mednext.layout import RunPaths
 from mednext.plan_sizes import Sizes, prepared_bytes, sizes_of, split_key
-from mednext.results import PlanRow, read_run
+from mednext.results import PlanRow
 
 DATA_JOBS = 3
 """Of each data set, besides one per split: fetch, verify, prepare."""
 FLOAT_BYTES = 4
-CHECKPOINT_COPIES = 5
-"""Weights, two moments of Adam, and the best weights of two selections."""
+CHECKPOINT_COPIES = 3
+"""Weights and two moments of Adam; the best weights of a selection come on top."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Timing:
     step_seconds: float
     forward_seconds: float
     basis: str
-    """``measured`` on this device, or how it was derived."""
+    """What was measured of the method: its training steps, its forward pass, or its GMACs."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class Plan:
     disk_bytes: dict[str, int]
     """What lies on the disk in the end, by kind."""
     startup_seconds: float
+    write_rate: float
+    """Bytes per second."""
 
     @property
     def jobs(self) -> dict[str, int]:
@@ -66,6 +66,18 @@ class Plan:
         return sum(map(device_seconds, self.rows)) / 3600
 
     @property
+    def writing_hours(self) -> float:
+        """A checkpoint after each epoch, and the weights in the end."""
+        selections = self.profile.selections
+        count = sum(
+            row.trained
+            * row.params
+            * (row.epochs * checkpoint_copies(selections) + len(selections))
+            for row in self.rows
+        )
+        return count * FLOAT_BYTES / self.write_rate / 3600
+
+    @property
     def startup_hours(self) -> float:
         """Imports of all processes: one per training, two per evaluation, one per data job."""
         jobs = self.jobs
@@ -78,7 +90,17 @@ def device_seconds(row: PlanRow) -> float:
     return row.trained * row.train_seconds + row.runs * row.predict_seconds
 
 
-def plan(profile: Profile, timing: Callable[[str, str], Timing], startup_seconds: float) -> Plan:
+def checkpoint_copies(selections: Sequence[str]) -> int:
+    """How many times a checkpoint holds as much as the weights."""
+    return CHECKPOINT_COPIES + len(selections) - ("last" in selections)
+
+
+def plan(
+    profile: Profile,
+    timing: Callable[[str, str], Timing],
+    startup_seconds: float,
+    write_rate: float = math.inf,
+) -> Plan:
     """Price every run of ``profile``; ``timing`` answers for a data set and a method."""
     rows = []
     disk = {"downloads": 0, "unpacked": 0, "prepared": 0, "weights": 0, "checkpoints": 0}
@@ -94,23 +116,23 @@ def plan(profile: Profile, timing: Callable[[str, str], Timing], startup_seconds
         sizes: dict[str, Sizes] = {p: sizes_of(slug, spec, run, p) for p in run.all_protocols}
         keys = {p: split_key(slug, spec, run, p) for p in run.all_protocols}
         trained: set[tuple[str, str, int]] = set()
-        runs: dict[tuple[str, str], list[RunPaths]] = {}
+        runs: Counter[tuple[str, str]] = Counter()
         own: Counter[tuple[str, str]] = Counter()
         for protocol, method, seed in run.cells(profile.seeds):
-            paths = RunPaths(profile.profile, slug, protocol, method, seed)
-            runs.setdefault((protocol, method), []).append(paths)
+            runs[protocol, method] += 1
             # As in the workflow, the first protocol of a split trains for all that have it.
             own[protocol, method] += (keys[protocol], method, seed) not in trained
             trained.add((keys[protocol], method, seed))
-        for (split, method), paths_of in runs.items():
+        for (split, method), count in runs.items():
             speed = timing(slug, method)
             trains = own[split, method]
-            row = _row(profile, slug, split, method, paths_of, trains, sizes[split], speed)
+            row = _row(profile, slug, split, method, count, trains, sizes[split], speed)
             weights = row.params * FLOAT_BYTES
             disk["weights"] += row.runs * weights * len(profile.selections)
-            disk["checkpoints"] = max(disk["checkpoints"], weights * CHECKPOINT_COPIES)
+            checkpoint = weights * checkpoint_copies(profile.selections)
+            disk["checkpoints"] = max(disk["checkpoints"], checkpoint)
             rows.append(row)
-    return Plan(profile, rows, needs, disk, startup_seconds)
+    return Plan(profile, rows, needs, disk, startup_seconds, write_rate)
 
 
 def _row(
@@ -118,7 +140,7 @@ def _row(
     dataset: str,
     protocol: str,
     method: str,
-    runs: Sequence[RunPaths],
+    runs: int,
     trained: int,
     sizes: Sizes,
     timing: Timing,
@@ -131,12 +153,11 @@ def _row(
         + steps * timing.step_seconds
         + watched * timing.forward_seconds
     )
-    measured = measured_seconds(runs, run.epochs)
     return PlanRow(
         dataset=dataset,
         protocol=protocol,
         method=method,
-        runs=len(runs),
+        runs=runs,
         trained=trained,
         params=timing.params,
         gmacs=timing.gmacs,
@@ -148,20 +169,4 @@ def _row(
         train_seconds=run.epochs * epoch,
         predict_seconds=len(profile.selections) * sizes.test * timing.forward_seconds,
         basis=timing.basis,
-        measured_runs=len(measured),
-        measured_seconds=sum(measured) / len(measured) if measured else None,
     )
-
-
-def measured_seconds(runs: Sequence[RunPaths], epochs: int) -> list[float]:
-    """Training seconds of those runs that are there, complete, and trained by themselves."""
-    found = []
-    for paths in runs:
-        try:
-            record = read_run(paths.run_json)
-        except UserError:
-            continue  # not made yet, or of an older format: nothing to compare with
-        done = record.status == "ok" and record.epochs_done == epochs
-        if done and record.trained_as is None:
-            found.append(record.wall_seconds)
-    return found

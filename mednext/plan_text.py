@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 from mednext.datasets.needs import Need
@@ -12,8 +11,15 @@ from mednext.results import PlanRow
 KIND = {"data": "data", "train": "training", "evaluate": "prediction and counting"}
 
 
-def text(plan: Plan, device: str, cores: int) -> str:
-    """Jobs, hours, disk, downloads and credentials of a whole profile."""
+def text(plan: Plan, device: str, cores: int, age: float | None = None) -> str:
+    """Jobs, hours, disk, downloads and credentials of a whole profile.
+
+    Args:
+        plan: what to show.
+        device: what the hours are hours of.
+        cores: for the wall time.
+        age: seconds since the oldest measurement behind the hours.
+    """
     profile = plan.profile
     jobs = plan.jobs
     kinds = ", ".join(f"{count} {KIND[kind]}" for kind, count in jobs.items())
@@ -27,10 +33,11 @@ def text(plan: Plan, device: str, cores: int) -> str:
         *_subtotals(plan.rows),
         "",
         *_hours(plan, device, cores),
+        *([] if age is None else [_measured(plan.rows, age)]),
         *_disk(plan),
         *(line for need in plan.needs for line in _need(need)),
     ]
-    return "\n".join([*parts, *_compared(plan.rows)])
+    return "\n".join(parts)
 
 
 def hours(seconds: float) -> str:
@@ -94,14 +101,22 @@ def _basis(row: PlanRow) -> str:
 def _hours(plan: Plan, device: str, cores: int) -> list[str]:
     at_once = max(1, cores // plan.profile.threads)
     total = plan.device_hours
-    wall = (total + plan.startup_hours) / at_once
+    wall = (total + plan.startup_hours + plan.writing_hours) / at_once
     out = [
         f"training and prediction: {total:.3g} hours of {device}",
-        f"starting processes: {plan.startup_hours:.2g} hours",
+        f"starting processes: {plan.startup_hours:.2g} hours; "
+        f"writing checkpoints and weights: {plan.writing_hours:.2g} hours",
     ]
     if plan.profile.device == "cuda":
         return [*out, f"GPU-hours: {total:.3g}; with 8 GPUs {hours(total / 8 * 3600)}"]
     return [*out, f"on {cores} cores ({at_once} runs at a time): {hours(wall * 3600)}"]
+
+
+def _measured(rows: list[PlanRow], age: float) -> str:
+    """What the hours rest on, and how old it is."""
+    kinds = Counter(row.basis for row in {(r.dataset, r.method): r for r in rows}.values())
+    counts = "; ".join(f"{kind}: {count}" for kind, count in kinds.most_common())
+    return f"measured (the oldest {hours(age)} ago; networks by {counts})"
 
 
 def _disk(plan: Plan) -> list[str]:
@@ -123,23 +138,3 @@ def _need(need: Need) -> list[str]:
         found = "found" if need.credentials_found else f"NOT FOUND: {need.credentials_how}"
         out.append(f"  credentials ({need.credentials}): {found}")
     return [*out, f"  terms: {need.terms}"]
-
-
-def _compared(rows: list[PlanRow]) -> list[str]:
-    known = [row for row in rows if row.measured_seconds]
-    if not known:
-        return []
-    out = ["", "estimate against the runs that are there:"]
-    for row in known:
-        assert row.measured_seconds is not None  # chosen above
-        ratio = row.train_seconds / row.measured_seconds
-        out.append(
-            f"{row.dataset:16} {row.protocol:18} {row.method:24} estimated "
-            f"{hours(row.train_seconds):>8}, took {hours(row.measured_seconds):>8}, x {ratio:.2f}"
-        )
-    estimated = sum(row.train_seconds * row.measured_runs for row in known)
-    taken = sum((row.measured_seconds or math.nan) * row.measured_runs for row in known)
-    return [
-        *out,
-        f"together: estimated {hours(estimated)}, took {hours(taken)}, x {estimated / taken:.2f}",
-    ]

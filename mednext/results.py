@@ -337,9 +337,6 @@ class PlanRow(Row):
     """Of the test side, all selections."""
     basis: str
     """How the seconds were found."""
-    measured_runs: int
-    measured_seconds: float | None
-    """Mean training time of the runs that are there."""
 
 
 class CurveRow(Row):

@@ -1,15 +1,20 @@
 """Seconds of every method of a profile on this device: measured as far as the time goes.
 
-Measurements are kept below ``data/.timing`` under the code, the machine and the setting, so that
-asking again is free.
+The forward pass of every network comes first, since it tells most: a training step is a multiple of
+it that differs little between the networks of a task. That multiple, and what the optimiser takes
+per parameter, come from the networks whose training steps are measured, too. Measurements are kept
+below ``data/.timing`` under the code, the machine and the setting, so that asking again is quick
+and measures what is left.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,20 +25,34 @@ from mednext.errors import UserError
 from mednext.files import hash_json, write_json
 from mednext.layout import data_root
 from mednext.plan import Timing
-from mednext.provenance import code_hash, env_hash
+from mednext.provenance import code_hash, env_hash, folder_hash
 from mednext.runs import resolve_run
-from mednext.training.calibrate import Speed, calibrate, matmul_gmacs, startup_seconds
+from mednext.speed import (
+    Pass,
+    Speed,
+    disk_bytes_per_second,
+    matmul_gmacs,
+    measure_speed,
+    neighbours,
+    startup_seconds,
+)
 
 ASSUMED_GPU_GMACS = 7000.0
 """14 TFLOPS of fp32, by the data sheet of a V100, are 7000 GMACs per second."""
 FIRST = ("mednext", "medunext", "resnet18", "unet")
 """Measured before the others: what a plan is most often asked about."""
+FAMILIES = ("mednext_", "medunext_")
+"""Ablations are measured after the others: their kin tell most about them."""
+Pair = tuple[str, str]
+"""Data set and method."""
 
 
 class Clock:
     """Answers what an image of a data set costs with a method."""
 
-    def __init__(self, profile: Profile, seconds: float, gpu_gmacs: float | None) -> None:
+    def __init__(
+        self, profile: Profile, seconds: float, gpu_gmacs: float | None, at_once: int = 1
+    ) -> None:
         import torch
 
         self.gpu_missing = profile.device == "cuda" and not torch.cuda.is_available()
@@ -50,10 +69,10 @@ class Clock:
             "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         )
         self.gpu_gmacs = gpu_gmacs or ASSUMED_GPU_GMACS
-        self._end = time.monotonic() + seconds
-        self._speeds: dict[tuple[str, str], Speed] = {}
-        for dataset, method in self._order():
-            self._measure(dataset, method)
+        self.at_once = at_once if self.torch_device.type == "cpu" and not self.gpu_missing else 1
+        self._speeds: dict[Pair, Speed] = {}
+        self._used: list[Path] = []
+        self._measure_all(seconds)
 
     @property
     def device_name(self) -> str:
@@ -63,12 +82,22 @@ class Clock:
                 f"a GPU of {self.gpu_gmacs:.0f} GMACs/s that is NOT here: scaled from this CPU, "
                 "good for the order of magnitude; plan on the GPU machine to measure"
             )
-        return "this GPU" if self.torch_device.type == "cuda" else "this CPU, one run at a time"
+        return "this GPU" if self.torch_device.type == "cuda" else "this CPU"
+
+    @property
+    def age(self) -> float:
+        """Seconds since the oldest measurement that was used."""
+        return max(time.time() - min(file.stat().st_mtime for file in self._used), 0.0)
 
     @cached_property
     def startup_seconds(self) -> float:
         """Of one process of the pipeline."""
         return float(self._kept("startup", startup_seconds))
+
+    @cached_property
+    def disk_bytes_per_second(self) -> float:
+        """How fast checkpoints are written."""
+        return float(self._kept("disk", lambda: disk_bytes_per_second(data_root())))
 
     @cached_property
     def _cpu_to_gpu(self) -> float:
@@ -78,27 +107,62 @@ class Clock:
         return self.gpu_gmacs / float(here)
 
     def timing(self, dataset: str, method: str) -> Timing:
-        """Measured, or by the GMACs and the median speed of the measured methods of the task."""
+        """Measured, or derived from what was measured of the other methods of the task."""
         gmacs, params = self._cost(dataset, method)
-        speed, basis = self._speeds.get((dataset, method)), "measured"
-        if speed is None:
-            speed, basis = self._derived(dataset, gmacs), "its GMACs and others' speed"
+        forward, step, optimizer, basis = self._passes(dataset, method)
         factor = 1.0
         if self.gpu_missing:
             factor, basis = 1 / self._cpu_to_gpu, f"{basis}, scaled to the GPU"
+        batch = self.profile.datasets[dataset].batch_size
         return Timing(
             gmacs=gmacs,
             params=params,
-            train_seconds=speed.train_seconds * factor,
-            step_seconds=speed.step_seconds * factor,
-            forward_seconds=speed.forward_seconds * factor,
+            train_seconds=step.image * factor,
+            step_seconds=(step.call + optimizer) * factor,
+            forward_seconds=forward.of(batch) / batch * factor,
             basis=basis,
         )
 
-    def _order(self) -> list[tuple[str, str]]:
+    def _passes(self, dataset: str, method: str) -> tuple[Pass, Pass, float, str]:
+        """Forward pass, training step, optimiser, and how they were found."""
+        gmacs, params = self._cost(dataset, method)
+        batch = self.profile.datasets[dataset].batch_size
+        known = self._known(load_datasets()[dataset].task)
+        speed, basis = self._speeds.get((dataset, method)), "its forward pass"
+        if speed is None:
+            speed, basis = Speed(_scaled([(s.forward, g) for _, s, g, _ in known], gmacs)), "GMACs"
+        if speed.step is not None and speed.optimizer is not None:
+            return speed.forward, speed.step, speed.optimizer, "its training steps"
+        trained = [(s, p) for _, s, _, p in known if s.step is not None]
+        multiple = statistics.median(
+            s.step.of(batch) / s.forward.of(batch) for s, _ in trained if s.step is not None
+        )
+        per_param = statistics.median((s.optimizer or 0.0) / p for s, p in trained)
+        step = Pass(multiple * speed.forward.call, multiple * speed.forward.image)
+        return speed.forward, step, per_param * params, basis
+
+    def _measure_all(self, seconds: float) -> None:
+        # As in mednext.speed: CPU time does not depend on who else is at work.
+        now = time.process_time if self.torch_device.type == "cpu" else time.monotonic
+        begun = now()
+        pairs = self._order()
+        kept = {pair for pair in pairs if self._is_kept(pair, training=True)}
+        # One of each task is measured however long it takes.
+        first = {load_datasets()[pair[0]].task: pair for pair in reversed(pairs)}
+        kept |= set(first.values())
+        others = (self.at_once - 1) * self.profile.threads if kept != set(pairs) else 0
+        with neighbours(min(others, (os.cpu_count() or 1) - self.profile.threads)):
+            for pair in kept:
+                self._measure(*pair, True)
+            for training in (False, True):
+                for pair in pairs:
+                    left = now() - begun < seconds
+                    if pair not in kept and (left or self._is_kept(pair, training)):
+                        self._measure(*pair, training)
+
+    def _order(self) -> list[Pair]:
         pairs = [(d, m) for d, run in self.profile.datasets.items() for m in run.methods]
-        first = [p for p in pairs if p[1] in FIRST]
-        return first + [p for p in pairs if p[1] not in FIRST]
+        return sorted(pairs, key=lambda p: (p[1] not in FIRST, p[1].startswith(FAMILIES)))
 
     def _cost(self, dataset: str, method: str) -> tuple[float, int]:
         run = self.profile.datasets[dataset]
@@ -112,21 +176,32 @@ class Clock:
         gmacs, params = self._kept(key, count)
         return float(gmacs), int(params)
 
-    def _measure(self, dataset: str, method: str) -> None:
+    def _key(self, dataset: str, method: str, training: bool) -> str:
         run = self._run(dataset, method)
-        # Another data set of the same task and size takes the same time.
+        # Another data set of the same task and size takes the same time; its channels only matter
+        # to the augmentation, which is no more than a few per cent of a step.
         setting = run.model_dump(
             mode="json",
-            include={"task", "method", "method_kwargs", "img_size", "channels", "batch_size"}
+            include={"task", "method", "method_kwargs", "img_size", "batch_size", "micro_batch"}
             | {"threads", "device", "precision", "compile", "deterministic", "recipe"},
         )
-        key = f"speed-{hash_json([setting, len(run.classes)])[:24]}"
-        over = time.monotonic() > self._end and not self._file(key).is_file()
-        if over and self._known(load_datasets()[dataset].task):
-            return  # one of each task is measured, however long it takes
+        how = [setting, len(run.classes), self.at_once, folder_hash("speed.py")]
+        return f"{'training' if training else 'forward'}-{hash_json(how)[:24]}"
+
+    def _is_kept(self, pair: Pair, training: bool) -> bool:
+        return self._file(self._key(*pair, training)).is_file()
+
+    def _measure(self, dataset: str, method: str, training: bool) -> None:
         gmacs, _ = self._cost(dataset, method)
-        values = self._kept(key, lambda: vars(calibrate(run, gmacs)))
-        self._speeds[dataset, method] = Speed(**values)
+
+        def work() -> dict[str, Any]:
+            return asdict(measure_speed(self._run(dataset, method), gmacs, training))
+
+        found = self._kept(self._key(dataset, method, training), work)
+        step = found["step"]
+        self._speeds[dataset, method] = Speed(
+            Pass(**found["forward"]), Pass(**step) if step else None, found["optimizer"]
+        )
 
     def _run(self, dataset: str, method: str) -> RunConfig:
         """The run as a phantom's: its network, size and batch are what is measured."""
@@ -140,23 +215,13 @@ class Clock:
         profile = self.profile.model_copy(update={"datasets": {dataset: run}})
         return resolve_run(profile, dataset, run.protocols[0], method, profile.seeds[0])
 
-    def _known(self, task: str) -> list[tuple[Speed, float]]:
-        """What was measured of one task, with its GMACs."""
+    def _known(self, task: str) -> list[tuple[Pair, Speed, float, int]]:
+        """What was measured of one task, with GMACs and parameters."""
         return [
-            (speed, self._cost(d, m)[0])
-            for (d, m), speed in self._speeds.items()
-            if load_datasets()[d].task == task
+            (pair, speed, *self._cost(*pair))
+            for pair, speed in self._speeds.items()
+            if load_datasets()[pair[0]].task == task
         ]
-
-    def _derived(self, dataset: str, gmacs: float) -> Speed:
-        task = load_datasets()[dataset].task
-        known = self._known(task)
-        median = statistics.median
-        return Speed(
-            gmacs * median(s.train_seconds / g for s, g in known),
-            median(s.step_seconds for s, _ in known),
-            gmacs * median(s.forward_seconds / g for s, g in known),
-        )
 
     def _file(self, key: str) -> Path:
         return data_root() / ".timing" / f"{env_hash()}-{code_hash()}" / f"{key}.json"
@@ -165,4 +230,13 @@ class Clock:
         file = self._file(key)
         if not file.is_file():
             write_json(file, work())
+        self._used.append(file)
         return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _scaled(known: list[tuple[Pass, float]], gmacs: float) -> Pass:
+    """The forward pass of a network of which only the GMACs are known."""
+    return Pass(
+        statistics.median(p.call for p, _ in known),
+        gmacs * statistics.median(p.image / g for p, g in known),
+    )

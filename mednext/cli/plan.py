@@ -14,12 +14,19 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     text = "jobs, hours, disk, downloads and credentials of a profile before it starts"
     plan = add_verb(verbs, "plan", text, _plan)
     plan.add_argument("--out", type=Path, help="write the rows as CSV, too")
+    plan.add_argument(
+        "--against",
+        type=Path,
+        metavar="RESULTS",
+        help="compare with what the finished runs of this folder (results/<profile>) took",
+    )
     plan.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="for the wall time")
     plan.add_argument(
         "--seconds",
         type=float,
-        default=120.0,
-        help="how long to measure this device; what is not measured by then is derived",
+        default=25.0,
+        help="how long to measure this device; what is not measured by then is derived, and "
+        "measured when the same is asked again",
     )
     plan.add_argument(
         "--gpu-gmacs",
@@ -31,13 +38,17 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 def _plan(arguments: argparse.Namespace) -> None:
     from mednext.plan import plan
+    from mednext.plan_against import against_text, compare
     from mednext.plan_text import text
     from mednext.results import PlanRow, write_rows
     from mednext.timing import Clock
 
     profile = profile_of(arguments)
-    clock = Clock(profile, arguments.seconds, arguments.gpu_gmacs)
-    done = plan(profile, clock.timing, clock.startup_seconds)
-    print(text(done, clock.device_name, arguments.cores))
+    at_once = max(1, arguments.cores // profile.threads)
+    clock = Clock(profile, arguments.seconds, arguments.gpu_gmacs, at_once)
+    done = plan(profile, clock.timing, clock.startup_seconds, clock.disk_bytes_per_second)
+    print(text(done, clock.device_name, arguments.cores, clock.age))
+    if arguments.against:
+        print("\n" + against_text(*compare(profile, done.rows, arguments.against)))
     if arguments.out:
         write_rows(arguments.out, PlanRow, done.rows)
