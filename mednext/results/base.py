@@ -1,0 +1,28 @@
+"""What all rows of result files have in common."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+Status = Literal["ok", "failed", "skipped", "pending"]
+
+
+class Row(BaseModel):
+    """One row of a result file. An empty cell is None."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Outcome(Row):
+    """A row that may stand for something that did not come about."""
+
+    status: Status
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _reason_given(self) -> Outcome:
+        if self.status != "ok" and not self.reason:
+            raise ValueError(f"status '{self.status}' needs a reason")
+        return self

@@ -1,0 +1,136 @@
+"""Rows of what was computed from the test cases of runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import model_validator
+
+from mednext.results.base import Outcome, Row
+
+PairedTest = Literal["mcnemar", "delong", "wilcoxon"]
+Verdict = Literal["reproduced", "higher", "lower", "inconclusive", "not comparable"]
+
+
+class Metric(StrEnum):
+    """Every metric name that may occur in ``metrics.csv``."""
+
+    ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    AUC = "auc"
+    SPECIFICITY = "specificity"
+    BALANCED_ACCURACY = "balanced_accuracy"
+    MCC = "mcc"
+    ECE = "ece"
+    BRIER = "brier"
+    DICE = "dice"
+    HD95_POOLED_VOX = "hd95_pooled_vox"
+    HD95_POOLED_MM = "hd95_pooled_mm"
+    HD95_MAX_VOX = "hd95_max_vox"
+    HD95_MAX_MM = "hd95_max_mm"
+
+
+class MetricRow(Outcome):
+    """One row of ``metrics.csv``; values are fractions (HD95: voxels or millimetres)."""
+
+    profile: str
+    source: str
+    source_id: str
+    task: str
+    dataset: str
+    protocol: str
+    selection: str
+    method: str
+    seed: int
+    metric: Metric | None
+    """None only in a row that is not ``ok``."""
+    target: str | None
+    """Classification: orientation (``disease``, ``non_disease``); segmentation: organ, ``mean``."""
+    policy: str | None
+    """Segmentation: the empty-mask policy (``transunet``, ``nan``, ``worst``)."""
+    value: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n_cases: int | None
+    n_groups: int | None
+    config_hash: str
+    setting_hash: str
+    """As ``config_hash``, without seed, threads and device: equal for runs that should agree."""
+    data_hash: str | None
+    split_hash: str | None
+    code_hash: str
+    env_hash: str
+
+    @model_validator(mode="after")
+    def _ok_rows_name_a_metric(self) -> MetricRow:
+        if self.status == "ok" and (self.metric is None or self.target is None):
+            raise ValueError("a row with status 'ok' needs a metric and a target")
+        return self
+
+
+class ComparisonRow(Row):
+    """One row of ``comparisons.csv``: two methods on the same test cases."""
+
+    profile: str
+    source: str
+    source_id: str
+    dataset: str
+    protocol: str
+    selection: str
+    seed: int
+    test: PairedTest
+    metric: Metric
+    method_a: str
+    method_b: str
+    value_a: float | None
+    value_b: float | None
+    p: float | None
+    """Two-sided, of this pair alone; None where the test is not defined."""
+    p_holm: float | None
+    """Adjusted for all pairs of the data set, protocol, selection, seed and test."""
+    n_cases: int
+    n_groups: int
+    note: str | None
+
+
+class RankRow(Row):
+    """One row of ``ranking.csv``: how often a method has a rank over resampled groups."""
+
+    profile: str
+    source: str
+    source_id: str
+    dataset: str
+    protocol: str
+    selection: str
+    seed: int
+    metric: Metric
+    method: str
+    rank: int
+    share: float
+    n_groups: int
+
+
+class CurveRow(Row):
+    """One row of ``curves.csv``: one point of one curve of one run."""
+
+    profile: str
+    source: str
+    source_id: str
+    dataset: str
+    protocol: str
+    selection: str
+    method: str
+    seed: int
+    curve: Literal["roc", "reliability", "train_loss", "val_loss", "val_score"]
+    x: float
+    """False-positive rate, mean score of a bin, or epoch (from 1)."""
+    y: float | None
+    """Sensitivity, share of the disease, loss or score; None where it is not defined."""
+    y_low: float | None = None
+    """95 % interval, where there is one."""
+    y_high: float | None = None
+    n: int
+    """Cases behind the point; 1 for a value of the training."""

@@ -1,0 +1,109 @@
+"""Rows of what networks cost, and of what they do with a signal."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from mednext.results.base import Outcome, Row
+
+CostVerdict = Literal["matches", "near", "off", "not printed"]
+
+
+class CostRow(Row):
+    """One row of ``cost.csv``: one method of one task with one head."""
+
+    method: str
+    task: str
+    input_shape: str
+    """``1x3x224x224``."""
+    num_classes: int
+    params: int
+    gmacs_torch: float
+    gmacs_fvcore: float | None
+    gmacs_ptflops: float | None
+    activations_m: float | None
+    uncounted_ops: str | None
+    """Counter -> the operations it left out: ``torch: add x3, gelu x2; fvcore: ...``."""
+    reported_params_m: float | None
+    reported_gmacs: float | None
+    verdict_params: CostVerdict | None
+    """None in the row of the head that does not carry the verdict."""
+    verdict_gmacs: CostVerdict | None
+    reason: str | None
+    train_batch: int | None = None
+    """The recipe's batch size."""
+    train_memory_mib: float | None = None
+    """Peak of one training step with that batch (fp32, AdamW), without the allocator's overhead."""
+
+
+def cost_verdict(measured: float, printed: float | None, digits: int) -> CostVerdict:
+    """How a measured cost relates to the printed one.
+
+    ``matches``: rounds or truncates to the printed digits; ``near``: within 0.5 %; else ``off``.
+    Both are in the printed unit (millions of parameters, GMACs).
+    """
+    if printed is None:
+        return "not printed"
+    scale = 10**digits
+    printed_units = round(printed * scale)
+    if printed_units in (round(measured * scale), math.floor(measured * scale + 1e-9)):
+        return "matches"
+    return "near" if abs(measured - printed) <= 0.005 * printed else "off"
+
+
+class LatencyRow(Outcome):
+    """One row of ``latency.csv``: one method in one setting, over all rounds."""
+
+    method: str
+    device: Literal["cpu", "cuda"]
+    mode: Literal["eager", "compiled"]
+    threads: int
+    dtype: Literal["fp32", "bf16"]
+    memory_format: Literal["channels_last"]
+    batch: int
+    """Smaller than asked for where memory did not suffice; the reason says so."""
+    input_shape: str
+    median_ms: float | None
+    iqr_ms: float | None
+    p95_ms: float | None
+    images_per_s: float | None
+    peak_memory_mib: float | None
+    """Of the device, or of the whole process on a CPU."""
+    repeats: int
+    busy: bool
+    """Others took CPU time meanwhile."""
+    env_hash: str
+
+
+class SignalRow(Row):
+    """One row of a dead-signal report: one part of one MED block (``mednext models signal``)."""
+
+    method: str
+    dataset: str
+    """``noise`` for random images."""
+    protocol: str | None
+    seed: int
+    weights: Literal["initial", "last"]
+    images: int
+    img_size: int
+    module: str
+    part: str
+    channels: int
+    positions: int
+    branch_std: float
+    """Of the part's output over the images; constants do not count."""
+    stream_std: float
+    """The same of the residual stream."""
+    ratio: float
+    grad_rms: float
+    """Of the loss over the part's weights."""
+    weight_rms: float
+
+
+class ProbeRow(Row):
+    """One row of ``probes.csv``: one sample of an untrained network's output."""
+
+    method: str
+    position: int
+    value: float
