@@ -8,8 +8,13 @@ roots; neither enters any hash.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+
+_RESULTS = ContextVar("results", default=Path("results"))
 
 
 def data_root() -> Path:
@@ -110,6 +115,16 @@ class RunPaths:
         return self.root / f"cases.{selection}.csv"
 
     @property
+    def imported(self) -> Path:
+        """Says that the run was taken over from another folder of results."""
+        return self.root / "imported"
+
+    @property
+    def counts_only(self) -> bool:
+        """A run taken over without its weights: counted, but nothing can be predicted again."""
+        return self.imported.is_file() and not any(self.root.glob("weights.*.safetensors"))
+
+    @property
     def work(self) -> Path:
         """Checkpoints; no rule declares it, so Snakemake never deletes it."""
         folder = results_root(self.profile) / "work" / self.dataset / self.protocol
@@ -118,7 +133,22 @@ class RunPaths:
 
 def results_root(profile: str) -> Path:
     """``results/<profile>``."""
-    return Path("results") / profile
+    return _RESULTS.get() / profile
+
+
+@contextmanager
+def results_under(root: Path) -> Iterator[None]:
+    """Within the block ``results/`` is the folder ``root``."""
+    token = _RESULTS.set(root)
+    try:
+        yield
+    finally:
+        _RESULTS.reset(token)
+
+
+def reference_root(profile: str) -> Path:
+    """``results/reference/<profile>``: what is committed of a profile's results."""
+    return results_root("reference") / profile
 
 
 def cases_npz(profile: str, figure: str) -> Path:

@@ -8,19 +8,23 @@ run's ``env_hash``.
 
 from __future__ import annotations
 
+import gzip
+import os
 import shutil
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mednext.config import Profile, RunConfig
 from mednext.errors import UserError
-from mednext.files import exclusive, publish_folder, scratch_folder, sha256_file
-from mednext.layout import results_root
+from mednext.files import exclusive, publish_folder, scratch_folder, sha256_file, write_bytes
+from mednext.layout import RunPaths, results_root
 from mednext.results import RunRecord, read_run
 from mednext.runs import resolve_runs, run_paths
 
 RECORD = "run.json"
+MARK = RunPaths("", "", "", "", 0).imported.name
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Found:
     record: RunRecord
 
 
-def runs_in(root: Path) -> list[Found]:
-    """Every run below ``root/runs``, checked.
+def runs_in(root: Path, weights: bool = True) -> list[Found]:
+    """Every run below ``root/runs``, checked; without ``weights`` their digests are not.
 
     Raises:
         UserError: there is none, a record does not fit, or weights are not those of the record.
@@ -47,18 +51,18 @@ def runs_in(root: Path) -> list[Found]:
             expected="runs/<data set>/<protocol>/<method>/seed<k>/run.json below it",
             remedy="give the folder results/<profile> of the other machine",
         )
-    return [_checked(file, root) for file in files]
+    return [_checked(file, root, weights) for file in files]
 
 
-def _checked(file: Path, root: Path) -> Found:
+def _checked(file: Path, root: Path, weights: bool) -> Found:
     record = read_run(file)
-    for selection, digest in record.weights.items():
-        weights = file.with_name(f"weights.{selection}.safetensors")
-        if weights.is_file() and sha256_file(weights) != digest:
+    for selection, digest in record.weights.items() if weights else ():
+        stored = file.with_name(f"weights.{selection}.safetensors")
+        if stored.is_file() and sha256_file(stored) != digest:
             raise UserError(
                 "the weights are not those that the training wrote",
-                file=weights,
-                found=sha256_file(weights),
+                file=stored,
+                found=sha256_file(stored),
                 expected=digest,
                 remedy="copy the run again",
             )
@@ -136,41 +140,52 @@ def import_runs(folder: Path, profile: Profile) -> list[str]:
     Raises:
         UserError: a run of the folder is not one of the profile's, or has another configuration.
     """
-    wanted = {}
-    for config in resolve_runs(profile):
-        paths = run_paths(config)
-        root = results_root(profile.profile) / "runs"
-        wanted[paths.root.relative_to(root).as_posix()] = config
+    wanted = {run_name(config): config for config in resolve_runs(profile)}
     found = runs_in(folder)
     check_equal(found)
     for run in found:
-        if run.name not in wanted:
-            raise UserError(
-                f"the run {run.name} is not part of profile '{profile.profile}'",
-                file=run.folder,
-                found=run.name,
-                expected=f"one of its {len(wanted)} runs, e.g. {next(iter(wanted))}",
-                remedy="import it with the configuration file it was made with",
-            )
-        if run.record.config_hash != wanted[run.name].config_hash:
-            raise UserError(
-                f"the run {run.name} was made with another configuration",
-                file=run.folder,
-                found=f"config_hash {run.record.config_hash}",
-                expected=f"config_hash {wanted[run.name].config_hash}",
-                remedy="import it with the configuration file, data and version it was made with",
-            )
+        check_wanted(run, wanted.get(run.name), profile.profile)
     out = results_root(profile.profile)
     with exclusive(out, f"the results of profile '{profile.profile}'"):
         for run in found:
-            _take(run, out)
+            _take(run, out, imported=True)
     return [run.name for run in found]
 
 
-def _take(run: Found, out: Path) -> None:
+def run_name(config: RunConfig) -> str:
+    """``<dataset>/<protocol>/<method>/seed<k>``."""
+    return run_paths(config).root.relative_to(results_root(config.profile) / "runs").as_posix()
+
+
+def check_wanted(run: Found, config: RunConfig | None, profile: str) -> None:
+    """Refuse a run that ``profile`` does not have (``config`` is None) or has otherwise.
+
+    Raises:
+        UserError: what differs.
+    """
+    if config is None:
+        raise UserError(
+            f"the run {run.name} is not part of profile '{profile}'",
+            file=run.folder,
+            found=run.name,
+            expected="one of its runs",
+            remedy="take it over with the configuration file it was made with",
+        )
+    if run.record.config_hash != config.config_hash:
+        raise UserError(
+            f"the run {run.name} was made with another configuration",
+            file=run.folder,
+            found=f"config_hash {run.record.config_hash}",
+            expected=f"config_hash {config.config_hash}",
+            remedy="take it over with the configuration file, data and version it was made with",
+        )
+
+
+def _take(run: Found, out: Path, imported: bool = False) -> None:
     """Copy one run; it appears as a whole, and an older one of the same name stays aside till then.
 
-    The record's digests were checked before; a copy of the same run is left alone.
+    The record's digests were checked before; a copy of the same run is left alone. An imported run
+    is marked: data that are prepared later do not make the workflow train it again.
     """
     target = out / "runs" / run.name
     if target.resolve() == run.folder.resolve():
@@ -179,9 +194,32 @@ def _take(run: Found, out: Path) -> None:
         return
     with scratch_folder(target) as part:
         shutil.copytree(run.folder, part, dirs_exist_ok=True)
+        unpack(part)
+        if imported:
+            write_bytes(part / MARK, b"taken over from another folder of results\n")
         old = target.with_name(f".{target.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():
             target.rename(old)
         publish_folder(part, target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def unpack(folder: Path) -> None:
+    """Unpack what an export packed; whatever was made from the record is newer than it."""
+    for file in sorted(folder.glob("cases.*.csv.gz")):
+        try:
+            content = gzip.decompress(file.read_bytes())
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(
+                "the packed counts per case are damaged",
+                file=file,
+                found=str(error),
+                remedy="export the run again",
+            ) from None
+        write_bytes(file.with_suffix(""), content)
+        file.unlink()
+    made = (folder / RECORD).stat().st_mtime
+    for file in folder.iterdir():
+        if file.name != RECORD and file.stat().st_mtime < made:
+            os.utime(file, (made, made))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mednext.config import (
     DatasetRun,
     Profile,
@@ -33,9 +35,17 @@ def resolve_runs(profile: Profile) -> list[RunConfig]:
 
 
 def resolve_run(
-    profile: Profile, dataset: str, protocol: Protocol, method: str, seed: int
+    profile: Profile,
+    dataset: str,
+    protocol: Protocol,
+    method: str,
+    seed: int,
+    source_id: str | None = None,
 ) -> RunConfig:
-    """One run of ``profile``, with the recipe of its task and the scale of the profile."""
+    """One run of ``profile``, with the recipe of its task and the scale of the profile.
+
+    With ``source_id`` the data need not be here: it says which they were.
+    """
     run = dataset_run(profile, dataset)
     spec = lookup("data set", dataset, load_datasets())
     method = method_slug(method)
@@ -44,7 +54,7 @@ def resolve_run(
     return RunConfig(
         profile=profile.profile,
         source=run.source,
-        source_id=resolve_source(dataset, run).id,
+        source_id=source_id or resolve_source(dataset, run).id,
         task=spec.task,
         dataset=dataset,
         protocol=protocol,
@@ -78,6 +88,26 @@ def dataset_run(profile: Profile, dataset: str) -> DatasetRun:
 def run_paths(run: RunConfig) -> RunPaths:
     """Where the files of ``run`` lie."""
     return RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
+
+
+def with_weights(runs: Sequence[RunConfig], use: str) -> list[RunConfig]:
+    """The runs but for those imported without weights; says on the terminal what ``use`` lacks.
+
+    Raises:
+        UserError: no run is left.
+    """
+    found = [run for run in runs if not run_paths(run).counts_only]
+    if not found:
+        raise UserError(
+            f"{use} needs weights, and the runs were imported without",
+            file=run_paths(runs[0]).root,
+            found=f"{len(runs)} imported runs with counts per case alone",
+            remedy="remove the folder of a run and train it here",
+        )
+    if len(found) < len(runs):
+        left = ", ".join(f"{run.method} seed {run.seed}" for run in runs if run not in found)
+        print(f"{use}: without {left} (imported without weights)", flush=True)
+    return found
 
 
 def select_runs(runs: list[RunConfig], **axes: str | int | None) -> list[RunConfig]:

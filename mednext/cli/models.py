@@ -90,6 +90,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _signal(arguments: argparse.Namespace) -> None:
     from mednext.results import SignalRow, write_rows
+    from mednext.runs import with_weights
     from mednext.training.signal import (
         noise_rows,
         run_rows,
@@ -103,5 +104,6 @@ def _signal(arguments: argparse.Namespace) -> None:
         runs = with_med_blocks(runs_of(arguments))
         if arguments.method is None:
             runs = with_normalised(runs)
+        runs = with_weights(runs, "the signal report")
         rows = [row for run in runs for row in run_rows(run)]
     write_rows(arguments.out, SignalRow, rows)

@@ -42,6 +42,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     text = "take over runs of the profile from another folder (results/<profile> elsewhere)"
     taken = add_verb(kinds, "import", text, _import)
     taken.add_argument("folder", type=Path)
+    text = "pack the finished runs (records, histories, counts per case) for an import elsewhere"
+    packed = add_verb(kinds, "export", text, _export)
+    packed.add_argument("folder", type=Path, nargs="?", help="default: results/<profile>")
+    packed.add_argument("--out", type=Path, help="default: results/reference/<profile>")
     text = "join results folders of several machines; refuses unequal hashes"
     merged = add_verb(kinds, "merge", text, _merge, config=False)
     merged.add_argument("folders", type=Path, nargs="+")
@@ -121,6 +125,18 @@ def _import(arguments: argparse.Namespace) -> None:
     print(f"{len(names)} runs imported; run the workflow to gather them")
 
 
+def _export(arguments: argparse.Namespace) -> None:
+    from mednext.layout import reference_root
+    from mednext.publish import export_runs
+
+    profile = profile_of(arguments)
+    folder = arguments.folder or results_root(profile.profile)
+    out = arguments.out or reference_root(profile.profile)
+    done = export_runs(folder, profile, out)
+    count = len(done.finished) + len(done.unfinished)
+    print(f"{out}: {len(done.finished)} of {count} runs, {', '.join(done.files) or 'no files'}")
+
+
 def _merge(arguments: argparse.Namespace) -> None:
     from mednext.merge import merge
 
@@ -140,7 +156,7 @@ def _explain(arguments: argparse.Namespace) -> None:
 
     claim_gpu(profile_of(arguments).device)
     from mednext.config import case_files, lookup, shown_methods
-    from mednext.runs import resolve_runs, select_runs
+    from mednext.runs import resolve_runs, select_runs, with_weights
     from mednext.training.explain import explain_classification, explain_segmentation
 
     profile, figure = profile_of(arguments), arguments.figure
@@ -152,7 +168,7 @@ def _explain(arguments: argparse.Namespace) -> None:
         found = select_runs(
             resolve_runs(profile), dataset=dataset, protocol="paper", seed=profile.seeds[0]
         )
-        runs = {run.method: run for run in found}
+        runs = {run.method: run for run in with_weights(found, figure)}
         shown = [runs[method] for method in shown_methods(figure, list(runs))]
         explain(shown, getattr(profile.figures, figure), cases_npz(profile.profile, stem))
 
@@ -164,9 +180,11 @@ def _figures() -> tuple[str, ...]:
 
 
 def _browse(arguments: argparse.Namespace) -> None:
-    from mednext.runs import first_runs, resolve_runs
+    from mednext.runs import first_runs, resolve_runs, select_runs, with_weights
     from mednext.training.browse import browse
 
     profile = profile_of(arguments)
-    runs = first_runs(resolve_runs(profile), arguments.dataset, arguments.protocol)
+    axes = {"dataset": arguments.dataset, "protocol": arguments.protocol}
+    found = with_weights(select_runs(resolve_runs(profile), **axes), "the case browser")
+    runs = first_runs(found, arguments.dataset, arguments.protocol)
     browse(runs, browse_npz(profile.profile, arguments.dataset, arguments.protocol))

@@ -1,5 +1,6 @@
 # Reads the one configuration file and names every run of it. No torch here: parsing stays fast.
 import shlex
+import sys
 from pathlib import Path
 from glob import glob
 
@@ -9,6 +10,7 @@ from mednext.errors import UserError
 from mednext.layout import DataPaths, browse_npz, results_root
 from mednext.locks import hold
 from mednext.provenance import code_hash, folder_hash
+from mednext.results import read_run
 from mednext.runs import first_runs, resolve_runs, run_paths
 from snakemake.exceptions import WorkflowError
 
@@ -34,6 +36,8 @@ except UserError as error:
 RESULTS = str(results_root(PROFILE.profile))
 LOGS = f"{RESULTS}/logs"
 SOURCE_IDS = {run.dataset: run.source_id for run in RUNS}
+# Runs imported without weights cannot predict again: no heatmap, no picture, no signal of them.
+PICTURED = [run for run in RUNS if not run_paths(run).counts_only]
 TASKS = {run.dataset: run.task for run in RUNS}
 
 
@@ -46,6 +50,12 @@ onstart:
         )
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    if len(PICTURED) < len(RUNS):
+        print(
+            f"{len(RUNS) - len(PICTURED)} of {len(RUNS)} runs were imported without weights: "
+            "they are in every metric, but not in heatmaps, overlays and the case browser",
+            file=sys.stderr,
+        )
 
 
 # Where the profile asks for a GPU, each job that runs a network gets one.
@@ -71,8 +81,20 @@ def data_paths(wildcards):
     return DataPaths(SOURCE_IDS[wildcards.dataset], wildcards.dataset)
 
 
+def was_imported(wildcards):
+    """Is this a run taken over from elsewhere, of this very code? Data that are prepared here do
+    not make it train again.
+    """
+    paths = run_paths(run_of(wildcards))
+    if not (paths.imported.is_file() and paths.run_json.is_file()):
+        return False
+    return read_run(paths.run_json).code_hash == code_hash()
+
+
 def prepared_meta(wildcards):
     """The file that says that the arrays a run reads are complete."""
+    if was_imported(wildcards):
+        return []
     size = PROFILE.datasets[wildcards.dataset].img_size
     return str(
         data_paths(wildcards).prepared_meta(prepared_key(wildcards.dataset, size))
@@ -92,6 +114,8 @@ def run_of(wildcards):
 
 def splits_of(wildcards):
     """All splits of the data set: protocols with the same split share one training."""
+    if was_imported(wildcards):
+        return []
     paths = data_paths(wildcards)
     protocols = PROFILE.datasets[wildcards.dataset].all_protocols
     return [str(paths.split(protocol)) for protocol in protocols]
@@ -101,6 +125,8 @@ def trained_before(wildcards):
     """Volumes are split by patient under every protocol, so that all of them share one training:
     the first goes first, and the others do not occupy cores to wait for it.
     """
+    if was_imported(wildcards):
+        return []
     ours = run_of(wildcards)
     first = next(
         r
@@ -122,7 +148,7 @@ def runs_of(dataset):
         seed = PROFILE.seeds[0]
         return [
             str(run_paths(r).cases("last"))
-            for r in RUNS
+            for r in PICTURED
             if r.dataset == dataset and r.protocol == "paper" and r.seed == seed
         ]
 
@@ -148,11 +174,11 @@ def all_cores():
 
 def cases_of_first_runs(wildcards):
     """The evaluated runs whose test cases the page's browser shows."""
-    runs = first_runs(RUNS, wildcards.dataset, wildcards.protocol)
+    runs = first_runs(PICTURED, wildcards.dataset, wildcards.protocol)
     return [str(run_paths(r).cases("last")) for r in runs]
 
 
 def browsed():
     """The case browser's files of every data set and protocol."""
-    pairs = dict.fromkeys((r.dataset, r.protocol) for r in RUNS)
+    pairs = dict.fromkeys((r.dataset, r.protocol) for r in PICTURED)
     return [str(browse_npz(PROFILE.profile, *pair)) for pair in pairs]

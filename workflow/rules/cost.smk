@@ -4,8 +4,6 @@
 # The full counts (fvcore, ptflops, memory of a training step) are the same for every profile and
 # take minutes, so they are made once, when the target `cost` is asked for. From then on each
 # profile's cost.csv is a copy of them; until then it holds torch's counts alone.
-import sys
-
 FULL_COSTS = "results/cost/cost.csv"
 with_full_costs = "cost" in sys.argv or Path(FULL_COSTS).is_file()
 
@@ -101,7 +99,7 @@ rule latency:
 # stands beside it, with trained weights too where the profile trains it. Ablations are left out.
 med_runs = [
     run
-    for run in RUNS
+    for run in PICTURED
     if run.method.removesuffix("_nc") in ("mednext", "medunext")
     and run.protocol == "paper"
 ]

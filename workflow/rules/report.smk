@@ -72,7 +72,7 @@ rule figures:
     params:
         code=folder_hash("report"),
     shell:
-        mednext("figures")
+        mednext("figures", options="--partial" if WITHOUT_PICTURES else "")
 
 
 rule leakage_report:

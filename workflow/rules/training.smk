@@ -115,9 +115,12 @@ rule curves:
 
 
 # Arrays behind the image figures: one job per data set that a figure shows and the profile has.
-CASE_FILES = []
+CASE_FILES, WITHOUT_PICTURES = [], []
 for _figure, _sets in FIGURE_DATASETS.items():
     for _dataset, _stem in case_files(_figure, list(PROFILE.datasets)).items():
+        if not runs_of(_dataset)(None):
+            WITHOUT_PICTURES.append(_stem)
+            continue
         CASE_FILES.append(f"{RESULTS}/cases/{_stem}.npz")
 
         rule:

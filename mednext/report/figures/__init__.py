@@ -41,7 +41,7 @@ def write_figures(profile: Profile, out: Path, partial: bool = False) -> None:
         training,
     )
 
-    for module in (fig1, fig2, fig3, fig4, fig5, fig6, fig7, fig8):
+    for module in (fig1, fig2, fig3, fig4, fig5):
         module.write(profile, out)
-    for chart in (fig9, pareto, roc, ranks, training):
+    for chart in (fig6, fig7, fig8, fig9, pareto, roc, ranks, training):
         chart.write(profile, out, partial)

@@ -10,11 +10,13 @@ import matplotlib.pyplot as plt
 from mednext.config import FIGURE_DATASETS, Profile, case_files, load_datasets
 from mednext.layout import cases_npz
 from mednext.report.figures.style import (
+    NO_PICTURES,
     PAGE_HEIGHT,
     SMALLEST_FONT,
     STYLE,
     TITLE_ROOM,
     absent,
+    empty,
     grid,
     heading,
     open_cases,
@@ -25,17 +27,22 @@ CELL, PITCH, NOTE_ROW = 1.05, 1.25, 0.36
 LETTERS, METHODS = "ABC", 3
 
 
-def write(profile: Profile, out: Path) -> None:
+def write(profile: Profile, out: Path, partial: bool = False) -> None:
     """A panel per data set, one row per image: the image, then each method's heatmap.
 
-    A data set outside the profile keeps its panel, which says so.
+    A data set outside the profile keeps its panel, which says so; so does (with ``partial``) one
+    without heatmaps.
     """
     names = FIGURE_DATASETS["fig6"]
     stems = case_files("fig6", list(profile.datasets))
     if not stems:
         absent(profile.profile, names, out / "fig6")
         return
-    cases = {d: open_cases(cases_npz(profile.profile, stem)) for d, stem in stems.items()}
+    files = {d: cases_npz(profile.profile, stem) for d, stem in stems.items()}
+    cases = {d: open_cases(f) for d, f in files.items() if f.is_file() or not partial}
+    if not cases:
+        empty(NO_PICTURES, out / "fig6")
+        return
     columns = 1 + max(len(c["methods"]) for c in cases.values())
     rows = {d: len(cases[d]["images"]) if d in cases else 0 for d in names}
     # As large as the page allows: title, foot, a row for the title of each panel, the images.
@@ -51,10 +58,10 @@ def write(profile: Profile, out: Path) -> None:
                 axis.axis("off")
             title = f"{letter}  {load_datasets()[dataset].name}"
             axes[row][0].text(0, 0.5, title, weight="bold", va="bottom", ha="left")
-            axes[row][0].text(
-                0, 0.42, note(profile.profile, cases.get(dataset)), va="top", ha="left",
-                fontsize=SMALLEST_FONT,
-            )  # fmt: skip
+            words = note(profile.profile, cases.get(dataset))
+            if dataset in stems and dataset not in cases:
+                words = NO_PICTURES
+            axes[row][0].text(0, 0.42, words, va="top", ha="left", fontsize=SMALLEST_FONT)
             if dataset in cases:
                 _panel(axes[row + 1 : row + 1 + rows[dataset]], cases[dataset])
             row += 1 + rows[dataset]

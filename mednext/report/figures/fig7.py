@@ -8,6 +8,6 @@ from mednext.config import Profile
 from mednext.report.figures.overlays import write_overlays
 
 
-def write(profile: Profile, out: Path) -> None:
+def write(profile: Profile, out: Path, partial: bool = False) -> None:
     """The listed test cases, with the Dice of each."""
-    write_overlays("fig7", profile, out)
+    write_overlays("fig7", profile, out, partial)

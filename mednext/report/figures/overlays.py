@@ -13,9 +13,11 @@ from matplotlib.patches import Patch
 from mednext.config import FIGURE_DATASETS, Profile, load_datasets
 from mednext.layout import cases_npz
 from mednext.report.figures.style import (
+    NO_PICTURES,
     ORGAN_COLOURS,
     STYLE,
     absent,
+    empty,
     grid,
     heading,
     open_cases,
@@ -26,13 +28,17 @@ from mednext.report.figures.style import (
 LEGEND_COLUMNS = 4
 
 
-def write_overlays(figure_name: str, profile: Profile, out: Path) -> None:
+def write_overlays(figure_name: str, profile: Profile, out: Path, partial: bool) -> None:
     """One row per case: image, ground truth, each method with the Dice of the whole case."""
     (dataset,) = FIGURE_DATASETS[figure_name]
     if dataset not in profile.datasets:
         absent(profile.profile, [dataset], out / figure_name)
         return
-    cases = open_cases(cases_npz(profile.profile, figure_name))
+    file = cases_npz(profile.profile, figure_name)
+    if partial and not file.is_file():
+        empty(NO_PICTURES, out / figure_name)
+        return
+    cases = open_cases(file)
     organs = [str(name) for name in cases["classes"][1:]]
     names = {c.slug: c.name for c in load_datasets()[dataset].classes}
     columns = min(len(organs), LEGEND_COLUMNS)

@@ -53,6 +53,9 @@ def save(figure: Figure, stem: Path) -> None:
             figure.savefig(part, format=ending, dpi=300, metadata=metadata)
 
 
+NO_PICTURES = "Nothing to show: no run with weights is here to predict again."
+
+
 def open_cases(path: Path) -> dict[str, Any]:
     """The arrays of one ``cases/*.npz``.
 

@@ -1,0 +1,105 @@
+"""Export finished runs: what a repository can hold of them, for ``mednext results import``.
+
+Of each run the record, the history and the counts per case, which all metrics are computed from;
+never weights, predictions or images. Equal runs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from mednext.config import Profile, RunConfig
+from mednext.errors import UserError
+from mednext.files import exclusive, publish_folder, scratch_folder, write_bytes
+from mednext.merge import RECORD, Found, check_equal, check_wanted, run_name, runs_in
+from mednext.results import read_run
+from mednext.runs import resolve_run
+
+SMALL = ("datasets.csv", "leakage.csv", "cost.csv", "probes.csv", "signal.csv")
+"""Results that need data or networks, and are taken along if they are there."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export did."""
+
+    finished: list[str]
+    """Runs that lie in the export now."""
+    unfinished: list[str]
+    """Runs of the profile that do not."""
+    files: list[str]
+    """Small result files taken along."""
+
+
+def export_runs(folder: Path, profile: Profile, out: Path) -> Exported:
+    """Copy the finished runs of ``folder`` (``results/<profile>``) to ``out/runs``.
+
+    A run is finished when its counts per case are there for every selection; others are left out.
+    Runs that were exported before stay, so an export can be made again as a sweep goes on.
+
+    Raises:
+        UserError: a run is not one of the profile's, or the runs are not of one code, data set or
+            split.
+    """
+    names = {name for name, _ in cells(profile)}
+    found = [run for run in runs_in(folder, weights=False) if run.name in names]
+    finished = [run for run in found if _finished(run)]
+    for run in finished:
+        check_wanted(run, as_resolved(run, profile), profile.profile)
+    before = runs_in(out) if any((out / "runs").glob(f"*/*/*/seed*/{RECORD}")) else []
+    check_equal([*before, *finished])
+    with exclusive(out, f"the export of profile '{profile.profile}'"):
+        for run in finished:
+            _pack(run, out / "runs" / run.name)
+        files = [name for name in SMALL if (folder / name).is_file()]
+        for name in files:
+            write_bytes(out / name, (folder / name).read_bytes())
+    there = {run.name for run in (*before, *finished)}
+    return Exported(sorted(there), [name for name in sorted(names) if name not in there], files)
+
+
+def cells(profile: Profile) -> list[tuple[str, str]]:
+    """Every run of ``profile`` by its name, with its data set; no data are needed."""
+    return [
+        (f"{dataset}/{protocol}/{method}/seed{seed}", dataset)
+        for dataset, run in profile.datasets.items()
+        for protocol, method, seed in run.cells(profile.seeds)
+    ]
+
+
+def as_resolved(run: Found, profile: Profile) -> RunConfig | None:
+    """What ``profile`` makes of this run, on the data it was made with; None if it has no such."""
+    record = RunConfig.model_validate(run.record.config)
+    if run.name != run_name(record) or run.name not in {name for name, _ in cells(profile)}:
+        return None
+    axes = (record.dataset, record.protocol, record.method, record.seed)
+    return resolve_run(profile, *axes, source_id=record.source_id)
+
+
+def _finished(run: Found) -> bool:
+    selections = run.record.config["selections"]
+    return all((run.folder / f"cases.{s}.csv").is_file() for s in selections)
+
+
+def _pack(run: Found, target: Path) -> None:
+    """The small files of one run, which appear together; the same run is left alone."""
+    if (target / RECORD).is_file() and read_run(target / RECORD) == run.record:
+        return
+    if not (run.folder / "history.csv").is_file():
+        raise UserError(
+            "a finished run has no history",
+            file=run.folder / "history.csv",
+            remedy="train the run again",
+        )
+    with scratch_folder(target) as part:
+        for name in (RECORD, "history.csv"):
+            shutil.copyfile(run.folder / name, part / name)
+        for selection in run.record.config["selections"]:
+            content = (run.folder / f"cases.{selection}.csv").read_bytes()
+            # No time and no name in the header: equal content gives equal bytes.
+            write_bytes(part / f"cases.{selection}.csv.gz", gzip.compress(content, 9, mtime=0))
+        shutil.rmtree(target, ignore_errors=True)
+        publish_folder(part, target)

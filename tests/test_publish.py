@@ -1,0 +1,191 @@
+"""Export of finished runs: what it holds, that it repeats, and the way back by an import."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from mednext.cli import main
+from mednext.collect import collect
+from mednext.config import Profile, load_profile
+from mednext.errors import UserError
+from mednext.publish import export_runs
+from mednext.results import read_run, write_run
+from mednext.runs import resolve_runs, run_paths, with_weights
+
+from .finished_runs import images, trained
+from .workflow.test_workflow import ROOT, snakemake
+
+CONFIG = ["--configfile", "tiny.yaml"]
+HISTORY = "epoch,lr,train_loss,val_loss,val_score\n1,0.1,0.5,0.6,0.7\n"
+
+
+@pytest.fixture
+def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Profile:
+    monkeypatch.chdir(tmp_path)
+    return tiny()
+
+
+def tiny() -> Profile:
+    entry: dict[str, Any] = {"source": "phantom", "phantom": {"train": 12, "val": 6, "test": 8}}
+    entry |= {"methods": ["mednext", "resnet18"], "img_size": 32, "epochs": 1, "batch_size": 4}
+    config = {"profile": "tiny", "seeds": [0, 1], "threads": 1, "device": "cpu"}
+    config["selections"] = ["last"]
+    Path("tiny.yaml").write_text(yaml.safe_dump(config | {"datasets": {"sars_cov2_ct": entry}}))
+    return load_profile("tiny.yaml")
+
+
+def finish(profile: Profile, *skip: tuple[str, int]) -> None:
+    """Made-up runs of the profile with weights, predictions and counts."""
+    for run in resolve_runs(profile):
+        if (run.method, run.seed) in skip:
+            continue
+        cases: pd.DataFrame = images()
+        cases["prediction"] = cases.prediction ^ (cases.row == run.seed)
+        run_paths(run).root.mkdir(parents=True)
+        trained(run, cases)
+        run_paths(run).history.write_text(HISTORY)
+        for name in ("weights.last.safetensors", "predictions.last.npz"):
+            (run_paths(run).root / name).write_bytes(b"large")
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {
+        str(f.relative_to(root)): f.read_bytes() for f in sorted(root.rglob("*")) if f.is_file()
+    }
+
+
+def test_only_small_files_of_finished_runs_and_the_same_bytes_again(profile: Profile) -> None:
+    finish(profile, ("resnet18", 1))
+    half = next(r for r in resolve_runs(profile) if r.method == "mednext" and r.seed == 1)
+    run_paths(half).cases("last").unlink()  # trained, not counted yet
+    Path("results/tiny/leakage.csv").write_text("a\n")
+    assert main(["results", "export", *CONFIG]) == 0
+    out = Path("results/reference/tiny")
+    found = files(out)
+    runs = [f"runs/sars_cov2_ct/paper/{m}/seed0" for m in ("mednext", "resnet18")]
+    names = ("cases.last.csv.gz", "history.csv", "run.json")
+    assert list(found) == ["leakage.csv", *(f"{r}/{n}" for r in runs for n in names)]
+    packed = found[f"{runs[0]}/cases.last.csv.gz"]
+    assert gzip.decompress(packed) == Path("results/tiny", runs[0], "cases.last.csv").read_bytes()
+    assert packed[3] == 0 and packed[4:8] == bytes(4)  # RFC 1952: no name, no time
+    shutil.rmtree(out)
+    done = export_runs(Path("results/tiny"), profile, out)
+    assert files(out) == found
+    assert done.unfinished == [r[5:].replace("seed0", "seed1") for r in runs]
+
+
+def test_an_export_grows_with_the_sweep(profile: Profile) -> None:
+    finish(profile, ("resnet18", 1), ("mednext", 1))
+    out = Path("out")
+    export_runs(Path("results/tiny"), profile, out)
+    before = files(out)
+    shutil.rmtree("results")
+    finish(profile, ("resnet18", 0), ("mednext", 0))
+    done = export_runs(Path("results/tiny"), profile, out)
+    assert len(done.finished) == 4 and not done.unfinished
+    assert before.items() <= files(out).items()
+
+
+def test_runs_of_another_code_or_configuration_are_refused(profile: Profile) -> None:
+    finish(profile, ("resnet18", 1), ("mednext", 1))
+    out = Path("out")
+    export_runs(Path("results/tiny"), profile, out)
+    shutil.rmtree("results")
+    finish(profile, ("resnet18", 0), ("mednext", 0))
+    for file in Path("results").rglob("run.json"):
+        write_run(file, read_run(file).model_copy(update={"code_hash": "f" * 16}))
+    with pytest.raises(UserError, match="must have one code_hash"):
+        export_runs(Path("results/tiny"), profile, out)
+    entry = profile.datasets["sars_cov2_ct"].model_copy(update={"epochs": 2})
+    longer = profile.model_copy(update={"datasets": {"sars_cov2_ct": entry}})
+    with pytest.raises(UserError, match="another configuration"):
+        export_runs(Path("results/tiny"), longer, Path("new"))
+    assert not Path("new").exists()
+
+
+def test_there_and_back_gives_the_same_metrics(profile: Profile, tmp_path: Path) -> None:
+    finish(profile)
+    collect(resolve_runs(profile), Path("before.csv"))
+    main(["results", "export", *CONFIG, "--out", "out"])
+    shutil.rmtree("results")
+    assert main(["results", "import", "out", *CONFIG]) == 0
+    collect(resolve_runs(profile), Path("after.csv"))
+    assert Path("after.csv").read_bytes() == Path("before.csv").read_bytes()
+    for run in resolve_runs(profile):
+        paths = run_paths(run)
+        assert paths.counts_only and not list(paths.root.glob("*.gz"))
+        assert paths.cases("last").stat().st_mtime >= paths.run_json.stat().st_mtime
+
+
+def test_damaged_counts_leave_nothing_behind(profile: Profile) -> None:
+    finish(profile)
+    main(["results", "export", *CONFIG, "--out", "out"])
+    shutil.rmtree("results")
+    victim = next(Path("out").rglob("*.gz"))
+    victim.write_bytes(victim.read_bytes()[:-9])
+    assert main(["results", "import", "out", *CONFIG]) == 2
+    name = victim.parent.relative_to("out")
+    assert not (Path("results/tiny") / name).exists()
+
+
+def test_what_needs_weights_says_so(profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:
+    finish(profile)
+    main(["results", "export", *CONFIG, "--out", "out"])
+    runs = resolve_runs(profile)
+    for run in runs[:3]:
+        shutil.rmtree(run_paths(run).root)
+    main(["results", "import", "out", *CONFIG])
+    capsys.readouterr()
+    assert with_weights(runs, "fig6") == runs[3:]
+    assert (
+        "fig6: without mednext seed 0, mednext seed 1, resnet18 seed 0" in capsys.readouterr().out
+    )
+    for words in (["browse", "--dataset", "sars_cov2_ct"], ["explain", "fig6"]):
+        shutil.rmtree(run_paths(runs[3]).root, ignore_errors=True)
+        main(["results", "import", "out", *CONFIG])
+        assert main([*words, *CONFIG]) == 2
+        assert "needs weights, and the runs were imported without" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_workflow_runs_the_missing_cells_alone(
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Train two tiny runs, export them, forget one, and import into an empty checkout."""
+    for name in ("workflow", "benchmarks", "profiles"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("Snakefile", "environment.yml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    config = yaml.safe_load(Path("tiny.yaml").read_text())
+    config["datasets"]["sars_cov2_ct"]["methods"] = ["mednext"]
+    Path("tiny.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(tmp_path, *CONFIG, "--", "metrics")
+    assert done.returncode == 0, done.stderr
+    whole = Path("results/tiny/metrics.csv").read_bytes()
+    main(["results", "export", *CONFIG, "--out", "out"])
+    shutil.rmtree("out/runs/sars_cov2_ct/paper/mednext/seed1")
+    for folder in ("results", "data", ".snakemake"):
+        shutil.rmtree(folder)
+    main(["results", "import", "out", *CONFIG])
+    taken = Path("results/tiny/runs/sars_cov2_ct/paper/mednext/seed0/run.json")
+    before = taken.read_bytes()
+    plan = snakemake(tmp_path, "--dry-run", *CONFIG)
+    assert plan.returncode == 0, plan.stderr
+    text = (plan.stdout + plan.stderr).splitlines()
+    trained_again = [n for n, line in enumerate(text) if line.startswith("rule train_")]
+    assert len(trained_again) == 1
+    assert "seed=1" in " ".join(text[trained_again[0] : trained_again[0] + 8])
+    done = snakemake(tmp_path, *CONFIG, "--", "metrics", "comparisons")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 runs were imported without weights" in done.stderr
+    assert taken.read_bytes() == before
+    assert Path("results/tiny/metrics.csv").read_bytes() == whole
+    again = snakemake(tmp_path, "--dry-run", *CONFIG, "--", "metrics")
+    assert "Nothing to be done" in again.stdout + again.stderr
