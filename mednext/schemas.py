@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from mednext.architecture import Architecture
 from mednext.audit.paper import PaperSpec
 from mednext.audit.run import FILES
-from mednext.config import DatasetSpec, DownloadSpec, MethodSpec, Profile, Recipe
+from mednext.config import DatasetSpec, DownloadSpec, GpuSpec, MethodSpec, Profile, Recipe
 from mednext.files import write_json
 from mednext.gate_rules import GateRules
 from mednext.gate_spread import SpreadRow
@@ -35,6 +35,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "profile": Profile,
     "datasets": DatasetSpec,
     "downloads": DownloadSpec,
+    "gpus": GpuSpec,
     "methods": MethodSpec,
     "recipes": Recipe,
     "metrics": MetricRow,

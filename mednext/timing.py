@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mednext.config import Profile, RunConfig, SplitCounts, load_datasets
+from mednext.config import Profile, RunConfig, SplitCounts, load_datasets, load_gpus
 from mednext.cost.complexity import measure
 from mednext.errors import UserError
 from mednext.files import hash_json, write_json
@@ -37,8 +37,8 @@ from mednext.speed import (
     startup_seconds,
 )
 
-ASSUMED_GPU_GMACS = 7000.0
-"""14 TFLOPS of fp32, by the data sheet of a V100, are 7000 GMACs per second."""
+ASSUMED_GPU = "v100"
+"""Of ``benchmarks/gpus.yaml``: what a plan for GPUs assumes where there is none."""
 FIRST = ("mednext", "medunext", "resnet18", "unet")
 """Measured before the others: what a plan is most often asked about."""
 FAMILIES = ("mednext_", "medunext_")
@@ -68,7 +68,8 @@ class Clock:
         self.torch_device = torch.device(
             "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         )
-        self.gpu_gmacs = gpu_gmacs or ASSUMED_GPU_GMACS
+        self.gpu_gmacs = gpu_gmacs or load_gpus()[ASSUMED_GPU].gmacs
+        self._gpu_given = gpu_gmacs is not None
         self.at_once = at_once if self.torch_device.type == "cpu" and not self.gpu_missing else 1
         self._speeds: dict[Pair, Speed] = {}
         self._used: list[Path] = []
@@ -78,9 +79,13 @@ class Clock:
     def device_name(self) -> str:
         """What the hours are hours of."""
         if self.gpu_missing:
+            spec = load_gpus()[ASSUMED_GPU]
+            name = "a GPU" if self._gpu_given else f"an {spec.name}"
+            source = "as given" if self._gpu_given else spec.source
             return (
-                f"a GPU of {self.gpu_gmacs:.0f} GMACs/s that is NOT here: scaled from this CPU, "
-                "good for the order of magnitude; plan on the GPU machine to measure"
+                f"{name} of {self.gpu_gmacs:.0f} fp32 GMACs/s at its peak ({source}), which is NOT "
+                "here: scaled from this CPU by its matrix product, good for the order of "
+                "magnitude; plan on the GPU machine to measure"
             )
         return "this GPU" if self.torch_device.type == "cuda" else "this CPU"
 

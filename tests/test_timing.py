@@ -119,6 +119,23 @@ def test_with_time_all_are_measured_once(measured: list[tuple[str, bool]]) -> No
     assert measured == []  # all of it was kept on the disk
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here and would be measured")
+def test_hours_of_a_gpu_that_is_not_here_name_it(
+    measured: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "matmul_gmacs", lambda device, threads: 78.5)
+    profile = load_profile(ROOT / "config/paper.yaml")
+    clock = Clock(profile, 0.0, None)
+    assert "NVIDIA V100" in clock.device_name and "NOT here" in clock.device_name
+    # 15.7 TFLOPS are 7850 GMACs/s: 100 times the CPU's. 3 s and 0.5 s a step, 0.6 s an image.
+    found = clock.timing("sars_cov2_ct", "mednext")
+    assert found.step_seconds == pytest.approx(0.035)
+    assert found.train_seconds == pytest.approx(0.006)
+    given = Clock(profile, 0.0, 157.0)
+    assert "V100" not in given.device_name and "157" in given.device_name
+    assert given.timing("sars_cov2_ct", "mednext").train_seconds == pytest.approx(0.3)
+
+
 def test_a_training_step_is_derived_from_the_forward_pass(
     measured: list[tuple[str, bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
         "--gpu-gmacs",
         type=float,
         help="fp32 GMACs per second of a large matrix product on the GPU to plan for, where there "
-        "is none here (default: 7000, a V100 by its data sheet)",
+        "is none here (default: that of benchmarks/gpus.yaml)",
     )
 
 

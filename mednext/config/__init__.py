@@ -27,6 +27,7 @@ from mednext.config.files import (
     parse,
     read_yaml,
 )
+from mednext.config.gpus import GpuSpec, load_gpus
 from mednext.config.profile import (
     DatasetRun,
     Device,
@@ -47,6 +48,7 @@ __all__ = [
     "Device",
     "DownloadSpec",
     "FigureCases",
+    "GpuSpec",
     "MethodSpec",
     "Profile",
     "Protocol",
@@ -62,6 +64,7 @@ __all__ = [
     "case_files",
     "load_datasets",
     "load_downloads",
+    "load_gpus",
     "load_methods",
     "load_profile",
     "load_recipes",
