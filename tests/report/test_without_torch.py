@@ -15,8 +15,11 @@ import yaml
 from packaging.requirements import Requirement
 
 from mednext.report.figures import PAPER
+from mednext.results import LeakageRow, write_rows
 
+from ..page.results import write_browsed
 from .made_up import make_profile, write_results
+from .test_leakage import rows as leakage_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 FORBIDDEN = ("torch", "timm", "monai", "torchvision", "segmentation_models_pytorch")
@@ -80,7 +83,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("Snakefile", "environment.yml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.chdir(tmp_path)
-    write_results("phantom")
+    root = write_results("phantom")
+    rows = [*leakage_rows(), *leakage_rows(dataset="acdc", name="ACDC")]
+    write_rows(root / "leakage.csv", LeakageRow, rows)
+    write_browsed("phantom")
     profile = make_profile("phantom").model_dump(mode="json")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(profile))
     return tmp_path
@@ -100,11 +106,12 @@ def test_the_environment_is_bare(bare: Path, tmp_path: Path) -> None:
     assert run(bare, tmp_path, "-c", "import torch").returncode != 0
 
 
-def test_all_tables_and_figures_by_the_workflow(bare: Path, checkout: Path) -> None:
+def test_tables_figures_and_page_by_the_workflow(bare: Path, checkout: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run(
         bare, checkout, "-m", "snakemake", "--cores", "1", "--configfile", "config.yaml",
-        "--allowed-rules", "tables", "figures", "--", "tables", "figures",
+        "--allowed-rules", "tables", "figures", "leakage_report", "audit", "page", "--",
+        "tables", "figures", "page",
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
@@ -117,6 +124,10 @@ def test_all_tables_and_figures_by_the_workflow(bare: Path, checkout: Path) -> N
     for name in PAPER:
         for form in ("png", "pdf", "svg"):
             assert (results / "figures" / f"{name}.{form}").stat().st_size > 1000
+    page = (results / "page" / "index.html").read_text(encoding="utf-8")
+    # The tables, the leakage, the audit of this checkout and the browsed cases are all in it.
+    for words in ("Table 8", "patient101_ES", "Leakage of ", "phantom", "near_duplicate"):
+        assert words in page, words
     report = run(
         bare, checkout, "-m", "snakemake", "--cores", "1", "--configfile", "config.yaml",
         "--report", "report.html", "--", "tables", "figures",
