@@ -60,7 +60,7 @@ format: setup  ## rewrite code in the project's format
 	snakefmt Snakefile workflow
 
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
-	for part in networks data suite growth hd95; do python benchmarks/speed/$$part.py || exit 1; done
+	for part in networks data suite shares growth hd95; do python benchmarks/speed/$$part.py || exit 1; done
 	python benchmarks/speed/leakage.py
 
 lists: setup  ## make benchmarks/splits/*.csv from the published lists
