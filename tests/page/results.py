@@ -14,7 +14,8 @@ from mednext.files import atomic_path, write_text
 from mednext.layout import browse_npz
 from mednext.report.figures import FIGURES
 
-from ..report.made_up import CLASSIFIERS, SEGMENTERS, make_profile, write_results
+from ..report.made_up import CLASSIFIERS, SEGMENTERS, make_profile
+from ..report.made_up_results import write_results
 
 # A file may bear any of these on disk.
 HOSTILE = (

@@ -11,7 +11,8 @@ import pytest
 from mednext.report.figures import write_figures
 from mednext.report.tables import write_tables
 
-from .made_up import full_profile, make_profile, write_results
+from .made_up import full_profile, make_profile
+from .made_up_results import write_results
 
 
 @pytest.fixture

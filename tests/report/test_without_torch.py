@@ -18,7 +18,8 @@ from mednext.report.figures import PAPER
 from mednext.results import LeakageRow, write_rows
 
 from ..page.results import write_browsed
-from .made_up import make_profile, write_results
+from .made_up import make_profile
+from .made_up_results import write_results
 from .test_leakage import rows as leakage_rows
 
 ROOT = Path(__file__).resolve().parents[2]
