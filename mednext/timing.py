@@ -64,7 +64,9 @@ class Clock:
                 remedy="leave the option out: this device is measured",
             )
         device = "cpu" if self.gpu_missing else profile.device
-        self.profile = profile.model_copy(update={"device": device})
+        # A ratio to this CPU needs but one thread, whose CPU time others do not disturb.
+        threads = 1 if self.gpu_missing else profile.threads
+        self.profile = profile.model_copy(update={"device": device, "threads": threads})
         self.torch_device = torch.device(
             "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
         )

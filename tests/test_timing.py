@@ -126,6 +126,7 @@ def test_hours_of_a_gpu_that_is_not_here_name_it(
     monkeypatch.setattr(timing, "matmul_gmacs", lambda device, threads: 78.5)
     profile = load_profile(ROOT / "config/paper.yaml")
     clock = Clock(profile, 0.0, None)
+    assert clock.profile.threads == 1  # whatever the profile gives a GPU run
     assert "NVIDIA V100" in clock.device_name and "NOT here" in clock.device_name
     # 15.7 TFLOPS are 7850 GMACs/s: 100 times the CPU's. 3 s and 0.5 s a step, 0.6 s an image.
     found = clock.timing("sars_cov2_ct", "mednext")
