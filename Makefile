@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference test test-all lint format lock schemas bench near-duplicates lists faults docs cards
+.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas bench near-duplicates lists faults docs cards
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -39,6 +39,9 @@ reference: results  ## take over the results as the reference of the profile (RE
 	snakemake losses --cores all --configfile $(CONFIG)
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
 	  --update-reference --reason "$(REASON)"
+
+findings: setup  ## rebuild results/FINDINGS.md and what it rests on from the exported runs
+	python -m mednext findings --configfile config/reduced.yaml
 
 test: setup  ## quick tests (TESTS=tests/models for a part of them)
 	python -m pytest -m "not slow" $(TESTS)

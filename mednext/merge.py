@@ -97,7 +97,7 @@ def merge(folders: Sequence[Path], out: Path) -> list[str]:
             )
     with exclusive(out, f"the results in {out}"):
         for run in chosen.values():
-            _take(run, out)
+            take(run, out)
     return sorted(chosen)
 
 
@@ -148,7 +148,7 @@ def import_runs(folder: Path, profile: Profile) -> list[str]:
     out = results_root(profile.profile)
     with exclusive(out, f"the results of profile '{profile.profile}'"):
         for run in found:
-            _take(run, out, imported=True)
+            take(run, out, imported=True)
     return [run.name for run in found]
 
 
@@ -181,7 +181,7 @@ def check_wanted(run: Found, config: RunConfig | None, profile: str) -> None:
         )
 
 
-def _take(run: Found, out: Path, imported: bool = False) -> None:
+def take(run: Found, out: Path, imported: bool = False) -> None:
     """Copy one run; it appears as a whole, and an older one of the same name stays aside till then.
 
     The record's digests were checked before; a copy of the same run is left alone. An imported run

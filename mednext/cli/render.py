@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, profile_of
 from mednext.layout import results_root
@@ -19,6 +20,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_verb(verbs, "leakage", text, _leakage)
     figures = add_verb(verbs, "figures", "render the figures of a profile", _figures)
     figures.add_argument("--partial", action="store_true", help="without the missing results")
+    text = "rebuild the committed CSVs, tables, charts and FINDINGS.md from exported runs"
+    findings = add_verb(verbs, "findings", text, _findings)
+    findings.add_argument("--reference", type=Path, help="default: results/reference/<profile>")
+    findings.add_argument("--out", type=Path, default=Path("results/FINDINGS.md"))
     page = add_verb(verbs, "page", "render the page of a profile", _page)
     page.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
 
@@ -59,3 +64,13 @@ def _page(arguments: argparse.Namespace) -> None:
     profile = profile_of(arguments)
     root = results_root(profile.profile)
     write_page(profile, root / "page", partial=arguments.partial)
+
+
+def _findings(arguments: argparse.Namespace) -> None:
+    from mednext.findings import make_findings
+    from mednext.layout import reference_root
+
+    profile = profile_of(arguments)
+    reference = arguments.reference or reference_root(profile.profile)
+    count = make_findings(profile, reference, arguments.out)
+    print(f"{arguments.out}: from {count} finished runs in {reference}")

@@ -10,6 +10,7 @@ from mednext.results.files import R, read_rows, read_run, write_rows, write_run
 from mednext.results.metrics import (
     ComparisonRow,
     CurveRow,
+    DifferenceRow,
     Metric,
     MetricRow,
     PairedTest,
@@ -32,6 +33,7 @@ __all__ = [
     "CostVerdict",
     "CurveRow",
     "DatasetRow",
+    "DifferenceRow",
     "LatencyRow",
     "Leak",
     "LeakageRow",

@@ -134,3 +134,23 @@ class CurveRow(Row):
     y_high: float | None = None
     n: int
     """Cases behind the point; 1 for a value of the training."""
+
+
+class DifferenceRow(Row):
+    """One row of ``differences.csv``: ``method_a`` minus ``method_b``; values are fractions."""
+
+    dataset: str
+    protocol: str
+    seed: int
+    metric: Metric
+    method_a: str
+    method_b: str
+    difference: float
+    ci_low: float | None
+    ci_high: float | None
+    """95 % interval, from draws of whole groups; None with a single group."""
+    deviation: float
+    """Root mean square of the paired difference of one case; squared, the discordance of two
+    classifiers."""
+    n_cases: int
+    n_groups: int

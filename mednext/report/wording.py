@@ -1,0 +1,69 @@
+"""What may be said of a difference: chosen by its interval alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+from scipy.stats import norm, t
+
+from mednext.results import DifferenceRow
+
+ALPHA, POWER = 0.05, 0.8
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A difference in percentage points with its 95 % interval, if there is one."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @property
+    def words(self) -> str:
+        """``higher`` or ``lower`` where the interval excludes 0, else that nobody can tell."""
+        if self.low is None or self.high is None:
+            return "cannot tell: no interval"
+        interval = f"{self.value:+.1f} points, the interval is [{self.low:+.1f}, {self.high:+.1f}]"
+        if self.low > 0:
+            return f"higher: {interval}"
+        return f"lower: {interval}" if self.high < 0 else f"cannot tell: {interval}"
+
+
+def estimate(rows: Sequence[DifferenceRow], turned: bool = False) -> Estimate:
+    """Mean over seeds of one pair of methods.
+
+    The half-width joins, as squares, that of the test cases (which all seeds share) and Student's
+    of the mean over seeds. ``turned`` gives the second method minus the first.
+    """
+    values = [100 * row.difference for row in rows]
+    value = mean(values)
+    halves = [50 * (r.ci_high - r.ci_low) for r in rows if None not in (r.ci_low, r.ci_high)]  # type: ignore[operator]
+    sign = -1 if turned else 1
+    if len(halves) < len(rows):
+        return Estimate(sign * value, None, None)
+    seeds = 0.0
+    if len(values) > 1:
+        seeds = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
+    half = math.hypot(mean(halves), seeds)
+    return Estimate(sign * value, sign * value - half, sign * value + half)
+
+
+def detectable(deviation: float, n: int, tests: int = 1) -> float:
+    """Smallest difference, in percentage points, that ``tests`` paired tests of ``n`` cases show
+    with the power 0.8 at a family-wise level of 0.05 (normal approximation, Bonferroni).
+    """
+    quantiles = norm.isf(ALPHA / (2 * tests)) + norm.ppf(POWER)
+    return 100 * float(quantiles) * deviation / math.sqrt(n)
+
+
+def detectable_over_seeds(values: Sequence[float]) -> float | None:
+    """The same of the mean of paired differences over seeds, with Student's quantiles."""
+    k = len(values)
+    if k < 2:
+        return None
+    quantiles = t.ppf(1 - ALPHA / 2, k - 1) + t.ppf(POWER, k - 1)
+    return float(quantiles) * stdev(values) / math.sqrt(k)

@@ -1,0 +1,75 @@
+"""FINDINGS.md: words by rule, numbers checked by hand, equal bytes, missing cells said plainly."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mednext.cli import main
+from mednext.report.wording import Estimate, detectable, detectable_over_seeds, estimate
+from mednext.results import DifferenceRow, read_rows
+
+from ..test_publish import CONFIG, files, finish, tiny
+
+
+def row(difference: float, seed: int = 0, half: float = 0.01) -> DifferenceRow:
+    return DifferenceRow(
+        dataset="sars_cov2_ct", protocol="paper", seed=seed, metric="accuracy", method_a="a",
+        method_b="b", difference=difference, ci_low=difference - half, ci_high=difference + half,
+        deviation=0.3, n_cases=100, n_groups=100,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [(0.1, 2.0, "higher"), (-2.0, -0.1, "lower"), (-1.0, 1.0, "cannot tell"),
+     (0.0, 2.0, "cannot tell"), (None, None, "cannot tell")],
+)  # fmt: skip
+def test_words_follow_the_interval_alone(low: float, high: float, word: str) -> None:
+    assert Estimate(0.5, low, high).words.startswith(word)
+
+
+def test_seeds_widen_the_interval() -> None:
+    # Differences of 1, 2 and 3 points: s = 1, t(0.975, 2) = 4.302653, so 2.484 points.
+    found = estimate([row(d, s) for s, d in enumerate((0.01, 0.02, 0.03))])
+    half = math.hypot(1.0, 4.302653 / math.sqrt(3))
+    assert found.value == pytest.approx(2.0)
+    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half), abs=1e-5)
+    turned = estimate([row(0.05)], turned=True)
+    assert (turned.value, turned.low, turned.high) == pytest.approx((-5.0, -6.0, -4.0))
+
+
+def test_smallest_detectable_difference() -> None:
+    # (1.959964 + 0.841621) * 0.3 / 10, in points; of ten tests z is 2.807034.
+    assert detectable(0.3, 100) == pytest.approx(8.404755, abs=1e-4)
+    assert detectable(0.3, 100, 10) == pytest.approx(10.945965, abs=1e-4)
+    # t(0.975, 2) = 4.302653, t(0.8, 2) = 1.060660; s = 1, three seeds.
+    assert detectable_over_seeds([1.0, 2.0, 3.0]) == pytest.approx(3.096515, abs=1e-4)
+    assert detectable_over_seeds([1.0]) is None
+
+
+def test_findings_repeat_and_say_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finish(tiny(), ("resnet18", 1))
+    main(["results", "export", *CONFIG, "--out", "ref"])
+    shutil.rmtree("results")
+    command = ["findings", *CONFIG, "--reference", "ref", "--out", "F.md"]
+    assert main(command) == 0
+    text, before = Path("F.md").read_text(), files(Path("ref"))
+    assert main(command) == 0
+    assert Path("F.md").read_text() == text and files(Path("ref")) == before
+    assert not Path("results").exists()
+    assert "**3 of 4 runs finished**" in text and "PHANTOM" in text.splitlines()[0]
+    assert "not yet measured" in text and "Not yet measured" in text  # mednext_nc; the plan
+    assert {"metrics.csv", "losses.csv", "tables/table2.md", "figures/pareto.png"} <= set(before)
+    # Seed 0 errs on image 0 beside the fixture's errors, seed 1 on image 1; equal methods.
+    found = read_rows(Path("ref/differences.csv"), DifferenceRow)
+    assert [(r.method_a, r.method_b, r.difference, r.n_cases) for r in found] == [
+        ("mednext", "resnet18", 0.0, 10)
+    ]
+    assert "| mednext | 2 | 70.0, 70.0 | 70.0 | 0.0 |" in text
