@@ -16,6 +16,7 @@ from statistics import mean
 from typing import Literal
 
 from mednext.gate_bounds import Bounds
+from mednext.gate_only import check_parts, chosen, unmatched
 from mednext.gate_rules import GateRule, GateRules
 from mednext.gate_spread import read_spread
 from mednext.gate_values import Key, Value, read_values
@@ -39,28 +40,44 @@ class Finding:
 
 
 def gate(
-    reference: Path, new: Path, rules: GateRules, nondeterministic: bool = False
+    reference: Path,
+    new: Path,
+    rules: GateRules,
+    nondeterministic: bool = False,
+    only: Sequence[str] = (),
 ) -> list[Finding]:
     """Compare two folders with ``metrics.csv``, ``losses.csv``, ``cost.csv`` and ``probes.csv``.
 
-    A ``spread.csv`` in the reference says how far seeds alone move its numbers.
+    A ``spread.csv`` in the reference says how far seeds alone move its numbers. ``only`` names
+    the cells that are compared (:mod:`mednext.gate_only`); by default all are.
 
     Raises:
-        UserError: a file is missing or malformed.
+        UserError: a file is missing or malformed, or a part is.
     """
+    check_parts(only)
     bounds = Bounds(
         alpha=rules.alpha,
         factor=rules.nondeterministic_factor if nondeterministic else 1.0,
         spread=read_spread(reference),
     )
+    everything = read_values(reference)
+    before, after = chosen(everything, only), chosen(read_values(new), only)
+    methods = {value.method for value in before}
+    costs = [
+        r for r in read_rows(reference / "cost.csv", CostRow) if not only or r.method in methods
+    ]
+    probes = [
+        r for r in read_rows(reference / "probes.csv", ProbeRow) if not only or r.method in methods
+    ]
+    missing = "the reference has no such cell"
     return [
-        *_values(read_values(reference), read_values(new), rules, bounds),
-        *_costs(read_rows(reference / "cost.csv", CostRow), read_rows(new / "cost.csv", CostRow)),
-        *_probes(
-            read_rows(reference / "probes.csv", ProbeRow),
-            read_rows(new / "probes.csv", ProbeRow),
-            rules.probe_relative,
+        *(
+            Finding(part, "not comparable", None, None, None, missing)
+            for part in unmatched(everything, only)
         ),
+        *_values(before, after, rules, bounds),
+        *_costs(costs, read_rows(new / "cost.csv", CostRow)),
+        *_probes(probes, read_rows(new / "probes.csv", ProbeRow), rules.probe_relative),
     ]
 
 

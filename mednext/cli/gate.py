@@ -19,6 +19,13 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     gate.add_argument(
         "--nondeterministic", action="store_true", help="the kernels do not repeat their sums"
     )
+    gate.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="DATASET[/PROTOCOL[/METHOD]]",
+        help="compare these cells alone (may be repeated)",
+    )
     gate.add_argument("--all", action="store_true", help="show informational metrics, too")
     gate.add_argument("--markdown", type=Path, help="write a table for a pull request")
     gate.add_argument("--junit", type=Path, help="write JUnit XML")
@@ -34,14 +41,19 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 def _gate(arguments: argparse.Namespace) -> int:
     from mednext.files import write_text
     from mednext.gate import exit_code, gate
+    from mednext.gate_only import check_whole
     from mednext.gate_reference import check_reason, compared, update_reference
     from mednext.gate_report import junit, markdown, terminal
     from mednext.gate_rules import load_rules
 
     reason = check_reason(arguments.reason) if arguments.update_reference else ""
     rules = load_rules(arguments.rules)
-    compare = compared if arguments.update_reference else gate
-    findings = compare(arguments.reference, arguments.new, rules, arguments.nondeterministic)
+    where, how = (arguments.reference, arguments.new, rules), arguments.nondeterministic
+    if arguments.update_reference:
+        check_whole(arguments.only)
+        findings = compared(*where, how)
+    else:
+        findings = gate(*where, how, arguments.only)
     print(terminal(findings, arguments.all))
     if arguments.markdown:
         write_text(arguments.markdown, markdown(findings))
