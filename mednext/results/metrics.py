@@ -71,8 +71,8 @@ class MetricRow(Outcome):
         return self
 
 
-class ComparisonRow(Row):
-    """One row of ``comparisons.csv``: two methods on the same test cases."""
+class OfOneSeed(Row):
+    """What methods of one seed are compared on."""
 
     profile: str
     source: str
@@ -81,6 +81,11 @@ class ComparisonRow(Row):
     protocol: str
     selection: str
     seed: int
+
+
+class ComparisonRow(OfOneSeed):
+    """One row of ``comparisons.csv``: two methods on the same test cases."""
+
     test: PairedTest
     metric: Metric
     method_a: str
@@ -96,16 +101,9 @@ class ComparisonRow(Row):
     note: str | None
 
 
-class RankRow(Row):
+class RankRow(OfOneSeed):
     """One row of ``ranking.csv``: how often a method has a rank over resampled groups."""
 
-    profile: str
-    source: str
-    source_id: str
-    dataset: str
-    protocol: str
-    selection: str
-    seed: int
     metric: Metric
     method: str
     rank: int

@@ -1,0 +1,88 @@
+"""The small result files behind the findings, and what every section asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mednext.audit.schema import CellRow
+from mednext.config import Profile, load_datasets
+from mednext.layout import audit_cells, results_root
+from mednext.report.wording import Estimate, estimate
+from mednext.results import (
+    ComparisonRow,
+    DatasetRow,
+    DifferenceRow,
+    MetricRow,
+    PlanRow,
+    R,
+    RankRow,
+    RunRecord,
+    read_rows,
+)
+
+Runs = Sequence[tuple[str, RunRecord]]
+LAFFN = ("mednext", "mednext_nc", "mednext_sem_sdffn", "resnet18")
+"""Methods of several seeds, which ask what LAFFN contributes."""
+LAFFN_SET = "sars_cov2_ct"
+
+
+class Results:
+    """The small files of one profile."""
+
+    def __init__(self, profile: Profile, runs: Runs) -> None:
+        self.profile, self.runs, self.root = profile, runs, results_root(profile.profile)
+        self.metrics = self._rows("metrics.csv", MetricRow)
+        self.tests = [r for r in self._rows("comparisons.csv", ComparisonRow) if head(r)]
+        self.ranking = [r for r in self._rows("ranking.csv", RankRow) if head(r)]
+        self.differences = self._rows("differences.csv", DifferenceRow)
+        self.datasets = self._rows("datasets.csv", DatasetRow)
+        self.plan = self._rows("plan_paper.csv", PlanRow)
+        self.audit = read_rows(audit_cells(), CellRow)
+
+    def _rows(self, name: str, model: type[R]) -> list[R]:
+        file: Path = self.root / name
+        return read_rows(file, model) if file.is_file() else []
+
+    def pair(self, dataset: str, protocol: str, a: str, b: str) -> list[DifferenceRow]:
+        """The differences of two methods, in either order, by seed."""
+        return [
+            row
+            for row in self.differences
+            if (row.dataset, row.protocol) == (dataset, protocol)
+            and {row.method_a, row.method_b} == {a, b}
+        ]
+
+    def estimate(
+        self, dataset: str, protocol: str, a: str, b: str, seed: int | None = None
+    ) -> Estimate | None:
+        """``a`` minus ``b``; None if it has not been measured."""
+        rows = self.pair(dataset, protocol, a, b)
+        rows = [row for row in rows if seed is None or row.seed == seed]
+        return estimate(rows, rows[0].method_a != a) if rows else None
+
+
+def head(row: ComparisonRow | RankRow) -> bool:
+    """Whether a row belongs to the headline: the paper's protocol, the last weights."""
+    return (row.protocol, row.selection) == ("paper", "last")
+
+
+def unique(values: Iterable[object]) -> list[str]:
+    """Each text once, sorted."""
+    return sorted({str(value) for value in values})
+
+
+def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int]) -> str:
+    """The scale in one line, for the head of a table."""
+    run = results.profile.datasets[dataset]
+    test = sorted(
+        {r.n_cases for r in results.differences if (r.dataset, r.protocol) == (dataset, protocol)}
+    )
+    unit = "patients" if load_datasets()[dataset].task == "segmentation" else "images"
+    kind = "PHANTOM (synthetic) data; " if run.source == "phantom" else ""
+    tested = f"{' or '.join(map(str, test))} test {unit}; " if test else ""
+    return (
+        f"{kind}{load_datasets()[dataset].name}, protocol `{protocol}`, {run.img_size} px, "
+        f"epochs {run.epochs}, {tested}seed {', '.join(map(str, seeds))}; not comparable with "
+        "printed values"
+    )

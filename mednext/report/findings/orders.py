@@ -1,0 +1,84 @@
+"""How the printed orders of methods fare."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+from mednext.config import load_datasets
+from mednext.report.findings.facts import Results, caption
+from mednext.report.spec import load_tables, reported
+from mednext.report.wording import ALPHA, detectable
+
+SCORE = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
+TEST = {"classification": "mcnemar", "segmentation": "wilcoxon"}
+OURS = {"classification": "mednext", "segmentation": "medunext"}
+
+
+def order(results: Results, number: str) -> dict[str, Any] | None:
+    """How the printed order of one table fares; None for tables without a data set of ours."""
+    spec = load_tables()[number]
+    if spec.dataset is None or spec.dataset not in results.profile.datasets:
+        return None
+    task, dataset = load_datasets()[spec.dataset].task, spec.dataset
+    printed = {
+        spec.slug_prefix + str(row["slug"]): float(row[SCORE[task]])
+        for row in reported(spec).to_dict(orient="records")
+        if row[SCORE[task]]
+    }
+    whole = f"{OURS[task]}_laffn_sem_sdffn"
+    printed = {OURS[task] if slug == whole else slug: v for slug, v in printed.items()}
+    seed = results.profile.seeds[0]
+    pairs = [
+        t
+        for t in results.tests
+        if (t.dataset, t.seed, t.test) == (dataset, seed, TEST[task])
+        and t.method_a in printed
+        and t.method_b in printed
+        and printed[t.method_a] != printed[t.method_b]
+        and t.value_a is not None
+        and t.value_b is not None
+    ]
+    told = [t for t in pairs if t.p_holm is not None and t.p_holm < ALPHA]
+    agrees = [
+        ((t.value_a or 0.0) > (t.value_b or 0.0)) == (printed[t.method_a] > printed[t.method_b])
+        for t in told
+    ]
+    family = sum((t.dataset, t.seed, t.test) == (dataset, seed, TEST[task]) for t in results.tests)
+    known = {m for t in pairs for m in (t.method_a, t.method_b)}
+    rows = [
+        row
+        for row in results.differences
+        if (row.dataset, row.protocol, row.seed) == (dataset, "paper", seed)
+        and {row.method_a, row.method_b} <= known
+    ]
+    best = [r for r in results.ranking if (r.dataset, r.seed, r.rank) == (dataset, seed, 1)]
+    ours = OURS[task]
+    spread = median(row.deviation for row in rows) if rows else None
+    n = rows[0].n_cases if rows else 0
+    return {
+        "title": f"Table {number}: {spec.title}",
+        "caption": caption(results, dataset, "paper", [seed]),
+        "methods": len(known),
+        "of": len(printed),
+        "pairs": len(pairs),
+        "agree": sum(agrees),
+        "contradict": len(agrees) - sum(agrees),
+        "open": len(pairs) - len(told),
+        "family": family,
+        "n": n,
+        "deviation": spread,
+        "single": None if spread is None else detectable(spread, n),
+        "holm": None if spread is None else detectable(spread, n, max(1, family)),
+        "best": sorted(((r.share, r.method) for r in best if r.share >= 0.05), reverse=True),
+        "ours": ours,
+        "ours_first": next((r.share for r in best if r.method == ours), None),
+        "against": [
+            (other, printed[ours] - printed[other], found.words)
+            for other in printed
+            if other != ours
+            and (found := results.estimate(dataset, "paper", ours, other, seed)) is not None
+        ]
+        if ours in printed
+        else [],
+    }

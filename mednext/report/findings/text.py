@@ -1,0 +1,88 @@
+"""The template, filled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mednext.audit.schema import CellRow
+from mednext.config import Profile, load_datasets
+from mednext.report.findings.costs import costs
+from mednext.report.findings.facts import Results, Runs, unique
+from mednext.report.findings.laffn import LAFFN_PAIRS, laffn, laffn_pair
+from mednext.report.findings.orders import order
+from mednext.report.findings.protocols import protocols
+from mednext.report.scale import scale_difference
+from mednext.report.spec import load_tables
+from mednext.report.wording import ALPHA
+
+IMPOSSIBLE = ("off", "no fit", "one cell off")
+
+
+def findings_text(profile: Profile, runs: Runs) -> str:
+    """The whole report in Markdown."""
+    results = Results(profile, runs)
+    environment = Environment(
+        loader=PackageLoader("mednext.report", "templates/findings"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  Markdown, from committed facts
+    )
+    environment.filters["points"] = lambda value: "–" if value is None else f"{value:.1f}"
+    return environment.get_template("findings.md.j2").render(
+        profile=profile,
+        phantom=any(run.source == "phantom" for run in profile.datasets.values()),
+        finished=len(runs),
+        alpha=ALPHA,
+        hashes=unique(record.code_hash for _, record in runs),
+        machines=unique(record.machine.get("cpu", record.device) for _, record in runs),
+        scales=[_scale(results, dataset) for dataset in profile.datasets],
+        planned=sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),
+        absent=[s.name for slug, s in load_datasets().items() if slug not in profile.datasets],
+        orders=[found for n in load_tables() if (found := order(results, n)) is not None],
+        protocols=protocols(results),
+        laffn=laffn(results),
+        laffn_pairs=[laffn_pair(results, *pair) for pair in LAFFN_PAIRS],
+        impossible=_impossible(results.audit),
+        impossible_counts=Counter(
+            (row.table, row.rule) for row in results.audit if _cannot_be(row)
+        ).items(),
+        costs=costs(results.plan),
+    )
+
+
+def _scale(results: Results, dataset: str) -> dict[str, Any]:
+    """What one data set was run with, and how much of it is there."""
+    run = results.profile.datasets[dataset]
+    spec = load_datasets()[dataset]
+    names = {f"{dataset}/{p}/{m}/seed{s}" for p, m, s in run.cells(results.profile.seeds)}
+    there = [(name, record) for name, record in results.runs if name in names]
+    sides = {(r.n_train, r.n_val, r.n_test) for name, r in there if f"{dataset}/paper/" in name}
+    facts = [row for row in results.datasets if row.dataset == dataset]
+    return {
+        "name": spec.name,
+        "source": run.source,
+        "px": run.img_size,
+        "epochs": run.epochs,
+        "sides": " or ".join(" / ".join(map(str, side)) for side in sorted(sides)),
+        "unit": "slices, test: the same" if spec.task == "segmentation" else "images",
+        "seeds": ", ".join(str(s) for s in sorted({int(n.split("/seed")[1]) for n, _ in there})),
+        "finished": len(there),
+        "planned": len(names),
+        "failed": sum(record.status != "ok" for _, record in there),
+        "stand_in": next((row.stand_in for row in facts if row.stand_in), None),
+        "differs": scale_difference(run, spec.task),
+    }
+
+
+def _cannot_be(row: CellRow) -> bool:
+    return row.basis == "arithmetic" and row.verdict in IMPOSSIBLE
+
+
+def _impossible(rows: Sequence[CellRow]) -> list[CellRow]:
+    return [row for row in rows if _cannot_be(row)]

@@ -1,0 +1,68 @@
+"""The printed order against a made-up one: what agrees, what contradicts, what is open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mednext.audit.schema import CellRow
+from mednext.config import load_profile
+from mednext.layout import audit_cells, results_root
+from mednext.report.findings.facts import Results
+from mednext.report.findings.laffn import laffn
+from mednext.report.findings.orders import order
+from mednext.results import ComparisonRow, MetricRow, write_rows
+
+from .made_up import metric_row
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def compared(a: str, b: str, value_a: float, value_b: float, p: float) -> ComparisonRow:
+    return ComparisonRow(
+        profile="reduced", source="local", source_id="local-0", dataset="sars_cov2_ct",
+        protocol="paper", selection="last", seed=0, test="mcnemar", metric="accuracy",
+        method_a=a, method_b=b, value_a=value_a, value_b=value_b, p=p, p_holm=p,
+        n_cases=496, n_groups=60, note=None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_rows(audit_cells(), CellRow, [])
+    return results_root("reduced")
+
+
+def read() -> Results:
+    return Results(load_profile(ROOT / "config" / "reduced.yaml"), [])
+
+
+def test_each_pair_counts_where_it_belongs(root: Path) -> None:
+    """Table 2 prints MedNeXt 98.39, ResNet18 97.98, ResMLP 93.65, ViT 92.84 % of accuracy."""
+    rows = [
+        compared("mednext", "vit", 0.9, 0.8, 0.01),  # as printed
+        compared("resnet18", "mednext", 0.95, 0.9, 0.01),  # the opposite
+        compared("vit", "resmlp", 0.7, 0.8, 0.04),  # as printed, the worse one first
+        compared("resnet18", "vit", 0.7, 0.8, 0.2),  # opposite, but may be chance
+        compared("mednext_nc", "vit", 0.9, 0.8, 0.01),  # the paper prints no mednext_nc
+    ]
+    write_rows(root / "comparisons.csv", ComparisonRow, rows)
+    found = order(read(), "2")
+    assert found is not None
+    counted = {k: found[k] for k in ("methods", "pairs", "agree", "contradict", "open", "family")}
+    assert counted == {
+        "methods": 4, "pairs": 4, "agree": 2, "contradict": 1, "open": 1, "family": 5
+    }  # fmt: skip
+
+
+def test_the_caption_names_the_seeds_of_its_own_data_set(root: Path) -> None:
+    rows = [
+        metric_row(dataset=dataset, seed=seed, metric="accuracy", target="non_disease", value=0.9)
+        for dataset, seed in (("sars_cov2_ct", 0), ("sars_cov2_ct", 2), ("monkeypox_msld", 7))
+    ]
+    write_rows(root / "metrics.csv", MetricRow, rows)
+    found = laffn(read())
+    assert "seed 0, 2;" in found["caption"]
+    assert found["lines"][0]["seeds"] == 2 and found["lines"][0]["mean"] == pytest.approx(90)
