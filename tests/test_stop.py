@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 BLOCK = """
 import os, signal, zipfile
@@ -33,6 +36,7 @@ def test_the_exit_code_is_that_of_the_signal(
     process = subprocess.run(
         [sys.executable, "-c", BLOCK.format(last=last)],
         cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
