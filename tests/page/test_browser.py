@@ -253,6 +253,15 @@ def test_the_body_never_scrolls_sideways(opened: Open, width: int) -> None:
     assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_name_of_a_case_stays_in_its_cell(opened: Open, width: int) -> None:
+    page = opened(width=width).page
+    button = page.locator("#case-table tbody th button").first
+    button.evaluate("b => { b.textContent = 'patient004_frame01'; }")
+    spill = "b => b.getBoundingClientRect().right - b.closest('th').getBoundingClientRect().right"
+    assert button.evaluate(spill) <= 0
+
+
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
 def test_axe_finds_nothing_serious(opened: Open, width: int, dark: bool) -> None:
     page = opened(width=width, dark=dark).page
