@@ -22,6 +22,7 @@ from PIL import Image
 from side_by_side import Figure, interleave, publish, ratios
 
 from mednext import create_model
+from mednext.allocator import keep_freed_memory
 from mednext.training.augment import crop_flip
 from mednext.training.batches import network_input
 
@@ -63,6 +64,7 @@ def main() -> None:
     if not files:
         print(f"skipped: no PNG under {folder}; set MEDNEXT_LOCAL to the folder of the data sets")
         sys.exit(0)
+    keep_freed_memory()  # as every command of mednext does
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     chosen = [files[i] for i in np.linspace(0, len(files) - 1, arguments.images).astype(int)]

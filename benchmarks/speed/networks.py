@@ -19,6 +19,7 @@ from torch import nn
 from torch.fx.experimental.optimization import fuse
 
 from mednext import create_model, optimize_for_inference
+from mednext.allocator import keep_freed_memory
 from mednext.models.layers import as_defined
 
 INFERENCE, TRAINING = 1.4, 1.6
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
+    keep_freed_memory()  # as every command of mednext does
     torch.set_num_threads(arguments.threads)
     torch.set_flush_denormal(True)
     figures, rows = [], []

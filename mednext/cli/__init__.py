@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from mednext.allocator import keep_freed_memory
 from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
 from mednext.cli.failures import explained
 from mednext.cli.stop import orderly_stop
@@ -22,6 +23,7 @@ PARTS = (datasets, models, runs, cost, audit, render, gate, plan, doctor)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; bad input becomes one message on stderr and exit code 2."""
     arguments = parser().parse_args(argv)
+    keep_freed_memory()
     try:
         with orderly_stop():
             return arguments.handler(arguments) or 0
