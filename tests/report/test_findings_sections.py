@@ -1,0 +1,125 @@
+"""Sections of FINDINGS.md on made-up rows: protocols, costs, the order of segmenters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mednext.audit.schema import CellRow
+from mednext.config import load_profile
+from mednext.layout import audit_cells, results_root
+from mednext.report.findings.costs import costs
+from mednext.report.findings.facts import Results
+from mednext.report.findings.orders import order
+from mednext.report.findings.protocols import protocols
+from mednext.results import ComparisonRow, DifferenceRow, MetricRow, PlanRow, write_rows
+
+from .made_up import metric_row
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_rows(audit_cells(), CellRow, [])
+    return results_root("reduced")
+
+
+def read() -> Results:
+    return Results(load_profile(ROOT / "config" / "reduced.yaml"), [])
+
+
+def test_a_protocol_costs_the_difference_of_two_scores(root: Path) -> None:
+    common: dict[str, Any] = {"dataset": "monkeypox_msld", "method": "resnet18"}
+    rows = [
+        metric_row(protocol="paper", value=0.9, ci_low=0.87, ci_high=0.93, n_cases=40, **common),
+        metric_row(protocol="grouped", value=0.8, ci_low=0.76, ci_high=0.84, n_cases=50, **common),
+        # Neither another seed, nor another selection, nor a metric beside accuracy may be taken.
+        metric_row(protocol="grouped", value=0.1, seed=1, **common),
+        metric_row(protocol="grouped", value=0.2, selection="best_test", **common),
+        metric_row(protocol="grouped", value=0.3, metric="f1", **common),
+        # A method that one of the two protocols lacks has no difference.
+        metric_row(dataset="monkeypox_msld", method="mednext", protocol="paper", value=0.7),
+    ]
+    write_rows(root / "metrics.csv", MetricRow, rows)
+    found = {(f["caption"].split(",")[0], f["protocol"]): f["lines"] for f in protocols(read())}
+    # Half widths of 3 and 4 points make one of 5.
+    assert found["Monkeypox Skin Lesion Dataset", "grouped"] == [
+        (
+            "resnet18",
+            "90.0 [87.0, 93.0] (n = 40)",
+            "80.0 [76.0, 84.0] (n = 50)",
+            "higher: +10.0 points, the interval is [+5.0, +15.0]",
+        )
+    ]
+    assert found["Monkeypox Skin Lesion Dataset", "grouped_originals"] == []
+
+
+def planned(dataset: str, protocol: str, method: str, runs: int, trained: int) -> PlanRow:
+    return PlanRow(
+        dataset=dataset, protocol=protocol, method=method, runs=runs, trained=trained, params=1,
+        gmacs=1.0, n_train=1, n_val=1, n_test=1, counts="typical", epochs=1,
+        train_seconds=7200.0, predict_seconds=360.0, basis="made up",
+    )  # fmt: skip
+
+
+def test_hours_are_those_of_trainings_and_predictions() -> None:
+    found = costs(
+        [
+            planned("sars_cov2_ct", "paper", "mednext", 3, 3),
+            planned("sars_cov2_ct", "paper", "vit", 1, 1),
+            planned("sars_cov2_ct", "grouped", "mednext", 3, 1),  # two take the weights over
+        ]
+    )
+    assert found is not None
+    # 2 h a training and 0.1 h a prediction.
+    assert found["runs"] == 7 and found["hours"] == pytest.approx(5 * 2 + 7 * 0.1)
+    assert [part[:3] for part in found["parts"]] == [
+        ("sars_cov2_ct", "paper", 4), ("sars_cov2_ct", "grouped", 3)
+    ]  # fmt: skip
+    assert [part[3] for part in found["parts"]] == pytest.approx([8.4, 2.3])
+    # The question of LAFFN: mednext under the paper's protocol only; ViT is no part of it.
+    assert found["core_runs"] == 3 and found["core_hours"] == pytest.approx(6.3)
+    assert found["bases"] == ["made up"]
+
+
+def test_no_plan_no_cost() -> None:
+    assert costs([]) is None
+
+
+def wilcoxon(a: str, b: str, value_a: float, value_b: float, p: float) -> ComparisonRow:
+    return ComparisonRow(
+        profile="reduced", source="local", source_id="local-0", dataset="acdc", protocol="paper",
+        selection="last", seed=0, test="wilcoxon", metric="dice", method_a=a, method_b=b,
+        value_a=value_a, value_b=value_b, p=p, p_holm=p, n_cases=20, n_groups=20, note=None,
+    )  # fmt: skip
+
+
+def test_segmenters_are_ordered_by_dice_over_patients(root: Path) -> None:
+    """Table 6 prints MedUNeXt 91.28, nnU-Net 91.22, UNet 88.09 % of mean Dice."""
+    rows = [
+        wilcoxon("medunext", "unet", 0.8, 0.7, 0.001),  # as printed
+        wilcoxon("nnunet", "medunext", 0.85, 0.8, 0.001),  # the opposite
+        wilcoxon("nnunet", "unet", 0.75, 0.7, 0.4),
+    ]
+    write_rows(root / "comparisons.csv", ComparisonRow, rows)
+    difference = DifferenceRow(
+        dataset="acdc", protocol="paper", seed=0, metric="dice", method_a="medunext",
+        method_b="unet", difference=0.1, ci_low=0.05, ci_high=0.15, deviation=0.12,
+        n_cases=20, n_groups=20,
+    )  # fmt: skip
+    write_rows(root / "differences.csv", DifferenceRow, [difference])
+    found = order(read(), "6")
+    assert found is not None
+    assert [found[k] for k in ("methods", "pairs", "agree", "contradict", "open")] == [
+        3, 3, 1, 1, 1
+    ]  # fmt: skip
+    assert "20 test patients" in found["caption"]
+    # (1.959964 + 0.841621) * 0.12 / sqrt(20), in points.
+    assert found["single"] == pytest.approx(7.5175, abs=1e-3)
+    ((other, printed, words),) = found["against"]
+    assert other == "unet" and printed == pytest.approx(91.28 - 88.09, abs=0.01)
+    assert words.startswith("higher: +10.0 points")
