@@ -157,17 +157,15 @@ class SEM(nn.Module):
         wq, wk = self.qk.weight.flatten(1).chunk(2)
         bq, bk = (None, None) if self.qk.bias is None else self.qk.bias.chunk(2)
         q, k = fast.two_products(fast.tokens_of(x), (wq, bq), (wk, bk))
-        axes = fast.sum_of_products(
-            (fast.along_height(q, self.axis_h), fast.along_width(q, self.axis_w)), self.axes
-        )
+        along = fast.along_height(q, self.axis_h), fast.along_width(q, self.axis_w)
         near, far = (
             fast.tokens_of(fast.local(fast.map_of(q), layers))
             for layers in (self.local3, self.local7)
         )
         if self.fusion == "cat":
-            joined = fast.sum_of_products((near, far, axes), self.fuse)
+            joined = fast.fused(near, far, along, self.axes, self.fuse)
         else:
-            joined = fast.product(near + far + axes, self.fuse)
+            joined = fast.product(near + far + fast.sum_of_products(along, self.axes), self.fuse)
         return fast.map_of(fast.product(joined * k, self.v))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 import torch
@@ -126,8 +126,10 @@ def depthwise(channels: int, kernel: tuple[int, int], bias: bool = False) -> nn.
     return nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=bias)
 
 
-def full_precision(x: Tensor) -> torch.autocast:
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
     """Context in which autocast is off on the device of ``x``."""
     # Devices without autocast (meta, on which networks are counted) take the CPU's switch.
     device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+    if not torch.is_autocast_enabled(device):
+        return nullcontext()  # to enter and leave autocast takes as long as a small operation
     return torch.autocast(device, enabled=False)

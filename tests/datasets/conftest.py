@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,10 @@ import pytest
 from PIL import Image
 
 from mednext.config import DatasetRun
+
+from . import archives as make
+from .official_toy import FILES
+from .servers import Files, Girder, serve
 
 
 @pytest.fixture
@@ -58,3 +63,23 @@ def volumes(roots: Path) -> Path:
             name = f"patient{number:03d}_frame{frame:02d}.h5"
             write_h5(root / "ACDC_training_volumes" / name, image, label)
     return root
+
+
+@pytest.fixture
+def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with MEDNEXT_DATA in it, and MEDNEXT_LOCAL with an empty folder 'toy'."""
+    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("MEDNEXT_LOCAL", str(tmp_path / "incoming"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    (tmp_path / "incoming" / "toy").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Files]]:
+    """URL and files of a Girder that zips the toy anew each time, without ranges."""
+    content = make.make_zip(tmp_path / "made.zip", FILES).read_bytes()
+    (tmp_path / "made.zip").unlink()
+    with serve(Girder, content) as (url, files):
+        files.chunked, files.etag, files.md5, files.ranges = True, None, None, False
+        yield url, files

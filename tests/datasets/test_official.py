@@ -3,90 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
-from mednext.config import DownloadSpec
-from mednext.datasets.download.http import Policy
 from mednext.datasets.download.lock import check_pin, read_pins, record_pin, require_writable
-from mednext.datasets.official import Original, bring, contents, measure
+from mednext.datasets.official import bring, contents, measure
 from mednext.errors import UserError
 from mednext.files import hash_json
 
 from . import archives as make
-from .servers import Files, Girder, Kaggle, Synapse, serve
+from .official_toy import FILES, PLAIN, assert_clean, spec, toy
+from .servers import Files, Kaggle, Synapse, serve
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = Policy(attempts=3, first_wait=0.01, read=2)
-NOISE = np.random.default_rng(1).bytes(1_500_000)
-FILES = {
-    f"ACDC/database/training/patient{i:03d}/x.nii.gz": NOISE[i : i + 40_000 + i] for i in range(12)
-}
-PLAIN = {name.removeprefix("ACDC/"): content for name, content in FILES.items()}
-
-
-def spec(server: str) -> DownloadSpec:
-    return DownloadSpec(
-        service="girder",
-        server=server,
-        id="f1",
-        archive="toy.zip",
-        top="database",
-        archive_bytes=500_000,
-        unpacked_bytes=500_000,
-        size_known=False,
-        max_unpacked_bytes=2_000_000,
-        max_files=100,
-        page="https://example.org/toy",
-        credentials="none",
-        credentials_how="none needed",
-        terms="none",
-    )
-
-
-@pytest.fixture
-def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MEDNEXT_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("MEDNEXT_LOCAL", str(tmp_path / "incoming"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    (tmp_path / "incoming" / "toy").mkdir(parents=True)
-    return tmp_path
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Files]]:
-    content = make.make_zip(tmp_path / "made.zip", FILES).read_bytes()
-    (tmp_path / "made.zip").unlink()
-    with serve(Girder, content) as (url, files):
-        files.chunked, files.etag, files.md5, files.ranges = True, None, None, False
-        yield url, files
-
-
-def toy(where: Path, url: str = "http://127.0.0.1:9") -> Original:
-    return Original("toy", spec(url), where / "datasets.lock", QUICK)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {
-        f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()
-    }
-
-
-def assert_clean(which: Original, archive: bool) -> None:
-    assert tree(which.files) == PLAIN
-    assert sorted(f.name for f in which.raw.iterdir()) == ["files"] + ["toy.zip"] * archive
 
 
 def test_downloaded_unpacked_and_pinned(where: Path, server: tuple[str, Files]) -> None:
@@ -295,76 +229,3 @@ def test_a_full_disk_keeps_the_good_archive(
     with pytest.raises(UserError, match="disk is too small"):
         bring(which)
     assert [f.name for f in which.raw.iterdir()] == ["toy.zip"]
-
-
-# Does what the tests above do, and kills itself at a given step: the n-th time that it opens,
-# renames, makes or removes something below the folder, or when so many bytes have arrived.
-PROGRAM = """
-import os, signal, sys
-from pathlib import Path
-from mednext.datasets.official import bring
-from tests.datasets.test_official import toy
-
-where, url, last_step, last_byte = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-steps = 0
-EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
-
-def watch(event, args):
-    global steps
-    if event in EVENTS and where in str(args[0]):
-        steps += 1
-        if steps == last_step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-class Bar:
-    def __init__(self, initial, **options):
-        self.n = initial
-    def __enter__(self):
-        return self
-    def __exit__(self, *error):
-        pass
-    def update(self, size):
-        self.n += size
-        if self.n >= last_byte:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-import mednext.datasets.download.transfer as transfer
-if last_byte:
-    transfer.tqdm = Bar
-sys.addaudithook(watch)
-bring(toy(Path(where), url))
-print(steps)
-"""
-
-
-def run(where: Path, url: str, step: int = 0, byte: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROGRAM, str(where), url, str(step), str(byte)]
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("way", ["resumable", "not resumable", "by hand"])
-def test_killed_at_random_moments_it_ends_with_the_same_bytes(
-    where: Path, server: tuple[str, Files], way: str
-) -> None:
-    url, files = server
-    if way == "resumable":
-        files.chunked, files.etag, files.ranges = False, '"v1"', True
-    if way == "by hand":
-        make.make_zip(where / "incoming/toy/a.zip", FILES)
-    whole = run(where, url)
-    steps = int(whole.stdout.split()[-1])
-    shutil.rmtree(where / "data")
-    (where / "datasets.lock").unlink()
-    dice = random.Random(0)
-    moments = [{"step": n} for n in sorted(dice.sample(range(2, steps), 10))]
-    if way != "by hand":
-        moments = [{"byte": n} for n in (90_000, 250_000, 330_000)] + moments
-    killed = [run(where, url, **moment).returncode == -signal.SIGKILL for moment in moments]
-    assert sum(killed) >= 4
-    done = run(where, url)
-    assert done.returncode == 0, done.stderr
-    assert_clean(toy(where), archive=way != "by hand")
-    continued = [r["Range"] for r in files.requests if "Range" in r]
-    assert bool(continued) == (way == "resumable")

@@ -27,6 +27,7 @@ BLOCKS: dict[str, Any] = {
     "sem": lambda: SEM(6, (5, 8)),
     "sem, half as wide, BN": lambda: SEM(6, (5, 8), ratio=0.5, bias_norm=True),
     "sem, summed": lambda: SEM(6, (5, 8), fusion="sum"),
+    "sem, few positions for its channels": lambda: SEM(32, (5, 8), bias_norm=True),
     "sdffn": lambda: SDFFN(6),
     "ffn": lambda: FFN(6, 3),
     "med": lambda: MEDBlock(6, (5, 8)),
@@ -67,7 +68,8 @@ def assert_same(found: list[Tensor], expected: list[Tensor]) -> None:
 @pytest.mark.parametrize("name", BLOCKS)
 def test_blocks(name: str, training: bool, layout: torch.memory_format) -> None:
     block = stirred(BLOCKS[name]()).train(training)
-    x = torch.randn(3, 6, 5, 8).double().contiguous(memory_format=layout)
+    dim = getattr(block, "dim", 6)
+    x = torch.randn(3, dim, 5, 8).double().contiguous(memory_format=layout)
     found = outputs(block, x)
     with plain(block):
         expected = outputs(block, x)
@@ -137,6 +139,22 @@ def test_folded_for_inference(name: str) -> None:
         assert torch.equal(found, again)
         with plain(model.eval()):
             torch.testing.assert_close(found, model(x), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"sem_bias_norm": True}, {"sem_ratio": 0.5, "sem_bias_norm": True},
+     {"sem_fusion": "sum"}, {"sem_fusion": "sum", "sem_bias_norm": True},
+     {"laffn_scale": "nc", "query_bias": True, "ffn": "smooth"},
+     {"attn": "linear_simple", "enhance": "sa", "ffn": "ffn"}],
+)  # fmt: skip
+def test_a_folded_block_of_other_height_than_width(options: dict[str, Any]) -> None:
+    block = stirred(MEDBlock(6, (5, 8), **options)).eval()
+    x = torch.randn(2, 6, 5, 8).double()
+    with torch.no_grad():
+        found = optimize_for_inference(block)(x)
+        with plain(block):
+            torch.testing.assert_close(found, block(x), rtol=1e-9, atol=1e-11)
 
 
 def test_a_stem_of_positive_weights_needs_one_bound() -> None:
