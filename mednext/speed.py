@@ -26,9 +26,8 @@ from mednext.config import RunConfig
 from mednext.datasets.load import Case, ClassificationData, SegmentationData
 from mednext.datasets.prepare import padded_size
 from mednext.files import write_bytes
-from mednext.models.registry import create_model
 from mednext.training.batches import ordered_batches, train_batches
-from mednext.training.device import pick_device, prepare_torch
+from mednext.training.device import fresh_network, pick_device, prepare_torch
 from mednext.training.step import Stepper
 
 PASS_GMACS = 4.0
@@ -81,9 +80,7 @@ def measure_speed(run: RunConfig, gmacs: float, training: bool) -> Speed:
     """
     prepare_torch(run)
     device = pick_device(run)
-    model = create_model(
-        run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
-    ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = fresh_network(run, device)
     stepper = Stepper(run, model, device)
     clock = _Clock(device, run.threads)
     small, large = batches(run, gmacs, device)

@@ -30,7 +30,7 @@ from mednext.results import MetricRow, RunRecord, write_rows, write_run
 
 LINEAR, WALL = 1.3, 1.7
 SIDES = (32, 64, 128, 192)
-IMAGES = (1_000, 3_000, 10_000, 20_000)
+IMAGES = (1_000, 3_000, 10_000, 30_000, 100_000)
 CASES = (100, 1_000, 10_000, 30_000)
 RUNS = (30, 100, 300, 1_000)
 METRICS = ("accuracy", "precision", "recall", "f1", "auc")

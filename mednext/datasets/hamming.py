@@ -1,8 +1,9 @@
 """All pairs of binary codes within a Hamming distance: exact, and without comparing every pair.
 
 Multi-index hashing (Norouzi et al. 2012, 10.1109/CVPR.2012.6248043): codes are cut into m pieces;
-two codes within distance r agree in at least one piece up to r // m bits (pigeonhole), so only
-those that share a piece, or nearly so, are compared in full.
+with r = m s + a, two codes within distance r differ in at most s bits in one of the first a + 1
+pieces, or in at most s - 1 in one of the others (pigeonhole: else they differ in more than r), so
+only those that share a piece, or nearly so, are compared in full.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ def within(queries: np.ndarray, codes: np.ndarray, radius: int) -> Links:
     packed_queries, packed = _words(queries), _words(codes)
     pieces = _pieces(codes, radius)
     found = [np.empty(0, dtype=np.int64)]
-    for columns in pieces:
-        spare = radius // len(pieces)
-        for left, right in _candidates(queries[:, columns], codes[:, columns], spare):
+    spare, more = divmod(radius, len(pieces))
+    for i, columns in enumerate(pieces):
+        allowed = spare if i <= more else spare - 1
+        for left, right in _candidates(queries[:, columns], codes[:, columns], allowed):
             apart = np.bitwise_count(packed_queries[left] ^ packed[right]).sum(axis=1)
             near = apart <= radius
             found.append(left[near] * count + right[near])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 import torch
+from torch import nn
 
 from mednext.config import RunConfig
+from mednext.models.registry import create_model
 from mednext.training.seeds import seed_of
 
 
@@ -28,6 +30,14 @@ def pick_device(run: RunConfig) -> torch.device:
     if run.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(run.device)
+
+
+def fresh_network(run: RunConfig, device: torch.device) -> nn.Module:
+    """The untrained network of a run, on its device and in channels_last."""
+    model = create_model(
+        run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
+    )
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def device_name(device: torch.device) -> str | None:

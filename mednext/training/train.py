@@ -20,12 +20,11 @@ from mednext.datasets.load import check_prepared, load
 from mednext.errors import UserError
 from mednext.files import exclusive, remove_leftovers, sha256_file, write_bytes, write_csv
 from mednext.layout import RunPaths
-from mednext.models.registry import create_model
 from mednext.provenance import env_hash, git_state, machine, versions
 from mednext.results import RunRecord
 from mednext.training import checkpoint
 from mednext.training.batches import AUGMENT, Data, batch_count, side_rows, train_batches
-from mednext.training.device import device_name, pick_device, prepare_torch
+from mednext.training.device import device_name, fresh_network, pick_device, prepare_torch
 from mednext.training.finished import (
     Identity,
     equal_protocols,
@@ -133,9 +132,7 @@ def _train(
 ) -> RunRecord:
     prepare_torch(run)
     device = pick_device(run)
-    model = create_model(
-        run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
-    ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = fresh_network(run, device)
     stepper = Stepper(run, model, device)
     state = State()
     stored = checkpoint.restore(file, asdict(identity))
