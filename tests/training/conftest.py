@@ -127,7 +127,7 @@ def tiny_data(run: RunConfig, val: bool = True) -> ClassificationData | Segmenta
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., RunConfig]]:
     """In an empty folder, with the small networks and the made-up data: task -> its run."""
-    from mednext.training import browse, evaluate, explain, train
+    from mednext.training import browse, device, evaluate, explain, train
 
     threads = torch.get_num_threads()
     monkeypatch.chdir(tmp_path)
@@ -135,7 +135,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[.
     for module in (train, evaluate, explain, browse):
         monkeypatch.setattr(module, "load", lambda run: tiny_data(run, has_val["val"]))
     monkeypatch.setattr(train, "check_prepared", lambda run: None)
-    for module in (train, evaluate):
+    for module in (device, evaluate):
         monkeypatch.setattr(module, "create_model", tiny_model)
 
     def make(task: str, val: bool = True, **changes: Any) -> RunConfig:
