@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -32,9 +33,12 @@ print(json.dumps([kept, faults]))
 
 def probe(how: str) -> tuple[bool | None, list[int]]:
     """What ``keep_freed_memory`` returned, and the page faults of each of 16 training steps."""
+    # glibc moves its thresholds as it goes; fixed, every large block comes from the kernel.
+    fixed = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, how], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", PROBE, how],
+        env=os.environ | fixed, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     kept, faults = json.loads(done.stdout)
     return kept, faults
 
@@ -45,8 +49,8 @@ def test_freed_maps_are_used_again_without_page_faults() -> None:
     assert kept is True
     assert faults[0] > PAGES  # the kernel clears every page once
     _, default = probe("default")
-    assert sum(default[6:]) > PAGES  # in ten steps
-    assert sum(faults[6:]) < sum(default[6:]) / 3
+    assert sum(default[6:]) > 5 * PAGES  # in ten steps
+    assert sum(faults[6:]) < PAGES
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
