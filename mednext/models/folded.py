@@ -8,6 +8,7 @@ of weights are made in float64.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -60,12 +61,19 @@ class FoldedMED(nn.Module):
             self.branches.append(branch)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``B x C x H x W`` -> the same shape; ``x`` itself stays as it was."""
+        """``B x C x H x W`` -> the same shape, in the type of the weights even under autocast,
+        which does not reach products in place; ``x`` itself stays as it was.
+        """
+        with full_precision(x):
+            return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         b, c, h, w = x.shape
         rows = tokens_of(x).view(-1, c)
         for i, module in enumerate(self.branches):
             branch: Any = module
             t = branch.tensors
+            rows = rows.to(t["norm_weight"].dtype)
             y = torch.layer_norm(rows, (c,), t["norm_weight"], t["norm_bias"], branch.eps)
             bias = t["bias"]
             if i == 0:
@@ -76,7 +84,7 @@ class FoldedMED(nn.Module):
         return map_of(rows.view(b, h, w, c))
 
 
-class Branch(nn.Module):
+class Branch(nn.Module, ABC):
     """Weights as buffers; ``bias`` is that of the last map, which the block adds."""
 
     eps: float
@@ -93,9 +101,9 @@ class Branch(nn.Module):
         operation."""
         return self._buffers
 
+    @abstractmethod
     def add_to(self, rows: Tensor, y: Tensor, size: Size) -> None:
         """Add the branch of the normalised ``y`` to ``rows``, both ``B H W x C``, in place."""
-        raise NotImplementedError
 
 
 class Added(Branch):
@@ -124,13 +132,11 @@ class FoldedLAFFN(Branch):
     def add_to(self, rows: Tensor, y: Tensor, size: Size) -> None:
         """``rows += M_v (softmax_C(q) * softmax_N(k))``."""
         t = self.tensors
-        with full_precision(y):
-            images = (size[0], size[1] * size[2], -1)
-            gate = _product(y, t["q"], t["query_bias"]).softmax(1)
-            k = torch.mm(y, t["k"]).view(images)
-            gate.view(images).mul_(k.softmax(1))
-            factor = k[0].numel() if self.normalised else 1
-            rows.addmm_(gate, t["v"], alpha=factor)
+        images = (size[0], size[1] * size[2], -1)
+        gate = _product(y, t["q"], t["query_bias"]).softmax(1)
+        k = torch.mm(y, t["k"]).view(images)
+        gate.view(images).mul_(k.softmax(1))
+        rows.addmm_(gate, t["v"], alpha=k[0].numel() if self.normalised else 1)
 
 
 class FoldedSEM(Branch):

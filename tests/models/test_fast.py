@@ -157,6 +157,17 @@ def test_a_folded_block_of_other_height_than_width(options: dict[str, Any]) -> N
             torch.testing.assert_close(found, block(x), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("name", ["mednext", "medunext"])
+def test_folded_under_autocast(name: str) -> None:
+    model = create_model(name, num_classes=3, img_size=32).eval()
+    x = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        exact = model(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rough = optimize_for_inference(model)(x).float()
+    assert (rough - exact).norm() <= 0.05 * exact.norm()
+
+
 def test_a_stem_of_positive_weights_needs_one_bound() -> None:
     model = create_model("mednext", num_classes=2, img_size=32)
     clamps = [m for m in optimize_for_inference(model).modules() if isinstance(m, Clamp)]
