@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
@@ -68,3 +69,14 @@ def test_every_command_keeps_its_memory(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(cli, "keep_freed_memory", lambda: asked.append(True))
     assert cli.main(["models", "list"]) == 0
     assert asked == [True]
+
+
+def test_a_process_that_times_a_network_keeps_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    import mednext.cost.timing as timing
+
+    asked = []
+    monkeypatch.setattr(timing, "keep_freed_memory", lambda: asked.append("memory"))
+    monkeypatch.setattr(timing, "time_method", lambda *_: asked.append("time") or timing.Timing(1))
+    setting = timing.Setting("cpu", "eager", "fp32", 1, 1, 32, 1)
+    assert timing.main(["mednext", json.dumps(asdict(setting))]) == 0
+    assert asked == ["memory", "time"]

@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
+from mednext.allocator import keep_freed_memory
+
 WARM_UP = 3
 BUSY_CORES = 0.2
 """CPU time per second that others may take before a timing counts as disturbed."""
@@ -179,6 +181,7 @@ def _peak_mib(device: str) -> float | None:
 def main(argv: list[str]) -> int:
     """Print the :class:`Timing` of one setting as JSON."""
     method, setting = argv
+    keep_freed_memory()  # as the verbs that run networks do
     timing = time_method(method, Setting(**json.loads(setting)))
     print(json.dumps(asdict(timing)))
     return 0
