@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from mednext.audit.run import Audit
+from mednext.templates import markdown_templates
 
 LIKELY = 0.05
 """Splits are shown whose fits would be this rare among invented rows, or rarer."""
@@ -96,14 +94,7 @@ def summary(done: Audit) -> str:
 
 def report(done: Audit) -> str:
     """The Markdown report."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  Markdown, from committed facts
-    )
+    environment = markdown_templates("mednext.audit", "templates")
     environment.filters["cell"] = _cell
     return environment.get_template("audit.md.j2").render(
         audit=done,

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mednext.audit.schema import CellRow
 from mednext.config import Profile, load_datasets
 from mednext.report.findings.costs import costs
@@ -18,6 +16,7 @@ from mednext.report.findings.protocols import protocols
 from mednext.report.scale import scale_difference
 from mednext.report.spec import load_tables
 from mednext.report.wording import ALPHA
+from mednext.templates import markdown_templates
 
 IMPOSSIBLE = ("off", "no fit", "one cell off")
 
@@ -25,14 +24,7 @@ IMPOSSIBLE = ("off", "no fit", "one cell off")
 def findings_text(profile: Profile, runs: Runs) -> str:
     """The whole report in Markdown."""
     results = Results(profile, runs)
-    environment = Environment(
-        loader=PackageLoader("mednext.report", "templates/findings"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  Markdown, from committed facts
-    )
+    environment = markdown_templates("mednext.report", "templates/findings")
     environment.filters["points"] = lambda value: "–" if value is None else f"{value:.1f}"
     return environment.get_template("findings.md.j2").render(
         profile=profile,

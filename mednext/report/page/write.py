@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from mednext.audit.schema import CellRow, ClaimRow
@@ -35,6 +35,7 @@ from mednext.report.page.tables import (
 )
 from mednext.report.tables import read_tables
 from mednext.results import CostRow, DatasetRow, MetricRow, R, read_rows
+from mednext.templates import html_templates
 
 SCRIPTS = ("core", "tables", "explorer", "cases", "start")
 
@@ -61,13 +62,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
     }
     runs, environments = provenance(metrics)
     sets = case_sets(root / "cases")
-    environment = Environment(
-        loader=PackageLoader("mednext.report", "templates/page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_templates("mednext.report", "templates/page")
     script = "".join(_source(environment, f"{name}.js") for name in SCRIPTS)
     page = environment.get_template("index.html.j2").render(
         profile=profile,
