@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mednext.audit.schema import CellRow
+from mednext.layout import audit_cells, results_root
 from mednext.report.figures import write_figures
 from mednext.report.tables import write_tables
+from mednext.results import write_rows
 
 from .made_up import full_profile, make_profile
 from .made_up_results import write_results
@@ -52,3 +55,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             write_figures(full_profile(source), root / "figures", partial=True)
             folders[source] = root
     return folders
+
+
+@pytest.fixture
+def reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of profile 'reduced' below a fresh current folder, for rows of FINDINGS.md."""
+    monkeypatch.chdir(tmp_path)
+    write_rows(audit_cells(), CellRow, [])
+    return results_root("reduced")

@@ -6,17 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mednext.audit.schema import CellRow
-from mednext.config import load_profile
-from mednext.layout import audit_cells, results_root
-from mednext.report.findings.facts import Results
 from mednext.report.findings.laffn import laffn
 from mednext.report.findings.orders import order
 from mednext.results import ComparisonRow, MetricRow, write_rows
 
-from .made_up import metric_row
-
-ROOT = Path(__file__).resolve().parents[2]
+from .made_up import metric_row, reduced_results
 
 
 def compared(a: str, b: str, value_a: float, value_b: float, p: float) -> ComparisonRow:
@@ -28,18 +22,7 @@ def compared(a: str, b: str, value_a: float, value_b: float, p: float) -> Compar
     )  # fmt: skip
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    write_rows(audit_cells(), CellRow, [])
-    return results_root("reduced")
-
-
-def read() -> Results:
-    return Results(load_profile(ROOT / "config" / "reduced.yaml"), [])
-
-
-def test_each_pair_counts_where_it_belongs(root: Path) -> None:
+def test_each_pair_counts_where_it_belongs(reduced: Path) -> None:
     """Table 2 prints MedNeXt 98.39, ResNet18 97.98, ResMLP 93.65, ViT 92.84 % of accuracy."""
     rows = [
         compared("mednext", "vit", 0.9, 0.8, 0.01),  # as printed
@@ -48,8 +31,8 @@ def test_each_pair_counts_where_it_belongs(root: Path) -> None:
         compared("resnet18", "vit", 0.7, 0.8, 0.2),  # opposite, but may be chance
         compared("mednext_nc", "vit", 0.9, 0.8, 0.01),  # the paper prints no mednext_nc
     ]
-    write_rows(root / "comparisons.csv", ComparisonRow, rows)
-    found = order(read(), "2")
+    write_rows(reduced / "comparisons.csv", ComparisonRow, rows)
+    found = order(reduced_results(), "2")
     assert found is not None
     counted = {k: found[k] for k in ("methods", "pairs", "agree", "contradict", "open", "family")}
     assert counted == {
@@ -57,12 +40,12 @@ def test_each_pair_counts_where_it_belongs(root: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_caption_names_the_seeds_of_its_own_data_set(root: Path) -> None:
+def test_the_caption_names_the_seeds_of_its_own_data_set(reduced: Path) -> None:
     rows = [
         metric_row(dataset=dataset, seed=seed, metric="accuracy", target="non_disease", value=0.9)
         for dataset, seed in (("sars_cov2_ct", 0), ("sars_cov2_ct", 2), ("monkeypox_msld", 7))
     ]
-    write_rows(root / "metrics.csv", MetricRow, rows)
-    found = laffn(read())
+    write_rows(reduced / "metrics.csv", MetricRow, rows)
+    found = laffn(reduced_results())
     assert "seed 0, 2;" in found["caption"]
     assert found["lines"][0]["seeds"] == 2 and found["lines"][0]["mean"] == pytest.approx(90)

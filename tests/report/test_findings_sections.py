@@ -7,32 +7,15 @@ from typing import Any
 
 import pytest
 
-from mednext.audit.schema import CellRow
-from mednext.config import load_profile
-from mednext.layout import audit_cells, results_root
 from mednext.report.findings.costs import costs
-from mednext.report.findings.facts import Results
 from mednext.report.findings.orders import order
 from mednext.report.findings.protocols import protocols
 from mednext.results import ComparisonRow, DifferenceRow, MetricRow, PlanRow, write_rows
 
-from .made_up import metric_row
-
-ROOT = Path(__file__).resolve().parents[2]
+from .made_up import metric_row, reduced_results
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    write_rows(audit_cells(), CellRow, [])
-    return results_root("reduced")
-
-
-def read() -> Results:
-    return Results(load_profile(ROOT / "config" / "reduced.yaml"), [])
-
-
-def test_a_protocol_costs_the_difference_of_two_scores(root: Path) -> None:
+def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
     common: dict[str, Any] = {"dataset": "monkeypox_msld", "method": "resnet18"}
     rows = [
         metric_row(protocol="paper", value=0.9, ci_low=0.87, ci_high=0.93, n_cases=40, **common),
@@ -44,8 +27,11 @@ def test_a_protocol_costs_the_difference_of_two_scores(root: Path) -> None:
         # A method that one of the two protocols lacks has no difference.
         metric_row(dataset="monkeypox_msld", method="mednext", protocol="paper", value=0.7),
     ]
-    write_rows(root / "metrics.csv", MetricRow, rows)
-    found = {(f["caption"].split(",")[0], f["protocol"]): f["lines"] for f in protocols(read())}
+    write_rows(reduced / "metrics.csv", MetricRow, rows)
+    found = {
+        (f["caption"].split(",")[0], f["protocol"]): f["lines"]
+        for f in protocols(reduced_results())
+    }
     # Half widths of 3 and 4 points make one of 5.
     assert found["Monkeypox Skin Lesion Dataset", "grouped"] == [
         (
@@ -98,21 +84,21 @@ def wilcoxon(a: str, b: str, value_a: float, value_b: float, p: float) -> Compar
     )  # fmt: skip
 
 
-def test_segmenters_are_ordered_by_dice_over_patients(root: Path) -> None:
+def test_segmenters_are_ordered_by_dice_over_patients(reduced: Path) -> None:
     """Table 6 prints MedUNeXt 91.28, nnU-Net 91.22, UNet 88.09 % of mean Dice."""
     rows = [
         wilcoxon("medunext", "unet", 0.8, 0.7, 0.001),  # as printed
         wilcoxon("nnunet", "medunext", 0.85, 0.8, 0.001),  # the opposite
         wilcoxon("nnunet", "unet", 0.75, 0.7, 0.4),
     ]
-    write_rows(root / "comparisons.csv", ComparisonRow, rows)
+    write_rows(reduced / "comparisons.csv", ComparisonRow, rows)
     difference = DifferenceRow(
         dataset="acdc", protocol="paper", seed=0, metric="dice", method_a="medunext",
         method_b="unet", difference=0.1, ci_low=0.05, ci_high=0.15, deviation=0.12,
         n_cases=20, n_groups=20,
     )  # fmt: skip
-    write_rows(root / "differences.csv", DifferenceRow, [difference])
-    found = order(read(), "6")
+    write_rows(reduced / "differences.csv", DifferenceRow, [difference])
+    found = order(reduced_results(), "6")
     assert found is not None
     assert [found[k] for k in ("methods", "pairs", "agree", "contradict", "open")] == [
         3, 3, 1, 1, 1
