@@ -245,5 +245,21 @@ def test_every_method_of_the_paper_has_a_look_of_its_own() -> None:
     assert len({(look["color"], look["marker"]) for look in found.values()}) == len(load_methods())
 
 
+def test_a_look_does_not_depend_on_the_order_or_on_repeats() -> None:
+    assert looks(["vit", "mednext", "resnet18"]) == looks(["resnet18", "vit", "mednext", "vit"])
+    assert looks(["mednext", "mine"])["mine"] != looks(["mednext", "mine"])["mednext"]
+
+
+def test_charts_state_a_reduced_scale(made_up: Callable[[str], Path], tmp_path: Path) -> None:
+    made_up("local")
+    charts = ("pareto", "roc", "critical_difference", "training")
+    words = "px, epochs"
+    write_figures(make_profile(), tmp_path, partial=True)
+    assert [name for name in charts if words in svg(tmp_path, name)] == []
+    write_figures(make_profile(img_size=64), tmp_path, partial=True)
+    for name in charts:
+        assert "(64 px, epochs 300: reduced scale)" in svg(tmp_path, name), name
+
+
 def test_more_methods_than_looks_are_drawn_all_the_same() -> None:
     assert len(looks([f"mine_{i}" for i in range(200)])) == 200

@@ -9,10 +9,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mednext.config import Profile, load_datasets
+from mednext.config import Profile, load_datasets, load_methods
 from mednext.layout import results_root
 from mednext.report.figures.style import PAGE_HEIGHT, PALETTE
 from mednext.report.model import View
+from mednext.report.scale import scale_difference
 from mednext.report.verdicts import over_seeds
 from mednext.results import CurveRow, Metric, MetricRow, R, read_rows
 
@@ -32,14 +33,17 @@ def small(profile: Profile, name: str, model: type[R], partial: bool) -> list[R]
 def looks(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Method -> colour and marker; the marker changes when the colours are used up.
 
-    Only beyond all pairs of the two (more methods than the paper has) a look comes again.
+    In the registry's order, so that charts of the same methods give each the same look. Only beyond
+    all pairs of the two (more methods than the paper has) a look comes again.
     """
+    place = {method: i for i, method in enumerate(load_methods())}
+    ordered = sorted(dict.fromkeys(methods), key=lambda method: place.get(method, len(place)))
     return {
         method: {
             "color": PALETTE[i % len(PALETTE)],
             "marker": MARKERS[i // len(PALETTE) % len(MARKERS)],
         }
-        for i, method in enumerate(dict.fromkeys(methods))
+        for i, method in enumerate(ordered)
     }
 
 
@@ -77,6 +81,14 @@ def source_of(profile: Profile) -> str:
 def sets_of(profile: Profile, task: str) -> list[str]:
     """The data sets of one task in the profile."""
     return [slug for slug in profile.datasets if load_datasets()[slug].task == task]
+
+
+def panel_title(profile: Profile, dataset: str, between: str = " ") -> str:
+    """The name of a data set, ``between``, and the scale of its runs unless that is the paper's."""
+    spec, run = load_datasets()[dataset], profile.datasets[dataset]
+    if scale_difference(run, spec.task) is None:
+        return spec.name
+    return f"{spec.name}{between}({run.img_size} px, epochs {run.epochs}: reduced scale)"
 
 
 def legend_of(figure: Figure, shown: dict[str, dict[str, Any]], line: float = 1) -> None:

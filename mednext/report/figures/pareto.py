@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 
-from mednext.config import Profile, load_datasets, load_methods
+from mednext.config import Profile, load_datasets
 from mednext.report.figures.charts import (
     HEADLINE,
     axes_rows,
     headline,
     legend_of,
     looks,
+    panel_title,
     small,
     source_of,
 )
@@ -57,7 +58,9 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     if latency:
         x_of["Latency (ms, CPU)"] = latency
     title = "Score against cost; the line joins what nothing beats in both"
-    draw(scores, x_of, f"{title} (profile '{profile.profile}')", source_of(profile), out / "pareto")
+    names = {dataset: panel_title(profile, dataset) for dataset in scores}
+    title = f"{title} (profile '{profile.profile}')"
+    draw(scores, x_of, title, source_of(profile), out / "pareto", names)
     printed: dict[str, dict[str, Point]] = {}
     for table in read_tables(profile, partial):
         if table.view == View() and table.spec.dataset and not table.spec.slug_prefix:
@@ -91,15 +94,19 @@ def draw(
     title: str,
     source: str,
     stem: Path,
+    names: Mapping[str, str] | None = None,
 ) -> None:
-    """A row per data set (method -> score and interval, percent), a column per cost of methods."""
+    """A row per data set (method -> score and interval, percent), a column per cost of methods.
+
+    ``names`` are titles of data sets that need more than their name.
+    """
     if not scores:
         empty("Nothing to show: no run of the profile has a result.", stem)
         return
     with plt.rc_context(STYLE):
         known = {m for costs in x_of.values() for m in costs}
         drawn = {m for points in scores.values() for m in points} & known
-        shown = looks([m for m in load_methods() if m in drawn])
+        shown = looks(sorted(drawn))
         figure, axes = axes_rows(len(scores), len(x_of), 1.72, len(shown))
         for row, (dataset, points) in zip(axes, scores.items(), strict=True):
             spec = load_datasets()[dataset]
@@ -107,7 +114,7 @@ def draw(
                 _chart(axis, points, costs, shown)
                 axis.set_xlabel(label, fontsize=7, labelpad=1)
             row[0].set_ylabel(SCORES[spec.task], fontsize=7)
-            row[0].set_title(spec.name, loc="left", weight="bold")
+            row[0].set_title((names or {}).get(dataset, spec.name), loc="left", weight="bold")
         legend_of(figure, shown, line=0)
         heading(figure, title, source)
         save(figure, stem)

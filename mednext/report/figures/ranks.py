@@ -13,7 +13,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from mednext.config import Profile, load_datasets
-from mednext.report.figures.charts import WIDTH, small, source_of
+from mednext.report.figures.charts import WIDTH, panel_title, small, source_of
 from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.results import ComparisonRow, RankRow
 
@@ -52,7 +52,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
         axis.axis("off")
         top = 0.4
         for (dataset, (means, bars)), tall in zip(shown.items(), heights, strict=True):
-            _diagram(axis, load_datasets()[dataset].name, means, bars, top)
+            _diagram(axis, panel_title(profile, dataset), means, bars, top)
             top += tall
         text = (
             "Ranks by accuracy (McNemar's test) or mean Dice of each patient (Wilcoxon's test), "

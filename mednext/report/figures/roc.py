@@ -7,12 +7,13 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from mednext.config import Profile, load_datasets
+from mednext.config import Profile
 from mednext.report.figures.charts import (
     WIDTH,
     by_method,
     headline,
     looks,
+    panel_title,
     sets_of,
     small,
     source_of,
@@ -65,12 +66,12 @@ def _write(
     column = WIDTH / len(shown)
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(WIDTH, height))
+        look = looks([method for found in shown.values() for method in found])
         for place, (dataset, found) in enumerate(shown.items()):
             left = place * column + (column - SIDE) / 2 + 0.2
             box = (left / WIDTH, foot / height, SIDE / WIDTH, SIDE / height)
             axis = figure.add_axes(box)
             values = {m: v for m, (v, _, _) in headline(metrics, dataset, metric).items()}
-            look = looks(list(found))
             for method, points in found.items():
                 words = (
                     f"{method}, {metric.value.upper()} {values[method]:.3f}"
@@ -86,7 +87,7 @@ def _write(
                 axis.set_ylabel(y_label, fontsize=7)
             axis.tick_params(labelsize=7)
             axis.spines[["top", "right"]].set_visible(False)
-            axis.set_title(load_datasets()[dataset].name, weight="bold")
+            axis.set_title(panel_title(profile, dataset, "\n"), weight="bold", fontsize=7)
             axis.legend(
                 loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=7,
                 labelspacing=0.2, borderpad=0,
