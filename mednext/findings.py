@@ -16,7 +16,14 @@ from mednext.layout import results_root, results_under
 from mednext.merge import check_equal, check_wanted, runs_in, take
 from mednext.publish import SMALL, as_resolved, cells
 
-MADE = ("metrics.csv", "comparisons.csv", "ranking.csv", "differences.csv", "losses.csv")
+MADE = (
+    "metrics.csv",
+    "comparisons.csv",
+    "ranking.csv",
+    "differences.csv",
+    "losses.csv",
+    "seen.csv",
+)
 CHARTS = ("fig9", "pareto", "critical_difference", "training")
 PLAN = "plan_paper.csv"
 """What the paper's profile costs, as ``mednext plan`` wrote it; taken along if it is there."""
@@ -48,6 +55,8 @@ def make_findings(profile: Profile, reference: Path, text: Path) -> int:
 
         report = findings_text(profile, [(run.name, run.record) for run in found])
         for name in MADE:
+            if not (root / name).is_file():
+                continue  # seen.csv without relatives.csv
             write_bytes(reference / name, (root / name).read_bytes())
         tables = [f for f in sorted((root / "tables").glob("*.md")) if f.stem != "table5"]
         _replace(reference / "tables", tables)
@@ -63,12 +72,15 @@ def _compute(runs: list[RunConfig], root: Path) -> None:
     from mednext.curves import curves
     from mednext.differences import differences
     from mednext.gate_values import write_losses
+    from mednext.seen import seen
 
     collect(runs, root / "metrics.csv")
     compare(runs, root / "comparisons.csv", root / "ranking.csv")
     differences(runs, root / "differences.csv")
     write_losses(runs, root / "losses.csv")
     curves(runs, root / "curves.csv")
+    if (root / "relatives.csv").is_file():
+        seen(runs, root / "relatives.csv", root / "seen.csv")
     cost = root / "cost.csv"
     done = audit(benchmarks_dir() / "reported", cost if cost.is_file() else None)
     write_audit(done, results_root("audit"))

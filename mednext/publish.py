@@ -18,7 +18,14 @@ from mednext.merge import RECORD, Found, check_equal, check_wanted, run_name, ru
 from mednext.results import read_run
 from mednext.runs import resolve_run
 
-SMALL = ("datasets.csv", "leakage.csv", "cost.csv", "probes.csv", "signal.csv")
+SMALL = (
+    "datasets.csv",
+    "leakage.csv",
+    "relatives.csv",
+    "cost.csv",
+    "probes.csv",
+    "signal.csv",
+)
 """Results that need data or networks, and are taken along if they are there."""
 
 

@@ -1,4 +1,5 @@
-"""``mednext datasets``: list, fetch, verify, prepare, split, lists, table, leakage, calibrate."""
+"""``mednext datasets``: list, fetch, verify, prepare, split, lists, table, leakage,
+relatives, calibrate."""
 
 from __future__ import annotations
 
@@ -34,6 +35,8 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_verb(steps, "table", "write datasets.csv of a profile", _table)
     text = "what ties the sides of each split together: write and print leakage.csv of a profile"
     add_verb(steps, "leakage", text, _leakage)
+    text = "which groups of each test side have members in train: relatives.csv of a profile"
+    add_verb(steps, "relatives", text, _relatives)
     text = "fix the radius of near-duplicates on one half of SARS-COV-2 CT, try it on the other"
     calibrate = add_verb(steps, "calibrate", text, _calibrate, config=False)
     calibrate.add_argument("--folder", help="below MEDNEXT_LOCAL; default: the first known name")
@@ -78,6 +81,14 @@ def _lists(arguments: argparse.Namespace) -> None:
     from mednext.datasets.lists import write_lists
 
     write_lists(arguments.out)
+
+
+def _relatives(arguments: argparse.Namespace) -> None:
+    from mednext.runs import resolve_runs
+    from mednext.seen import relatives
+
+    profile = profile_of(arguments)
+    relatives(resolve_runs(profile), results_root(profile.profile) / "relatives.csv")
 
 
 def _leakage(arguments: argparse.Namespace) -> None:

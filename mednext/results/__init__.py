@@ -5,7 +5,7 @@ on writing and on reading, so that a table can never be drawn from something mal
 """
 
 from mednext.results.base import Outcome, Row, Status
-from mednext.results.data import DatasetRow, Leak, LeakageRow
+from mednext.results.data import DatasetRow, Leak, LeakageRow, RelativeRow
 from mednext.results.files import R, read_rows, read_run, write_rows, write_run
 from mednext.results.metrics import (
     ComparisonRow,
@@ -15,6 +15,7 @@ from mednext.results.metrics import (
     MetricRow,
     PairedTest,
     RankRow,
+    SeenRow,
     Verdict,
 )
 from mednext.results.networks import (
@@ -45,8 +46,10 @@ __all__ = [
     "ProbeRow",
     "R",
     "RankRow",
+    "RelativeRow",
     "Row",
     "RunRecord",
+    "SeenRow",
     "SignalRow",
     "Status",
     "Verdict",

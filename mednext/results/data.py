@@ -90,3 +90,17 @@ class LeakageRow(Row):
     note: str | None = None
     data_hash: str
     split_hash: str
+
+
+class RelativeRow(Row):
+    """One row of ``relatives.csv``: one group (of copies, near-duplicates, successive slices or
+    images of one patient) with members on the test side of a split.
+    """
+
+    dataset: str
+    protocol: str
+    group: str
+    test: int
+    """Items of the group in test."""
+    train: int
+    """Items of the group in train."""

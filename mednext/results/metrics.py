@@ -152,3 +152,28 @@ class DifferenceRow(Row):
     classifiers."""
     n_cases: int
     n_groups: int
+
+
+class SeenRow(Row):
+    """One row of ``seen.csv``: one classifier on the test images with a relative in train and on
+    those without; values are fractions.
+    """
+
+    dataset: str
+    protocol: str
+    seed: int
+    method: str
+    """``all``: the mean over all methods of this seed, image by image."""
+    methods: int
+    n_seen: int
+    """Test images whose group has members in train."""
+    n_new: int
+    groups_seen: int
+    groups_new: int
+    accuracy_seen: float
+    accuracy_new: float
+    difference: float
+    """Seen minus new."""
+    ci_low: float
+    ci_high: float
+    """95 % interval, from draws of whole groups."""

@@ -65,6 +65,20 @@ def test_titles_say_what_was_predicted(drawn: dict[str, Path]) -> None:
     assert "left kidney" in svg(drawn["local"] / "figures", "fig7")
 
 
+def test_pictures_name_a_reduced_scale_and_the_papers_not(
+    drawn: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(drawn["local"].parents[1])
+    small = full_profile().model_dump()
+    for run in small["datasets"].values():
+        run |= {"img_size": 64, "epochs": 5}
+    for name in IMAGES:
+        assert "reduced scale" not in svg(drawn["local"] / "figures", name)
+        module = importlib.import_module(f"mednext.report.figures.{name}")
+        module.write(Profile.model_validate(small), tmp_path)
+        assert "(64 px, epochs 5: reduced scale)" in svg(tmp_path, name)
+
+
 def test_a_panel_with_fewer_methods_says_so(drawn: dict[str, Path]) -> None:
     text = svg(drawn["local"] / "figures", "fig6")
     assert text.count("2 of 3 methods: profile 'made_up' runs no other") == 1

@@ -131,3 +131,19 @@ rule leakage:
         code=folder_hash("datasets"),
     shell:
         mednext("datasets leakage")
+
+
+# Which test images have a relative in train, for results/FINDINGS.md: snakemake relatives
+rule relatives:
+    input:
+        rules.datasets_table.input,
+    output:
+        f"{RESULTS}/relatives.csv",
+    log:
+        f"{LOGS}/relatives.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("seen.py"),
+    shell:
+        mednext("datasets relatives")

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 
 from mednext.config import FIGURE_DATASETS, Profile, case_files, load_datasets
 from mednext.layout import cases_npz
+from mednext.report.figures.charts import panel_title
 from mednext.report.figures.style import (
     NO_PICTURES,
     PAGE_HEIGHT,
@@ -56,7 +57,9 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
         for letter, dataset in zip(LETTERS, names, strict=True):
             for axis in axes[row]:
                 axis.axis("off")
-            title = f"{letter}  {load_datasets()[dataset].name}"
+            named = dataset in profile.datasets
+            name = panel_title(profile, dataset) if named else load_datasets()[dataset].name
+            title = f"{letter}  {name}"
             axes[row][0].text(0, 0.5, title, weight="bold", va="bottom", ha="left")
             words = note(profile.profile, cases.get(dataset))
             if dataset in stems and dataset not in cases:

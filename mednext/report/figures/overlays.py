@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from mednext.config import FIGURE_DATASETS, Profile, load_datasets
 from mednext.layout import cases_npz
+from mednext.report.figures.charts import panel_title
 from mednext.report.figures.style import (
     NO_PICTURES,
     ORGAN_COLOURS,
@@ -45,7 +46,11 @@ def write_overlays(figure_name: str, profile: Profile, out: Path, partial: bool)
     lines = -(-len(organs) // columns)
     with plt.rc_context(STYLE):
         figure, axes = grid(
-            len(cases["images"]), 2 + len(cases["methods"]), cell=1.22, foot=0.3 + 0.14 * lines
+            len(cases["images"]),
+            2 + len(cases["methods"]),
+            cell=1.22,
+            foot=0.3 + 0.14 * lines,
+            head=0.46,
         )
         for row, image in enumerate(cases["images"]):
             panels = [None, cases["truth"][row], *(p[row] for p in cases["predictions"])]
@@ -60,9 +65,8 @@ def write_overlays(figure_name: str, profile: Profile, out: Path, partial: bool)
                 if mask is not None:
                     _overlay(axis, mask, organs)
                 axis.set_title(title)
-        title = (
-            f"Segmentation of test cases of {load_datasets()[dataset].name}; Dice: mean of organs"
-        )
+        name = panel_title(profile, dataset)
+        title = f"Segmented test cases of {name}\nDice: mean of organs"
         heading(figure, title, str(cases["source"]))
         figure.legend(
             handles=[Patch(color=ORGAN_COLOURS[o], label=names.get(o, o)) for o in organs],

@@ -123,6 +123,7 @@ def grid(
     heights: Sequence[float] | None = None,
     foot: float = 0.42,
     pitch: float | None = None,
+    head: float = 0.3,
 ) -> tuple[Figure, Any]:
     """A figure of square panels of ``cell`` inches, without ticks.
 
@@ -133,15 +134,16 @@ def grid(
         heights: of the rows in inches, their titles included; default: all have a panel.
         foot: inches below the panels.
         pitch: from panel to panel; default: with a narrow gap.
+        head: inches above the panels, for the title.
     """
     import matplotlib.pyplot as plt
 
     heights = list(heights) if heights is not None else [cell + TITLE_ROOM] * rows
     pitch = pitch or cell + 0.08
-    width, height = max(columns * pitch, 4.9), sum(heights) + foot + 0.3
+    width, height = max(columns * pitch, 4.9), sum(heights) + foot + head
     figure = plt.figure(figsize=(width, height))
     axes = [[figure.add_axes((0, 0, 1, 1)) for _ in range(columns)] for _ in range(rows)]
-    top = height - 0.3
+    top = height - head
     left = (width - columns * pitch) / 2
     for line, tall in zip(axes, heights, strict=True):
         for column, axis in enumerate(line):

@@ -13,11 +13,13 @@ from mednext.results import (
     ComparisonRow,
     DatasetRow,
     DifferenceRow,
+    LeakageRow,
     MetricRow,
     PlanRow,
     R,
     RankRow,
     RunRecord,
+    SeenRow,
     read_rows,
 )
 
@@ -37,12 +39,19 @@ class Results:
         self.ranking = [r for r in self._rows("ranking.csv", RankRow) if head(r)]
         self.differences = self._rows("differences.csv", DifferenceRow)
         self.datasets = self._rows("datasets.csv", DatasetRow)
+        self.leakage = self._rows("leakage.csv", LeakageRow)
+        self.seen = self._rows("seen.csv", SeenRow)
         self.plan = self._rows("plan_paper.csv", PlanRow)
         self.audit = read_rows(audit_cells(), CellRow)
 
     def _rows(self, name: str, model: type[R]) -> list[R]:
         file: Path = self.root / name
         return read_rows(file, model) if file.is_file() else []
+
+    def stand_in(self, dataset: str) -> str | None:
+        """What the data really are, if they only stand in for the data set."""
+        rows = [row for row in self.datasets if row.dataset == dataset]
+        return next((row.stand_in for row in rows if row.stand_in), None)
 
     def pair(self, dataset: str, protocol: str, a: str, b: str) -> list[DifferenceRow]:
         """The differences of two methods, in either order, by seed."""
@@ -80,6 +89,8 @@ def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int])
     )
     unit = "patients" if load_datasets()[dataset].task == "segmentation" else "images"
     kind = "PHANTOM (synthetic) data; " if run.source == "phantom" else ""
+    if stand_in := results.stand_in(dataset):
+        kind = f"STAND-IN data ({stand_in}), not the data set itself; "
     tested = f"{' or '.join(map(str, test))} test {unit}; " if test else ""
     return (
         f"{kind}{load_datasets()[dataset].name}, protocol `{protocol}`, {run.img_size} px, "

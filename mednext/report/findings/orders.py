@@ -59,6 +59,7 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
     return {
         "title": f"Table {number}: {spec.title}",
         "caption": caption(results, dataset, "paper", [seed]),
+        "stand_in": results.stand_in(dataset),
         "methods": len(known),
         "of": len(printed),
         "pairs": len(pairs),

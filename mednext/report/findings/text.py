@@ -13,6 +13,7 @@ from mednext.report.findings.facts import Results, Runs, unique
 from mednext.report.findings.laffn import LAFFN_PAIRS, laffn, laffn_pair
 from mednext.report.findings.orders import order
 from mednext.report.findings.protocols import protocols
+from mednext.report.findings.ties import seen, ties
 from mednext.report.scale import scale_difference
 from mednext.report.spec import load_tables
 from mednext.report.wording import ALPHA
@@ -37,6 +38,8 @@ def findings_text(profile: Profile, runs: Runs) -> str:
         planned=sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),
         absent=[s.name for slug, s in load_datasets().items() if slug not in profile.datasets],
         orders=[found for n in load_tables() if (found := order(results, n)) is not None],
+        ties=ties(results),
+        seen=seen(results),
         protocols=protocols(results),
         laffn=laffn(results),
         laffn_pairs=[laffn_pair(results, *pair) for pair in LAFFN_PAIRS],
@@ -55,7 +58,6 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
     names = {f"{dataset}/{p}/{m}/seed{s}" for p, m, s in run.cells(results.profile.seeds)}
     there = [(name, record) for name, record in results.runs if name in names]
     sides = {(r.n_train, r.n_val, r.n_test) for name, r in there if f"{dataset}/paper/" in name}
-    facts = [row for row in results.datasets if row.dataset == dataset]
     return {
         "name": spec.name,
         "source": run.source,
@@ -67,7 +69,7 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
         "finished": len(there),
         "planned": len(names),
         "failed": sum(record.status != "ok" for _, record in there),
-        "stand_in": next((row.stand_in for row in facts if row.stand_in), None),
+        "stand_in": results.stand_in(dataset),
         "differs": scale_difference(run, spec.task),
     }
 

@@ -1,0 +1,93 @@
+"""What ties the test side of each split to its training side, and what the files give away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mednext.config import load_datasets
+from mednext.report.findings.facts import Results, caption
+from mednext.report.wording import Estimate
+from mednext.results import Leak, LeakageRow
+
+ALL = "all"
+"""What ``seen.csv`` calls the mean over methods."""
+COLUMNS = (Leak.SAME_PIXELS, Leak.NEAR_DUPLICATE, Leak.ANY)
+
+
+def ties(results: Results) -> dict[str, Any]:
+    """From ``leakage.csv``: per data set and protocol how many test items have a relative in train,
+    per data set how far a classifier gets that sees no pixel.
+    """
+    splits: dict[tuple[str, str], dict[Leak, LeakageRow]] = {}
+    for row in results.leakage:
+        splits.setdefault((row.dataset, row.protocol), {})[row.kind] = row
+    pairs = [
+        {
+            "name": _name(results, dataset),
+            "protocol": protocol,
+            "test": f"{kinds[Leak.ANY].test_items} {kinds[Leak.ANY].unit}",
+            "shares": [_share(kinds[kind]) for kind in COLUMNS],
+        }
+        for (dataset, protocol), kinds in splits.items()
+    ]
+    # Without the split: whole groups of the data set are held out.
+    cues = [
+        {"name": _name(results, dataset), **_cue(kinds[Leak.CUE_ALL])}
+        for (dataset, protocol), kinds in splits.items()
+        if protocol == "paper" and Leak.CUE_ALL in kinds
+    ]
+    return {"pairs": pairs, "cues": cues}
+
+
+def seen(results: Results) -> list[dict[str, Any]]:
+    """Per data set and protocol: accuracy of the first seed on test images with a relative in train
+    and on those without, all methods together first.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    rows = [row for row in results.seen if row.seed == results.profile.seeds[0]]
+    # A stable sort: the mean over methods goes first, the methods keep their order.
+    for row in sorted(rows, key=lambda row: row.method != ALL):
+        split = found.setdefault(
+            (row.dataset, row.protocol),
+            {
+                "caption": caption(results, row.dataset, row.protocol, [row.seed]),
+                "seen": f"{row.n_seen} images, {row.groups_seen} groups",
+                "new": f"{row.n_new} images, {row.groups_new} groups",
+                "lines": [],
+            },
+        )
+        name = f"mean of {row.methods} methods" if row.method == ALL else row.method
+        words = Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high))).words
+        split["lines"].append((name, 100 * row.accuracy_seen, 100 * row.accuracy_new, words))
+    return list(found.values())
+
+
+def _name(results: Results, dataset: str) -> str:
+    name = load_datasets()[dataset].name
+    return f"{name} (STAND-IN)" if results.stand_in(dataset) else name
+
+
+def _share(row: LeakageRow) -> str:
+    if row.test_with_partner is None:
+        return "–"
+    share = f" ({100 * row.test_with_partner / row.test_items:.1f} %)" if row.test_items else ""
+    return f"{row.test_with_partner}{share}"
+
+
+def _cue(row: LeakageRow) -> dict[str, Any]:
+    """Above the most frequent class only where the interval says so."""
+    found: dict[str, Any] = {
+        "baseline": None,
+        "accuracy": None,
+        "words": row.note or "not measured",
+    }
+    if row.baseline is not None:
+        found["baseline"] = 100 * row.baseline
+    if None in (row.accuracy, row.ci_low, row.ci_high, row.baseline):
+        return found
+    accuracy, low, high = (100 * v for v in (row.accuracy, row.ci_low, row.ci_high))  # type: ignore[operator]
+    above = low > found["baseline"]
+    return found | {
+        "accuracy": f"{accuracy:.1f} [{low:.1f}, {high:.1f}]",
+        "words": "reveals something of the class" if above else "cannot tell from guessing",
+    }

@@ -1,0 +1,94 @@
+"""FINDINGS.md on relatives between test and train, and on data that only stand in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mednext.report.findings.orders import order
+from mednext.report.findings.ties import seen, ties
+from mednext.results import DatasetRow, Leak, LeakageRow, SeenRow, write_rows
+
+from .made_up import dataset_rows, reduced_results
+
+
+def leak(kind: Leak, **changes: Any) -> LeakageRow:
+    values: dict[str, Any] = {
+        "dataset": "sars_cov2_ct", "name": "SARS", "source": "local", "source_id": "local-0",
+        "stand_in": None, "protocol": "paper", "kind": kind, "unit": "images", "items": 900,
+        "test_items": 200, "data_hash": "d" * 16, "split_hash": "e" * 16,
+    }  # fmt: skip
+    return LeakageRow.model_validate(values | changes)
+
+
+def split(protocol: str, counts: tuple[int, int, int], **changes: Any) -> list[LeakageRow]:
+    kinds = (Leak.SAME_PIXELS, Leak.NEAR_DUPLICATE, Leak.ANY)
+    return [
+        leak(kind, protocol=protocol, test_with_partner=count, **changes)
+        for kind, count in zip(kinds, counts, strict=True)
+    ]
+
+
+def test_counts_stand_where_they_belong(reduced: Path) -> None:
+    rows = [*split("paper", (1, 25, 101)), *split("grouped", (0, 0, 0))]
+    # Neither the next slice nor a single cue has a column.
+    rows += [leak(Leak.NEXT_SLICE, test_with_partner=77), leak(Leak.CUE_SIZE, accuracy=0.9)]
+    write_rows(reduced / "leakage.csv", LeakageRow, rows)
+    found = ties(reduced_results())
+    assert [(p["protocol"], p["test"], p["shares"]) for p in found["pairs"]] == [
+        ("paper", "200 images", ["1 (0.5 %)", "25 (12.5 %)", "101 (50.5 %)"]),
+        ("grouped", "200 images", ["0 (0.0 %)", "0 (0.0 %)", "0 (0.0 %)"]),
+    ]
+    assert found["cues"] == []
+
+
+def test_a_cue_reveals_something_only_above_the_baseline(reduced: Path) -> None:
+    cue: dict[str, Any] = {"baseline": 0.5, "accuracy": 0.6, "ci_high": 0.7}
+    rows = [
+        *split("paper", (0, 0, 0)), leak(Leak.CUE_ALL, ci_low=0.51, **cue),
+        *split("paper", (0, 0, 0), dataset="monkeypox_msld"),
+        leak(Leak.CUE_ALL, dataset="monkeypox_msld", ci_low=0.49, **cue),
+        *split("paper", (0, 0, 0), dataset="large_covid_ct"),
+        leak(Leak.CUE_ALL, dataset="large_covid_ct", baseline=0.5, note="the same in all files"),
+    ]  # fmt: skip
+    write_rows(reduced / "leakage.csv", LeakageRow, rows)
+    found = [(c["accuracy"], c["words"]) for c in ties(reduced_results())["cues"]]
+    assert found == [
+        ("60.0 [51.0, 70.0]", "reveals something of the class"),
+        ("60.0 [49.0, 70.0]", "cannot tell from guessing"),
+        (None, "the same in all files"),
+    ]
+
+
+def test_all_methods_together_go_first_and_other_seeds_stay_out(reduced: Path) -> None:
+    common: dict[str, Any] = {
+        "dataset": "sars_cov2_ct", "protocol": "paper", "n_seen": 30, "n_new": 20,
+        "groups_seen": 9, "groups_new": 8, "accuracy_seen": 0.9, "accuracy_new": 0.8,
+        "difference": 0.1, "ci_low": 0.02, "ci_high": 0.18,
+    }  # fmt: skip
+    rows = [
+        SeenRow(**common, seed=0, method="mednext", methods=1),
+        SeenRow(**common, seed=0, method="all", methods=2),
+        SeenRow(**common, seed=1, method="vit", methods=1),
+    ]
+    write_rows(reduced / "seen.csv", SeenRow, rows)
+    (found,) = seen(reduced_results())
+    assert (found["seen"], found["new"]) == ("30 images, 9 groups", "20 images, 8 groups")
+    assert [line[0] for line in found["lines"]] == ["mean of 2 methods", "mednext"]
+    assert found["lines"][0][1:] == (
+        90.0, 80.0, "higher: +10.0 points, the interval is [+2.0, +18.0]"
+    )  # fmt: skip
+
+
+def test_data_that_stand_in_say_so_in_every_caption(reduced: Path) -> None:
+    (row, *_) = dataset_rows()
+    changes = {"dataset": "large_covid_ct", "stand_in": "slices of unknown origin"}
+    write_rows(reduced / "datasets.csv", DatasetRow, [row.model_copy(update=changes)])
+    rows = split("paper", (0, 0, 0), dataset="large_covid_ct")
+    write_rows(reduced / "leakage.csv", LeakageRow, rows)
+    results = reduced_results()
+    printed, own = order(results, "4"), order(results, "2")
+    assert printed is not None and own is not None
+    assert printed["caption"].startswith("STAND-IN data (slices of unknown origin), not the data")
+    assert printed["stand_in"] and not own["stand_in"] and "STAND-IN" not in own["caption"]
+    assert "(STAND-IN)" in ties(results)["pairs"][0]["name"]
