@@ -40,8 +40,8 @@ reference: results  ## take over the results as the reference of the profile (RE
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
 	  --update-reference --reason "$(REASON)"
 
-findings: setup  ## rebuild results/FINDINGS.md and what it rests on from the exported runs
-	python -m mednext findings --configfile config/reduced.yaml
+findings: setup  ## rebuild results/FINDINGS.md, the README's part of it and what it rests on
+	python -m mednext findings --configfile config/reduced.yaml --summary README.md
 
 test: setup  ## quick tests (TESTS=tests/models for a part of them)
 	python -m pytest -m "not slow" $(TESTS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mednext.config import Profile, RunConfig, benchmarks_dir
+from mednext.errors import UserError
 from mednext.files import write_bytes, write_text
 from mednext.layout import results_root, results_under
 from mednext.merge import check_equal, check_wanted, runs_in, take
@@ -24,18 +25,30 @@ MADE = (
     "losses.csv",
     "seen.csv",
 )
+BEGIN = "<!-- main results: make findings writes what follows -->\n"
+END = "<!-- end of the main results -->\n"
 CHARTS = ("fig9", "pareto", "critical_difference", "training")
 PLAN = "plan_paper.csv"
 """What the paper's profile costs, as ``mednext plan`` wrote it; taken along if it is there."""
 
 
-def make_findings(profile: Profile, reference: Path, text: Path) -> int:
+def make_findings(
+    profile: Profile, reference: Path, text: Path, summary: Path | None = None
+) -> int:
     """Rebuild the CSVs, tables and charts in ``reference`` and the findings; returns the number of
     finished runs.
 
+    Args:
+        profile: the runs are of.
+        reference: folder of the exported runs.
+        text: the report to write.
+        summary: a Markdown file whose part between the two markers becomes the main results.
+
     Raises:
-        UserError: a run is not one of the profile's, or the runs do not belong together.
+        UserError: a run is not one of the profile's, the runs do not belong together, or there are
+            no markers.
     """
+    around = _around(summary) if summary else None
     found = runs_in(reference)
     check_equal(found)
     for run in found:
@@ -51,9 +64,9 @@ def make_findings(profile: Profile, reference: Path, text: Path) -> int:
                 write_bytes(root / name, (reference / name).read_bytes())
         _compute([RunConfig.model_validate(run.record.config) for run in found], root)
         _draw(profile, root)
-        from mednext.report.findings import findings_text
+        from mednext.report.findings import findings_texts
 
-        report = findings_text(profile, [(run.name, run.record) for run in found])
+        texts = findings_texts(profile, [(run.name, run.record) for run in found])
         for name in MADE:
             if not (root / name).is_file():
                 continue  # seen.csv without relatives.csv
@@ -61,8 +74,24 @@ def make_findings(profile: Profile, reference: Path, text: Path) -> int:
         tables = [f for f in sorted((root / "tables").glob("*.md")) if f.stem != "table5"]
         _replace(reference / "tables", tables)
         _replace(reference / "figures", sorted((root / "figures").glob("*.png")))
-    write_text(text, report)
+    write_text(text, texts.report)
+    if summary and around:
+        write_text(summary, texts.summary.join(around))
     return len(found)
+
+
+def _around(file: Path) -> tuple[str, str]:
+    """What stands before and after the part that is made, the markers included."""
+    before, begin, rest = file.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise UserError(
+            "no place for the main results",
+            file=file,
+            expected=f"{BEGIN!r} and, below it, {END!r}",
+            remedy="put both lines where the results shall stand",
+        )
+    return before + begin, end + after
 
 
 def _compute(runs: list[RunConfig], root: Path) -> None:

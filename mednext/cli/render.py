@@ -24,6 +24,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     findings = add_verb(verbs, "findings", text, _findings)
     findings.add_argument("--reference", type=Path, help="default: results/reference/<profile>")
     findings.add_argument("--out", type=Path, default=Path("results/FINDINGS.md"))
+    findings.add_argument("--summary", type=Path, help="a file that shows the main results, too")
     page = add_verb(verbs, "page", "render the page of a profile", _page)
     page.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
 
@@ -72,5 +73,5 @@ def _findings(arguments: argparse.Namespace) -> None:
 
     profile = profile_of(arguments)
     reference = arguments.reference or reference_root(profile.profile)
-    count = make_findings(profile, reference, arguments.out)
+    count = make_findings(profile, reference, arguments.out, arguments.summary)
     print(f"{arguments.out}: from {count} finished runs in {reference}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mednext.cli import main
+from mednext.findings import BEGIN, END
 from mednext.report.wording import Estimate, detectable, detectable_over_seeds, estimate
 from mednext.results import DifferenceRow, read_rows
 
@@ -58,11 +59,16 @@ def test_findings_repeat_and_say_what_is_missing(
     finish(tiny(), ("resnet18", 1))
     main(["results", "export", *CONFIG, "--out", "ref"])
     shutil.rmtree("results")
-    command = ["findings", *CONFIG, "--reference", "ref", "--out", "F.md"]
+    Path("R.md").write_text(f"# Mine\n{BEGIN}outdated\n{END}after\n")
+    command = ["findings", *CONFIG, "--reference", "ref", "--out", "F.md", "--summary", "R.md"]
     assert main(command) == 0
-    text, before = Path("F.md").read_text(), files(Path("ref"))
+    texts = [Path(name).read_text() for name in ("F.md", "R.md")]
+    text, before = texts[0], files(Path("ref"))
     assert main(command) == 0
-    assert Path("F.md").read_text() == text and files(Path("ref")) == before
+    assert [Path(name).read_text() for name in ("F.md", "R.md")] == texts
+    assert files(Path("ref")) == before
+    assert texts[1].startswith(f"# Mine\n{BEGIN}**PHANTOM") and texts[1].endswith(f"{END}after\n")
+    assert "3 of 4 runs are finished" in texts[1] and "outdated" not in texts[1]
     assert not Path("results").exists()
     assert "**3 of 4 runs finished**" in text and "PHANTOM" in text.splitlines()[0]
     assert "not yet measured" in text and "Not yet measured" in text  # mednext_nc; the plan
@@ -73,3 +79,19 @@ def test_findings_repeat_and_say_what_is_missing(
         ("mednext", "resnet18", 0.0, 10)
     ]
     assert "| mednext | 2 | 70.0, 70.0 | 70.0 | 0.0 |" in text
+
+
+def test_without_its_markers_a_file_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finish(tiny())
+    main(["results", "export", *CONFIG, "--out", "ref"])
+    before = files(Path("ref"))
+    for content in ("no marker\n", f"{END}turned round\n{BEGIN}"):
+        Path("R.md").write_text(content)
+        command = ["findings", *CONFIG, "--reference", "ref", "--out", "F.md", "--summary", "R.md"]
+        assert main(command) == 2
+        assert "R.md" in capsys.readouterr().err
+        assert Path("R.md").read_text() == content and not Path("F.md").exists()
+        assert files(Path("ref")) == before

@@ -10,6 +10,7 @@ import pytest
 from mednext.report.findings.costs import costs
 from mednext.report.findings.orders import order
 from mednext.report.findings.protocols import protocols
+from mednext.report.findings.scores import scores
 from mednext.results import ComparisonRow, DifferenceRow, MetricRow, PlanRow, write_rows
 
 from .made_up import metric_row, reduced_results
@@ -42,6 +43,26 @@ def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
         )
     ]
     assert found["Monkeypox Skin Lesion Dataset", "grouped_originals"] == []
+
+
+def test_methods_stand_in_the_order_of_what_they_reached(reduced: Path) -> None:
+    """Table 2 prints MedNeXt 98.39, ResNet18 97.98 % of accuracy."""
+    rows = [
+        metric_row(method="mednext", value=0.8, ci_low=0.7, ci_high=0.9),
+        metric_row(method="resnet18", value=0.9, ci_low=0.85, ci_high=0.95),
+        metric_row(method="resnet18", value=0.1, seed=1),
+        metric_row(method="mednext_nc", value=0.99),  # the paper prints no such method
+    ]
+    write_rows(reduced / "metrics.csv", MetricRow, rows)
+    found = scores(reduced_results(), "2")
+    assert found is not None and found["metric"] == "accuracy"
+    assert found["lines"] == [
+        ("resnet18", 97.98, "90.0 [85.0, 95.0] (n = 496)"),
+        ("mednext", 98.39, "80.0 [70.0, 90.0] (n = 496)"),
+    ]
+    assert len(found["missing"]) == 9 and "vit" in found["missing"]
+    assert scores(reduced_results(), "6") is None  # nothing of ACDC
+    assert scores(reduced_results(), "1") is None and scores(reduced_results(), "5") is None
 
 
 def planned(dataset: str, protocol: str, method: str, runs: int, trained: int) -> PlanRow:

@@ -1,5 +1,5 @@
 """``FINDINGS.md``: a template filled with numbers from the small result files; none is typed."""
 
-from mednext.report.findings.text import findings_text
+from mednext.report.findings.text import findings_texts
 
-__all__ = ["findings_text"]
+__all__ = ["findings_texts"]

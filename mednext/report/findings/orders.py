@@ -15,19 +15,27 @@ TEST = {"classification": "mcnemar", "segmentation": "wilcoxon"}
 OURS = {"classification": "mednext", "segmentation": "medunext"}
 
 
-def order(results: Results, number: str) -> dict[str, Any] | None:
-    """How the printed order of one table fares; None for tables without a data set of ours."""
+def printed_scores(number: str) -> dict[str, float]:
+    """Method -> printed accuracy or Dice (%) of one table; the whole model by its own name."""
     spec = load_tables()[number]
-    if spec.dataset is None or spec.dataset not in results.profile.datasets:
-        return None
-    task, dataset = load_datasets()[spec.dataset].task, spec.dataset
+    assert spec.dataset is not None, number
+    task = load_datasets()[spec.dataset].task
     printed = {
         spec.slug_prefix + str(row["slug"]): float(row[SCORE[task]])
         for row in reported(spec).to_dict(orient="records")
         if row[SCORE[task]]
     }
     whole = f"{OURS[task]}_laffn_sem_sdffn"
-    printed = {OURS[task] if slug == whole else slug: v for slug, v in printed.items()}
+    return {OURS[task] if slug == whole else slug: value for slug, value in printed.items()}
+
+
+def order(results: Results, number: str) -> dict[str, Any] | None:
+    """How the printed order of one table fares; None for tables without a data set of ours."""
+    spec = load_tables()[number]
+    if spec.dataset is None or spec.dataset not in results.profile.datasets:
+        return None
+    task, dataset = load_datasets()[spec.dataset].task, spec.dataset
+    printed = printed_scores(number)
     seed = results.profile.seeds[0]
     pairs = [
         t

@@ -19,7 +19,7 @@ def protocols(results: Results) -> list[dict[str, Any]]:
         for protocol in others:
             lines = []
             for method in dict.fromkeys(m for p, m, _ in run.cells(results.profile.seeds)):
-                paper, other = (_score(results, dataset, p, method) for p in ("paper", protocol))
+                paper, other = (headline(results, dataset, p, method) for p in ("paper", protocol))
                 if paper is None or other is None:
                     continue
                 halves = [
@@ -31,14 +31,15 @@ def protocols(results: Results) -> list[dict[str, Any]]:
                 if halves[0] is not None and halves[1] is not None:
                     half = math.hypot(halves[0], halves[1])
                     bounds = value - half, value + half
-                texts = [_interval(r) for r in (paper, other)]
+                texts = [interval_words(r) for r in (paper, other)]
                 lines.append((method, *texts, Estimate(value, *bounds).words))
             about = caption(results, dataset, protocol, [results.profile.seeds[0]])
             found.append({"protocol": protocol, "caption": about, "lines": lines})
     return found
 
 
-def _score(results: Results, dataset: str, protocol: str, method: str) -> MetricRow | None:
+def headline(results: Results, dataset: str, protocol: str, method: str) -> MetricRow | None:
+    """Accuracy or mean Dice of the first seed's last weights; None if it has not been measured."""
     task = load_datasets()[dataset].task
     view = ("accuracy", "non_disease") if task == "classification" else ("dice", "mean")
     wanted = (dataset, protocol, method, "last", results.profile.seeds[0], *view)
@@ -49,7 +50,8 @@ def _score(results: Results, dataset: str, protocol: str, method: str) -> Metric
     return None
 
 
-def _interval(row: MetricRow) -> str:
+def interval_words(row: MetricRow) -> str:
+    """A score in percent with its 95 % interval and number of cases."""
     value = 100 * (row.value or 0.0)
     if row.ci_low is None or row.ci_high is None:
         return f"{value:.1f}"

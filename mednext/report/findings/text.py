@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mednext.audit.schema import CellRow
 from mednext.config import Profile, load_datasets
@@ -13,6 +13,7 @@ from mednext.report.findings.facts import Results, Runs, unique
 from mednext.report.findings.laffn import LAFFN_PAIRS, laffn, laffn_pair
 from mednext.report.findings.orders import order
 from mednext.report.findings.protocols import protocols
+from mednext.report.findings.scores import scores
 from mednext.report.findings.ties import seen, ties
 from mednext.report.scale import scale_difference
 from mednext.report.spec import load_tables
@@ -22,33 +23,51 @@ from mednext.templates import markdown_templates
 IMPOSSIBLE = ("off", "no fit", "one cell off")
 
 
-def findings_text(profile: Profile, runs: Runs) -> str:
-    """The whole report in Markdown."""
+class Texts(NamedTuple):
+    """What ``make findings`` writes for readers."""
+
+    report: str
+    """``FINDINGS.md``."""
+    summary: str
+    """The main results, for the README."""
+
+
+def findings_texts(profile: Profile, runs: Runs) -> Texts:
+    """The whole report and its summary, in Markdown."""
     results = Results(profile, runs)
     environment = markdown_templates("mednext.report", "templates/findings")
     environment.filters["points"] = lambda value: "–" if value is None else f"{value:.1f}"
-    return environment.get_template("findings.md.j2").render(
-        profile=profile,
-        phantom=any(run.source == "phantom" for run in profile.datasets.values()),
-        finished=len(runs),
-        alpha=ALPHA,
-        hashes=unique(record.code_hash for _, record in runs),
-        machines=unique(record.machine.get("cpu", record.device) for _, record in runs),
-        scales=[_scale(results, dataset) for dataset in profile.datasets],
-        planned=sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),
-        absent=[s.name for slug, s in load_datasets().items() if slug not in profile.datasets],
-        orders=[found for n in load_tables() if (found := order(results, n)) is not None],
-        ties=ties(results),
-        seen=seen(results),
-        protocols=protocols(results),
-        laffn=laffn(results),
-        laffn_pairs=[laffn_pair(results, *pair) for pair in LAFFN_PAIRS],
-        impossible=_impossible(results.audit),
-        impossible_counts=Counter(
+    facts = _facts(results)
+    return Texts(
+        *(environment.get_template(f"{n}.md.j2").render(facts) for n in ("findings", "summary"))
+    )
+
+
+def _facts(results: Results) -> dict[str, Any]:
+    profile, runs = results.profile, results.runs
+    return {
+        "profile": profile,
+        "phantom": any(run.source == "phantom" for run in profile.datasets.values()),
+        "finished": len(runs),
+        "alpha": ALPHA,
+        "hashes": unique(record.code_hash for _, record in runs),
+        "machines": unique(record.machine.get("cpu", record.device) for _, record in runs),
+        "scales": [_scale(results, dataset) for dataset in profile.datasets],
+        "planned": sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),
+        "absent": [s.name for slug, s in load_datasets().items() if slug not in profile.datasets],
+        "orders": [found for n in load_tables() if (found := order(results, n)) is not None],
+        "scores": [found for n in load_tables() if (found := scores(results, n)) is not None],
+        "ties": ties(results),
+        "seen": seen(results),
+        "protocols": protocols(results),
+        "laffn": laffn(results),
+        "laffn_pairs": [laffn_pair(results, *pair) for pair in LAFFN_PAIRS],
+        "impossible": _impossible(results.audit),
+        "impossible_counts": Counter(
             (row.table, row.rule) for row in results.audit if _cannot_be(row)
         ).items(),
-        costs=costs(results.plan),
-    )
+        "costs": costs(results.plan),
+    }
 
 
 def _scale(results: Results, dataset: str) -> dict[str, Any]:

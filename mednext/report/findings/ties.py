@@ -51,6 +51,7 @@ def seen(results: Results) -> list[dict[str, Any]]:
             (row.dataset, row.protocol),
             {
                 "caption": caption(results, row.dataset, row.protocol, [row.seed]),
+                "name": _name(results, row.dataset),
                 "seen": f"{row.n_seen} images, {row.groups_seen} groups",
                 "new": f"{row.n_new} images, {row.groups_new} groups",
                 "lines": [],
