@@ -20,6 +20,7 @@ from mednext.results import (
     RankRow,
     RunRecord,
     SeenRow,
+    SignalRow,
     read_rows,
 )
 
@@ -41,6 +42,7 @@ class Results:
         self.datasets = self._rows("datasets.csv", DatasetRow)
         self.leakage = self._rows("leakage.csv", LeakageRow)
         self.seen = self._rows("seen.csv", SeenRow)
+        self.signal = self._rows("signal.csv", SignalRow)
         self.plan = self._rows("plan_paper.csv", PlanRow)
         self.audit = read_rows(audit_cells(), CellRow)
 

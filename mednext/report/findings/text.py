@@ -14,6 +14,7 @@ from mednext.report.findings.laffn import LAFFN_PAIRS, laffn, laffn_pair
 from mednext.report.findings.orders import order
 from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
+from mednext.report.findings.signal import signals
 from mednext.report.findings.ties import seen, ties
 from mednext.report.scale import scale_difference
 from mednext.report.spec import load_tables
@@ -62,6 +63,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "protocols": protocols(results),
         "laffn": laffn(results),
         "laffn_pairs": [laffn_pair(results, *pair) for pair in LAFFN_PAIRS],
+        "signals": signals(results),
         "impossible": _impossible(results.audit),
         "impossible_counts": Counter(
             (row.table, row.rule) for row in results.audit if _cannot_be(row)
