@@ -6,6 +6,7 @@ benchmarks and the profile, and nothing is trained.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,7 +67,10 @@ def make_findings(
         _draw(profile, root)
         from mednext.report.findings import findings_texts
 
-        texts = findings_texts(profile, [(run.name, run.record) for run in found])
+        start = summary.parent if summary else Path()
+        targets = {"report": text, "figures": reference / "figures"}
+        links = {name: os.path.relpath(target, start) for name, target in targets.items()}
+        texts = findings_texts(profile, [(run.name, run.record) for run in found], links)
         for name in MADE:
             if not (root / name).is_file():
                 continue  # seen.csv without relatives.csv

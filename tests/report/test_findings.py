@@ -69,6 +69,8 @@ def test_findings_repeat_and_say_what_is_missing(
     assert files(Path("ref")) == before
     assert texts[1].startswith(f"# Mine\n{BEGIN}**PHANTOM") and texts[1].endswith(f"{END}after\n")
     assert "3 of 4 runs are finished" in texts[1] and "outdated" not in texts[1]
+    for linked in ("F.md", "ref/figures/critical_difference.png", "ref/figures/pareto.png"):
+        assert f"]({linked})" in texts[1] and Path(linked).is_file()
     assert not Path("results").exists()
     assert "**3 of 4 runs finished**" in text and "PHANTOM" in text.splitlines()[0]
     assert "not yet measured" in text and "Not yet measured" in text  # mednext_nc; the plan

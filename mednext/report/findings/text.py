@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mednext.audit.schema import CellRow
@@ -33,12 +33,18 @@ class Texts(NamedTuple):
     """The main results, for the README."""
 
 
-def findings_texts(profile: Profile, runs: Runs) -> Texts:
-    """The whole report and its summary, in Markdown."""
+def findings_texts(profile: Profile, runs: Runs, links: Mapping[str, str]) -> Texts:
+    """The whole report and its summary, in Markdown.
+
+    Args:
+        profile: the runs are of.
+        runs: name and record of each finished run.
+        links: from the summary to ``report`` and ``figures``, the folder of the charts.
+    """
     results = Results(profile, runs)
     environment = markdown_templates("mednext.report", "templates/findings")
     environment.filters["points"] = lambda value: "–" if value is None else f"{value:.1f}"
-    facts = _facts(results)
+    facts = _facts(results) | {"links": links}
     return Texts(
         *(environment.get_template(f"{n}.md.j2").render(facts) for n in ("findings", "summary"))
     )
