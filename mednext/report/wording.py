@@ -27,10 +27,16 @@ class Estimate:
         """``higher`` or ``lower`` where the interval excludes 0, else that nobody can tell."""
         if self.low is None or self.high is None:
             return "cannot tell: no interval"
-        interval = f"{self.value:+.1f} points, the interval is [{self.low:+.1f}, {self.high:+.1f}]"
+        value, low, high = (signed(v) for v in (self.value, self.low, self.high))
+        interval = f"{value} points, the interval is [{low}, {high}]"
         if self.low > 0:
             return f"higher: {interval}"
         return f"lower: {interval}" if self.high < 0 else f"cannot tell: {interval}"
+
+
+def signed(value: float) -> str:
+    """With its sign and one decimal; what rounds to nothing has a plus, never a minus."""
+    return f"{round(value, 1) + 0.0:+.1f}"
 
 
 def estimate(rows: Sequence[DifferenceRow], turned: bool = False) -> Estimate:

@@ -33,6 +33,11 @@ def test_words_follow_the_interval_alone(low: float, high: float, word: str) -> 
     assert Estimate(0.5, low, high).words.startswith(word)
 
 
+def test_nothing_has_no_minus() -> None:
+    words = Estimate(-0.04, -1.04, 0.96).words
+    assert words == "cannot tell: +0.0 points, the interval is [-1.0, +1.0]"
+
+
 def test_seeds_widen_the_interval() -> None:
     # Differences of 1, 2 and 3 points: s = 1, t(0.975, 2) = 4.302653, so 2.484 points.
     found = estimate([row(d, s) for s, d in enumerate((0.01, 0.02, 0.03))])

@@ -9,11 +9,11 @@ import pytest
 
 from mednext.report.findings.costs import costs
 from mednext.report.findings.orders import order
-from mednext.report.findings.protocols import protocols
+from mednext.report.findings.protocols import guess, protocols
 from mednext.report.findings.scores import scores
-from mednext.results import ComparisonRow, DifferenceRow, MetricRow, PlanRow, write_rows
+from mednext.results import ComparisonRow, DatasetRow, DifferenceRow, MetricRow, PlanRow, write_rows
 
-from .made_up import metric_row, reduced_results
+from .made_up import dataset_rows, metric_row, reduced_results
 
 
 def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
@@ -43,6 +43,20 @@ def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
         )
     ]
     assert found["Monkeypox Skin Lesion Dataset", "grouped_originals"] == []
+
+
+def test_guessing_is_the_most_frequent_class_of_that_test_side(reduced: Path) -> None:
+    row = dataset_rows()[0]
+    sides = [("paper", "a", 30), ("paper", "b", 10), ("grouped", "a", 9), ("grouped", "b", 11)]
+    rows = [
+        row.model_copy(update={"protocol": protocol, "klass": klass, "test": test})
+        for protocol, klass, test in sides
+    ]
+    write_rows(reduced / "datasets.csv", DatasetRow, rows)
+    results = reduced_results()
+    assert guess(results, "sars_cov2_ct", "paper") == pytest.approx(75)
+    assert guess(results, "sars_cov2_ct", "grouped") == pytest.approx(55)
+    assert guess(results, "monkeypox_msld", "paper") is None
 
 
 def test_methods_stand_in_the_order_of_what_they_reached(reduced: Path) -> None:

@@ -34,8 +34,25 @@ def protocols(results: Results) -> list[dict[str, Any]]:
                 texts = [interval_words(r) for r in (paper, other)]
                 lines.append((method, *texts, Estimate(value, *bounds).words))
             about = caption(results, dataset, protocol, [results.profile.seeds[0]])
-            found.append({"protocol": protocol, "caption": about, "lines": lines})
+            found.append(
+                {
+                    "name": load_datasets()[dataset].name,
+                    "protocol": protocol,
+                    "caption": about,
+                    "lines": lines,
+                    "guess": [(p, guess(results, dataset, p)) for p in ("paper", protocol)],
+                }
+            )
     return found
+
+
+def guess(results: Results, dataset: str, protocol: str) -> float | None:
+    """Percentage of the test images that the most frequent class makes up: what a classifier
+    reaches that has learned nothing; None for volumes, and if the counts are not known.
+    """
+    rows = [r for r in results.datasets if (r.dataset, r.protocol) == (dataset, protocol)]
+    counts = [row.test for row in rows if row.unit == "images"]
+    return 100 * max(counts) / sum(counts) if counts and sum(counts) else None
 
 
 def headline(results: Results, dataset: str, protocol: str, method: str) -> MetricRow | None:

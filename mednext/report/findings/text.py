@@ -16,7 +16,7 @@ from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
 from mednext.report.findings.signal import signals
 from mednext.report.findings.ties import seen, ties
-from mednext.report.scale import scale_difference
+from mednext.report.scale import data_difference, scale_difference
 from mednext.report.spec import load_tables
 from mednext.report.wording import ALPHA
 from mednext.templates import markdown_templates
@@ -85,6 +85,10 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
     names = {f"{dataset}/{p}/{m}/seed{s}" for p, m, s in run.cells(results.profile.seeds)}
     there = [(name, record) for name, record in results.runs if name in names]
     sides = {(r.n_train, r.n_val, r.n_test) for name, r in there if f"{dataset}/paper/" in name}
+    rows = [r for r in results.datasets if (r.dataset, r.protocol) == (dataset, "paper")]
+    # A limit of the profile is named already, and what stands in has its own sentence.
+    named = run.limit is not None or results.stand_in(dataset)
+    data = None if named or not rows else data_difference(rows, "paper")
     return {
         "name": spec.name,
         "source": run.source,
@@ -97,7 +101,7 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
         "planned": len(names),
         "failed": sum(record.status != "ok" for _, record in there),
         "stand_in": results.stand_in(dataset),
-        "differs": scale_difference(run, spec.task),
+        "differs": "; ".join(part for part in (scale_difference(run, spec.task), data) if part),
     }
 
 
