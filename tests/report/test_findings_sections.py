@@ -111,6 +111,20 @@ def test_no_plan_no_cost() -> None:
     assert costs([]) is None
 
 
+def test_a_clear_lead_is_no_noise(reduced: Path) -> None:
+    """The same lead in every patient is a difference without any spread."""
+    row = DifferenceRow(
+        dataset="acdc", protocol="paper", seed=0, metric="dice", method_a="medunext",
+        method_b="unet", difference=0.5, ci_low=0.5, ci_high=0.5, deviation=0.5,
+        n_cases=20, n_groups=20,
+    )  # fmt: skip
+    write_rows(reduced / "differences.csv", DifferenceRow, [row])
+    tests = [wilcoxon("medunext", "unet", 0.9, 0.4, 0.001)]
+    write_rows(reduced / "comparisons.csv", ComparisonRow, tests)
+    found = order(reduced_results(), "6")
+    assert found is not None and found["single"] == 0 and found["not_by_groups"] == 0
+
+
 def wilcoxon(a: str, b: str, value_a: float, value_b: float, p: float) -> ComparisonRow:
     return ComparisonRow(
         profile="reduced", source="local", source_id="local-0", dataset="acdc", protocol="paper",
@@ -139,8 +153,10 @@ def test_segmenters_are_ordered_by_dice_over_patients(reduced: Path) -> None:
         3, 3, 1, 1, 1
     ]  # fmt: skip
     assert "20 test patients" in found["caption"]
-    # (1.959964 + 0.841621) * 0.12 / sqrt(20), in points.
-    assert found["single"] == pytest.approx(7.5175, abs=1e-3)
+    # (1.959964 + 0.841621) * sqrt(0.12^2 - 0.1^2) / sqrt(20), in points.
+    assert found["single"] == pytest.approx(4.1555, abs=1e-3)
+    # The interval of the first pair excludes 0; the second pair has none.
+    assert found["not_by_groups"] == 1
     ((other, printed, words),) = found["against"]
     assert other == "unet" and printed == pytest.approx(91.28 - 88.09, abs=0.01)
     assert words.startswith("higher: +10.0 points")

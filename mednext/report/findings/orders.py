@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import median
 from typing import Any
 
@@ -9,6 +10,7 @@ from mednext.config import load_datasets
 from mednext.report.findings.facts import Results, caption
 from mednext.report.spec import load_tables, reported
 from mednext.report.wording import ALPHA, detectable
+from mednext.results import ComparisonRow, DifferenceRow
 
 SCORE = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
 TEST = {"classification": "mcnemar", "segmentation": "wilcoxon"}
@@ -62,7 +64,7 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
     ]
     best = [r for r in results.ranking if (r.dataset, r.seed, r.rank) == (dataset, seed, 1)]
     ours = OURS[task]
-    spread = median(row.deviation for row in rows) if rows else None
+    spread = median(_about_the_mean(row) for row in rows) if rows else None
     n = rows[0].n_cases if rows else 0
     return {
         "title": f"Table {number}: {spec.title}",
@@ -74,6 +76,7 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
         "agree": sum(agrees),
         "contradict": len(agrees) - sum(agrees),
         "open": len(pairs) - len(told),
+        "not_by_groups": sum(not _by_groups(results, t, seed) for t in told),
         "family": family,
         "n": n,
         "deviation": spread,
@@ -91,3 +94,19 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
         if ours in printed
         else [],
     }
+
+
+def _about_the_mean(row: DifferenceRow) -> float:
+    """Standard deviation of the paired difference of one case: what is left of its root mean square
+    without the difference itself, which would make a clear lead look like noise.
+    """
+    return math.sqrt(max(0.0, row.deviation**2 - row.difference**2))
+
+
+def _by_groups(results: Results, test: ComparisonRow, seed: int) -> bool:
+    """Whether the interval from draws of whole groups excludes no difference, too."""
+    axes = (test.dataset, test.protocol, test.method_a, test.method_b, seed)
+    found = results.estimate(*axes)
+    if found is None or found.low is None or found.high is None:
+        return False
+    return found.low > 0 or found.high < 0
