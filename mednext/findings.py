@@ -72,8 +72,6 @@ def make_findings(
         links = {name: os.path.relpath(target, start) for name, target in targets.items()}
         texts = findings_texts(profile, [(run.name, run.record) for run in found], links)
         for name in MADE:
-            if not (root / name).is_file():
-                continue  # seen.csv without relatives.csv
             write_bytes(reference / name, (root / name).read_bytes())
         tables = [f for f in sorted((root / "tables").glob("*.md")) if f.stem != "table5"]
         _replace(reference / "tables", tables)
@@ -112,8 +110,7 @@ def _compute(runs: list[RunConfig], root: Path) -> None:
     differences(runs, root / "differences.csv")
     write_losses(runs, root / "losses.csv")
     curves(runs, root / "curves.csv")
-    if (root / "relatives.csv").is_file():
-        seen(runs, root / "relatives.csv", root / "seen.csv")
+    seen(runs, root / "relatives.csv", root / "seen.csv")
     cost = root / "cost.csv"
     done = audit(benchmarks_dir() / "reported", cost if cost.is_file() else None)
     write_audit(done, results_root("audit"))

@@ -22,12 +22,17 @@ from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.layout import DataPaths
 from mednext.metrics.statistics import interval, resample
-from mednext.results import RelativeRow, SeenRow, read_rows, read_run, write_rows
+from mednext.results import (
+    ALL_METHODS,
+    RelativeRow,
+    SeenRow,
+    read_rows,
+    read_run,
+    write_rows,
+)
 from mednext.runs import run_paths
 
 SELECTION = "last"
-ALL = "all"
-"""In place of a method: the mean over all methods, image by image."""
 
 
 def relatives(runs: Sequence[RunConfig], path: Path) -> None:
@@ -63,14 +68,15 @@ def relatives(runs: Sequence[RunConfig], path: Path) -> None:
 
 
 def seen(runs: Sequence[RunConfig], relatives_csv: Path, path: Path) -> None:
-    """Write the accuracy of each classifier, and of all together, on both kinds of test images."""
+    """Write the accuracy of each classifier, and of all together, on both kinds of test images; no
+    row of what ``relatives.csv`` does not list, or if there is no such file.
+    """
 
     def axes(run: RunConfig) -> tuple[str, str, int]:
         return run.dataset, run.protocol, run.seed
 
-    known = {
-        (r.dataset, r.protocol, r.group): r.train for r in read_rows(relatives_csv, RelativeRow)
-    }
+    listed = read_rows(relatives_csv, RelativeRow) if relatives_csv.is_file() else []
+    known = {(r.dataset, r.protocol, r.group): r.train for r in listed}
     rows: list[SeenRow] = []
     images = (run for run in runs if run.task == "classification")
     for (dataset, protocol, _), members in groupby(sorted(images, key=axes), key=axes):
@@ -113,7 +119,7 @@ def _of_one_test_side(runs: Sequence[RunConfig], in_train: dict[str, int]) -> li
         for name, part in zip(names, parts, strict=True)
     ]
     rows = []
-    for column, method in enumerate((*columns, ALL)):
+    for column, method in enumerate((*columns, ALL_METHODS)):
         means = [float(part[:, column].mean()) for part in parts]
         bounds = [interval(m, r, column) for m, r in zip(means, resampled, strict=True)]
         low, high = _difference(means, bounds)
@@ -123,7 +129,7 @@ def _of_one_test_side(runs: Sequence[RunConfig], in_train: dict[str, int]) -> li
                 protocol=first.protocol,
                 seed=first.seed,
                 method=method,
-                methods=len(columns) if method == ALL else 1,
+                methods=len(columns) if method == ALL_METHODS else 1,
                 n_seen=len(names[0]),
                 n_new=len(names[1]),
                 groups_seen=len(set(names[0])),

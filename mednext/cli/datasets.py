@@ -1,5 +1,4 @@
-"""``mednext datasets``: list, fetch, verify, prepare, split, lists, table, leakage,
-relatives, calibrate."""
+"""``mednext datasets``: from fetching to splitting, and what leaks between the sides."""
 
 from __future__ import annotations
 

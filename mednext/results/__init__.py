@@ -8,6 +8,7 @@ from mednext.results.base import Outcome, Row, Status
 from mednext.results.data import DatasetRow, Leak, LeakageRow, RelativeRow
 from mednext.results.files import R, read_rows, read_run, write_rows, write_run
 from mednext.results.metrics import (
+    ALL_METHODS,
     ComparisonRow,
     CurveRow,
     DifferenceRow,
@@ -29,6 +30,7 @@ from mednext.results.networks import (
 from mednext.results.runs import PlanRow, RunRecord
 
 __all__ = [
+    "ALL_METHODS",
     "ComparisonRow",
     "CostRow",
     "CostVerdict",

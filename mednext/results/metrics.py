@@ -154,6 +154,10 @@ class DifferenceRow(Row):
     n_groups: int
 
 
+ALL_METHODS = "all"
+"""In place of a method: the mean over all methods, image by image."""
+
+
 class SeenRow(Row):
     """One row of ``seen.csv``: one classifier on the test images with a relative in train and on
     those without; values are fractions.
@@ -163,7 +167,7 @@ class SeenRow(Row):
     protocol: str
     seed: int
     method: str
-    """``all``: the mean over all methods of this seed, image by image."""
+    """Or :data:`ALL_METHODS`, over all methods of this seed."""
     methods: int
     n_seen: int
     """Test images whose group has members in train."""

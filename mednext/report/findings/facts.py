@@ -99,3 +99,30 @@ def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int])
         f"epochs {run.epochs}, {tested}seed {', '.join(map(str, seeds))}; not comparable with "
         "printed values"
     )
+
+
+def headlines(results: Results, dataset: str, protocol: str, method: str) -> dict[int, MetricRow]:
+    """Seed -> accuracy or mean Dice of its last weights; only what has been measured."""
+    task = load_datasets()[dataset].task
+    view = ("accuracy", "non_disease") if task == "classification" else ("dice", "mean")
+    wanted = (dataset, protocol, method, "last", *view)
+    return {
+        r.seed: r
+        for r in results.metrics
+        if (r.dataset, r.protocol, r.method, r.selection, r.metric, r.target) == wanted
+        and r.policy in (None, "transunet")
+        and r.value is not None
+    }
+
+
+def headline(results: Results, dataset: str, protocol: str, method: str) -> MetricRow | None:
+    """The same of the profile's first seed; None if it has not been measured."""
+    return headlines(results, dataset, protocol, method).get(results.profile.seeds[0])
+
+
+def interval_words(row: MetricRow) -> str:
+    """A score in percent with its 95 % interval and number of cases."""
+    value = 100 * (row.value or 0.0)
+    if row.ci_low is None or row.ci_high is None:
+        return f"{value:.1f}"
+    return f"{value:.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}] (n = {row.n_cases})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import mean, stdev
 from typing import Any
 
-from mednext.report.findings.facts import LAFFN, LAFFN_SET, Results, caption
+from mednext.report.findings.facts import LAFFN, LAFFN_SET, Results, caption, headlines
 from mednext.report.wording import detectable_over_seeds, estimate
 
 LAFFN_PAIRS = (
@@ -21,13 +21,8 @@ def laffn(results: Results) -> dict[str, Any]:
     lines = []
     seeds: set[int] = set()
     for method in LAFFN:
-        values = {
-            r.seed: 100 * r.value
-            for r in results.metrics
-            if (r.dataset, r.protocol, r.method, r.selection, r.metric, r.target)
-            == (LAFFN_SET, "paper", method, "last", "accuracy", "non_disease")
-            and r.value is not None
-        }
+        rows = headlines(results, LAFFN_SET, "paper", method)
+        values = {seed: 100 * (row.value or 0.0) for seed, row in rows.items()}
         seeds |= set(values)
         known = list(values.values())
         lines.append(

@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 from mednext.config import load_datasets
-from mednext.report.findings.facts import Results, caption
+from mednext.report.findings.facts import Results, caption, headline, interval_words
 from mednext.report.wording import Estimate
-from mednext.results import MetricRow
 
 
 def protocols(results: Results) -> list[dict[str, Any]]:
@@ -53,23 +52,3 @@ def guess(results: Results, dataset: str, protocol: str) -> float | None:
     rows = [r for r in results.datasets if (r.dataset, r.protocol) == (dataset, protocol)]
     counts = [row.test for row in rows if row.unit == "images"]
     return 100 * max(counts) / sum(counts) if counts and sum(counts) else None
-
-
-def headline(results: Results, dataset: str, protocol: str, method: str) -> MetricRow | None:
-    """Accuracy or mean Dice of the first seed's last weights; None if it has not been measured."""
-    task = load_datasets()[dataset].task
-    view = ("accuracy", "non_disease") if task == "classification" else ("dice", "mean")
-    wanted = (dataset, protocol, method, "last", results.profile.seeds[0], *view)
-    for r in results.metrics:
-        key = (r.dataset, r.protocol, r.method, r.selection, r.seed, r.metric, r.target)
-        if key == wanted and r.policy in (None, "transunet") and r.value is not None:
-            return r
-    return None
-
-
-def interval_words(row: MetricRow) -> str:
-    """A score in percent with its 95 % interval and number of cases."""
-    value = 100 * (row.value or 0.0)
-    if row.ci_low is None or row.ci_high is None:
-        return f"{value:.1f}"
-    return f"{value:.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}] (n = {row.n_cases})"

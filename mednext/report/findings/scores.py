@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mednext.config import load_datasets
-from mednext.report.findings.facts import Results, caption
+from mednext.report.findings.facts import Results, caption, headline, interval_words
 from mednext.report.findings.orders import printed_scores
-from mednext.report.findings.protocols import headline, interval_words
 from mednext.report.spec import load_tables
 
 
@@ -22,7 +21,7 @@ def scores(results: Results, number: str) -> dict[str, Any] | None:
         return None
     printed = printed_scores(number)
     found = {m: headline(results, spec.dataset, "paper", m) for m in printed}
-    known = {m: row for m, row in found.items() if row is not None and row.value is not None}
+    known = {m: row for m, row in found.items() if row is not None}
     if not known:
         return None
     task = load_datasets()[spec.dataset].task

@@ -7,10 +7,8 @@ from typing import Any
 from mednext.config import load_datasets
 from mednext.report.findings.facts import Results, caption
 from mednext.report.wording import Estimate
-from mednext.results import Leak, LeakageRow
+from mednext.results import ALL_METHODS, Leak, LeakageRow
 
-ALL = "all"
-"""What ``seen.csv`` calls the mean over methods."""
 COLUMNS = (Leak.SAME_PIXELS, Leak.NEAR_DUPLICATE, Leak.ANY)
 
 
@@ -46,7 +44,7 @@ def seen(results: Results) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     rows = [row for row in results.seen if row.seed == results.profile.seeds[0]]
     # A stable sort: the mean over methods goes first, the methods keep their order.
-    for row in sorted(rows, key=lambda row: row.method != ALL):
+    for row in sorted(rows, key=lambda row: row.method != ALL_METHODS):
         split = found.setdefault(
             (row.dataset, row.protocol),
             {
@@ -57,7 +55,7 @@ def seen(results: Results) -> list[dict[str, Any]]:
                 "lines": [],
             },
         )
-        name = f"mean of {row.methods} methods" if row.method == ALL else row.method
+        name = f"mean of {row.methods} methods" if row.method == ALL_METHODS else row.method
         words = Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high))).words
         split["lines"].append((name, 100 * row.accuracy_seen, 100 * row.accuracy_new, words))
     return list(found.values())
