@@ -122,7 +122,7 @@ def _of_one_test_side(runs: Sequence[RunConfig], in_train: dict[str, int]) -> li
     for column, method in enumerate((*columns, ALL_METHODS)):
         means = [float(part[:, column].mean()) for part in parts]
         bounds = [interval(m, r, column) for m, r in zip(means, resampled, strict=True)]
-        low, high = _difference(means, bounds)
+        low, high = newcombe(means, bounds)
         rows.append(
             SeenRow(
                 dataset=first.dataset,
@@ -144,9 +144,7 @@ def _of_one_test_side(runs: Sequence[RunConfig], in_train: dict[str, int]) -> li
     return rows
 
 
-def _difference(
-    means: Sequence[float], bounds: Sequence[tuple[float, float]]
-) -> tuple[float, float]:
+def newcombe(means: Sequence[float], bounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Newcombe's interval of the difference of two independent proportions from that of each (his
     method 10, 10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I): no group has
     images of both kinds, and it has a width where all images of one kind are right.

@@ -65,13 +65,18 @@ def test_only_small_files_of_finished_runs_and_the_same_bytes_again(profile: Pro
     finish(profile, ("resnet18", 1))
     half = next(r for r in resolve_runs(profile) if r.method == "mednext" and r.seed == 1)
     run_paths(half).cases("last").unlink()  # trained, not counted yet
-    Path("results/tiny/leakage.csv").write_text("a\n")
+    for name in ("leakage.csv", "relatives.csv", "notes.csv"):
+        Path("results/tiny", name).write_text("a\n")
     assert main(["results", "export", *CONFIG]) == 0
     out = Path("results/reference/tiny")
     found = files(out)
     runs = [f"runs/sars_cov2_ct/paper/{m}/seed0" for m in ("mednext", "resnet18")]
     names = ("cases.last.csv.gz", "history.csv", "run.json")
-    assert list(found) == ["leakage.csv", *(f"{r}/{n}" for r in runs for n in names)]
+    assert list(found) == [
+        "leakage.csv",
+        "relatives.csv",
+        *(f"{r}/{n}" for r in runs for n in names),
+    ]
     packed = found[f"{runs[0]}/cases.last.csv.gz"]
     assert gzip.decompress(packed) == Path("results/tiny", runs[0], "cases.last.csv").read_bytes()
     assert packed[3] == 0 and packed[4:8] == bytes(4)  # RFC 1952: no name, no time

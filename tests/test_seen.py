@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.proportion import confint_proportions_2indep
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.layout import DataPaths
 from mednext.results import RelativeRow, SeenRow, read_rows, write_rows
-from mednext.seen import relatives, seen
+from mednext.seen import newcombe, relatives, seen
 
 from .finished_runs import images, paths, run_of, trained
 
@@ -94,6 +94,14 @@ def test_independent_images_have_newcombes_interval(wrong_seen: int, wrong_new: 
     )
     # The spread comes from draws, and Student's quantile is a little larger than the normal one.
     assert (row.ci_low, row.ci_high) == pytest.approx((low, high), abs=0.012)
+
+
+@pytest.mark.parametrize(("a", "b"), [(10, 5), (5, 10), (0, 7), (9, 2)])
+def test_bounds_are_joined_as_newcombe_does(a: int, b: int) -> None:
+    """Of ten and ten: bounds so lopsided that none may stand in another's place."""
+    bounds = [proportion_confint(k, 10, method="wilson") for k in (a, b)]
+    expected = confint_proportions_2indep(a, 10, b, 10, method="newcomb")
+    assert newcombe((a / 10, b / 10), bounds) == pytest.approx(expected, abs=1e-12)
 
 
 def test_without_both_kinds_there_is_no_row() -> None:

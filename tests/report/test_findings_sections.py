@@ -119,7 +119,7 @@ def test_a_clear_lead_is_no_noise(reduced: Path) -> None:
         n_cases=20, n_groups=20,
     )  # fmt: skip
     write_rows(reduced / "differences.csv", DifferenceRow, [row])
-    tests = [wilcoxon("medunext", "unet", 0.9, 0.4, 0.001)]
+    tests = [wilcoxon("unet", "medunext", 0.4, 0.9, 0.001)]
     write_rows(reduced / "comparisons.csv", ComparisonRow, tests)
     found = order(reduced_results(), "6")
     assert found is not None and found["single"] == 0 and found["not_by_groups"] == 0

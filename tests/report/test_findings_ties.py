@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from mednext.config import load_profile
+from mednext.report.findings import findings_texts
 from mednext.report.findings.orders import order
+from mednext.report.findings.scores import scores
 from mednext.report.findings.ties import seen, ties
-from mednext.results import DatasetRow, Leak, LeakageRow, SeenRow, write_rows
+from mednext.results import DatasetRow, Leak, LeakageRow, MetricRow, SeenRow, write_rows
 
-from .made_up import dataset_rows, reduced_results
+from .made_up import ROOT, dataset_rows, metric_row, reduced_results
 
 
 def leak(kind: Leak, **changes: Any) -> LeakageRow:
@@ -86,9 +89,31 @@ def test_data_that_stand_in_say_so_in_every_caption(reduced: Path) -> None:
     write_rows(reduced / "datasets.csv", DatasetRow, [row.model_copy(update=changes)])
     rows = split("paper", (0, 0, 0), dataset="large_covid_ct")
     write_rows(reduced / "leakage.csv", LeakageRow, rows)
+    score = metric_row(dataset="large_covid_ct", method="mednext", value=0.7)
+    write_rows(reduced / "metrics.csv", MetricRow, [score])
     results = reduced_results()
+    assert scores(results, "4") is None  # no score of other data beside a printed one
     printed, own = order(results, "4"), order(results, "2")
     assert printed is not None and own is not None
     assert printed["caption"].startswith("STAND-IN data (slices of unknown origin), not the data")
     assert printed["stand_in"] and not own["stand_in"] and "STAND-IN" not in own["caption"]
     assert "(STAND-IN)" in ties(results)["pairs"][0]["name"]
+
+
+def test_the_scale_names_what_a_sample_lacks_once(reduced: Path) -> None:
+    row = dataset_rows()[0]
+    common: dict[str, Any] = {"protocol": "paper", "train": 7, "val": 2, "test": 1}
+    rows = [
+        row.model_copy(update={"dataset": "monkeypox_msld", "klass": "other", **common}),
+        # The profile's own limit is named by itself; what stands in has its own sentence.
+        row.model_copy(update={"dataset": "acdc", "klass": None, **common}),
+        row.model_copy(update={"dataset": "large_covid_ct", "stand_in": "others", **common}),
+    ]
+    write_rows(reduced / "datasets.csv", DatasetRow, rows)
+    profile = load_profile(ROOT / "config" / "reduced.yaml")
+    report = findings_texts(profile, [], {"report": "F.md", "figures": "figures"}).report
+    lines = {line.split(" | ")[0]: line for line in report.splitlines() if " px | " in line}
+    assert "other 7 / 2 / 1 instead of 737 / 246 / 246" in lines["| Monkeypox Skin Lesion Dataset"]
+    assert "limited to 30 train" in lines["| ACDC"] and "7 / 2 / 1" not in lines["| ACDC"]
+    assert "7 / 2 / 1" not in lines["| Large COVID-19-CT scan slice"]
+    assert "is a **stand-in**: others" in report
