@@ -196,7 +196,9 @@ def test_latency_is_drawn_where_it_was_measured(
 ) -> None:
     from mednext.report.figures import pareto
 
-    assert svg(drawn["local"] / "figures", "pareto").count(">Latency (ms, CPU)<") == 2
+    text = svg(drawn["local"] / "figures", "pareto")
+    assert text.count(">Latency (ms, CPU)<") == 2
+    assert text.count(">GMACs at 224 px<") == 2 and "mean over seeds" in text
     root = drawn["local"]
     monkeypatch.chdir(root.parents[1])
     assert pareto.latencies(make_profile()) == {"mednext": 31.0, "unet": 420.0}

@@ -29,8 +29,9 @@ PRINTED_SCORES = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
 MOST_TICKS = 6
 Point = tuple[float, float | None, float | None]
 """Score and its interval, in percent."""
+# Counted at the paper's size, whatever the size of the images that were scored.
 AXES: dict[str, Callable[[CostRow], float]] = {
-    "GMACs": lambda cost: cost.gmacs_torch,
+    "GMACs at 224 px": lambda cost: cost.gmacs_torch,
     "Parameters (M)": lambda cost: cost.params / 1e6,
 }
 
@@ -57,7 +58,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     latency = latencies(profile)
     if latency:
         x_of["Latency (ms, CPU)"] = latency
-    title = "Score against cost; the line joins what nothing beats in both"
+    title = "Score (mean over seeds) against cost; the line joins what nothing beats in both"
     names = {dataset: panel_title(profile, dataset) for dataset in scores}
     title = f"{title} (profile '{profile.profile}')"
     draw(scores, x_of, title, source_of(profile), out / "pareto", names)
