@@ -151,10 +151,13 @@ def test_folded_for_inference(name: str) -> None:
 def test_a_folded_block_of_other_height_than_width(options: dict[str, Any]) -> None:
     block = stirred(MEDBlock(6, (5, 8), **options)).eval()
     x = torch.randn(2, 6, 5, 8).double()
+    # Eq. 7 is computed in float32 whatever comes in: its rounding depends on layout and CPU.
+    single = options.get("attn") == "linear_simple"
+    rtol, atol = (1e-4, 1e-5) if single else (1e-9, 1e-11)
     with torch.no_grad():
         found = optimize_for_inference(block)(x)
         with plain(block):
-            torch.testing.assert_close(found, block(x), rtol=1e-9, atol=1e-11)
+            torch.testing.assert_close(found, block(x), rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("name", ["mednext", "medunext"])
