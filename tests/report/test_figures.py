@@ -16,11 +16,12 @@ from mednext.config import Profile, load_methods
 from mednext.errors import UserError
 from mednext.layout import architecture_json
 from mednext.report.figures import FIGURES, write_figures
-from mednext.report.figures.charts import looks
+from mednext.report.figures.charts import looks, panel_title
 from mednext.report.figures.pareto import front
 from mednext.report.figures.ranks import cliques
+from mednext.results import DatasetRow, write_rows
 
-from .made_up import full_profile, make_profile
+from .made_up import dataset_rows, full_profile, make_profile
 
 IMAGES = ("fig6", "fig7", "fig8")
 NETWORKS = ("fig1", "fig2", "fig3", "fig4", "fig5")
@@ -275,6 +276,19 @@ def test_charts_state_a_reduced_scale(made_up: Callable[[str], Path], tmp_path: 
     write_figures(make_profile(img_size=64), tmp_path, partial=True)
     for name in charts:
         assert "(64 px, epochs 300: reduced scale)" in svg(tmp_path, name), name
+
+
+def test_charts_name_data_that_stand_in(made_up: Callable[[str], Path], tmp_path: Path) -> None:
+    root = made_up("local")
+    rows = dataset_rows()
+    rows[1] = rows[1].model_copy(update={"stand_in": "other slices"})
+    write_rows(root / "datasets.csv", DatasetRow, rows)
+    assert panel_title(make_profile(), "sars_cov2_ct") == "SARS-COV2-CT-Scan (STAND-IN data)"
+    assert panel_title(make_profile(), "acdc") == "ACDC"
+    write_figures(make_profile(img_size=64), tmp_path, partial=True)
+    words = "(STAND-IN data; 64 px, epochs 300: reduced scale)"
+    for name in ("pareto", "roc", "critical_difference", "training"):
+        assert svg(tmp_path, name).count(words) == 1, name
 
 
 def test_more_methods_than_looks_are_drawn_all_the_same() -> None:

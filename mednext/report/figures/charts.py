@@ -15,7 +15,7 @@ from mednext.report.figures.style import PAGE_HEIGHT, PALETTE
 from mednext.report.model import View
 from mednext.report.scale import scale_difference
 from mednext.report.verdicts import over_seeds
-from mednext.results import CurveRow, Metric, MetricRow, R, read_rows
+from mednext.results import CurveRow, DatasetRow, Metric, MetricRow, R, read_rows
 
 MARKERS = "os^Dv<>pPX*h"
 WIDTH = 7.4
@@ -84,11 +84,17 @@ def sets_of(profile: Profile, task: str) -> list[str]:
 
 
 def panel_title(profile: Profile, dataset: str, between: str = " ") -> str:
-    """The name of a data set, ``between``, and the scale of its runs unless that is the paper's."""
+    """The name of a data set, ``between``, and in what data and scale differ from the paper's.
+
+    What stands in for a data set is known from ``datasets.csv``, where that has been written.
+    """
     spec, run = load_datasets()[dataset], profile.datasets[dataset]
-    if scale_difference(run, spec.task) is None:
-        return spec.name
-    return f"{spec.name}{between}({run.img_size} px, epochs {run.epochs}: reduced scale)"
+    counts = small(profile, "datasets.csv", DatasetRow, partial=True)
+    stand_in = any(row.stand_in for row in counts if row.dataset == dataset)
+    remarks = ["STAND-IN data"] if stand_in else []
+    if scale_difference(run, spec.task) is not None:
+        remarks.append(f"{run.img_size} px, epochs {run.epochs}: reduced scale")
+    return f"{spec.name}{between}({'; '.join(remarks)})" if remarks else spec.name
 
 
 def legend_of(figure: Figure, shown: dict[str, dict[str, Any]], line: float = 1) -> None:
