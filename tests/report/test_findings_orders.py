@@ -8,7 +8,7 @@ import pytest
 
 from mednext.report.findings.laffn import laffn
 from mednext.report.findings.orders import order
-from mednext.results import ComparisonRow, MetricRow, write_rows
+from mednext.results import ComparisonRow, DifferenceRow, MetricRow, write_rows
 
 from .made_up import metric_row, reduced_results
 
@@ -46,6 +46,28 @@ def test_the_caption_names_the_seeds_of_its_own_data_set(reduced: Path) -> None:
         for dataset, seed in (("sars_cov2_ct", 0), ("sars_cov2_ct", 2), ("monkeypox_msld", 7))
     ]
     write_rows(reduced / "metrics.csv", MetricRow, rows)
-    found = laffn(reduced_results())
+    found = laffn(reduced_results())[0]
     assert "seed 0, 2;" in found["caption"]
     assert found["lines"][0]["seeds"] == 2 and found["lines"][0]["mean"] == pytest.approx(90)
+
+
+def test_laffn_is_asked_of_segmenters_too(reduced: Path) -> None:
+    rows = [
+        DifferenceRow(
+            dataset="acdc", protocol="paper", seed=seed, metric="dice",
+            method_a="medunext_sem_sdffn", method_b="medunext", difference=difference,
+            ci_low=difference - 0.02, ci_high=difference + 0.02, deviation=0.1,
+            n_cases=20, n_groups=20,
+        )
+        for seed, difference in ((0, -0.10), (1, -0.14))
+    ]  # fmt: skip
+    write_rows(reduced / "differences.csv", DifferenceRow, rows)
+    found = laffn(reduced_results())
+    assert [part["metric"] for part in found] == ["accuracy", "mean Dice"]
+    pair, *others = found[1]["pairs"]
+    # The other way round: 10 and 14 points, of which 12.706 * 2.8284 / sqrt(2) and 2 are joined.
+    assert pair["seeds"] == 2
+    assert pair["joint"] == "cannot tell: +12.0 points, the interval is [-13.5, +37.5]"
+    assert pair["each"][1] == (1, "higher: +14.0 points, the interval is [+12.0, +16.0]")
+    assert pair["detectable"] == pytest.approx((12.7062 + 1.3764) * 2, abs=1e-3)
+    assert {other["joint"] for other in others} == {"not yet measured"}

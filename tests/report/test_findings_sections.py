@@ -102,6 +102,7 @@ def test_hours_are_those_of_trainings_and_predictions() -> None:
         ("sars_cov2_ct", "paper", 4), ("sars_cov2_ct", "grouped", 3)
     ]  # fmt: skip
     assert [part[3] for part in found["parts"]] == pytest.approx([8.4, 2.3])
+    assert found["core_methods"] == ["mednext"]
     # The question of LAFFN: mednext under the paper's protocol only; ViT is no part of it.
     assert found["core_runs"] == 3 and found["core_hours"] == pytest.approx(6.3)
     assert found["bases"] == ["made up"]

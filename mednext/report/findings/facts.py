@@ -25,9 +25,11 @@ from mednext.results import (
 )
 
 Runs = Sequence[tuple[str, RunRecord]]
-LAFFN = ("mednext", "mednext_nc", "mednext_sem_sdffn", "resnet18")
-"""Methods of several seeds, which ask what LAFFN contributes."""
-LAFFN_SET = "sars_cov2_ct"
+LAFFN = {
+    "sars_cov2_ct": ("mednext", "mednext_nc", "mednext_sem_sdffn", "resnet18"),
+    "acdc": ("medunext", "medunext_nc", "medunext_sem_sdffn"),
+}
+"""Data set -> the methods that ask what LAFFN contributes there, most with several seeds."""
 
 
 class Results:

@@ -5,23 +5,36 @@ from __future__ import annotations
 from statistics import mean, stdev
 from typing import Any
 
-from mednext.report.findings.facts import LAFFN, LAFFN_SET, Results, caption, headlines
+from mednext.config import load_datasets
+from mednext.report.findings.facts import LAFFN, Results, caption, headlines
 from mednext.report.wording import detectable_over_seeds, estimate
 
-LAFFN_PAIRS = (
-    ("mednext", "mednext_sem_sdffn", "LAFFN as printed, against no LAFFN"),
-    ("mednext_nc", "mednext_sem_sdffn", "LAFFN normalised, against no LAFFN"),
-    ("mednext_nc", "mednext", "LAFFN normalised, against as printed"),
-    ("mednext", "resnet18", "MedNeXt as printed, against ResNet18"),
-)
+QUESTIONS = {
+    "sars_cov2_ct": (
+        ("mednext", "mednext_sem_sdffn", "LAFFN as printed, against no LAFFN"),
+        ("mednext_nc", "mednext_sem_sdffn", "LAFFN normalised, against no LAFFN"),
+        ("mednext_nc", "mednext", "LAFFN normalised, against as printed"),
+        ("mednext", "resnet18", "MedNeXt as printed, against ResNet18"),
+    ),
+    "acdc": (
+        ("medunext", "medunext_sem_sdffn", "LAFFN as printed, against no LAFFN"),
+        ("medunext_nc", "medunext_sem_sdffn", "LAFFN normalised, against no LAFFN"),
+        ("medunext_nc", "medunext", "LAFFN normalised, against as printed"),
+    ),
+}
 
 
-def laffn(results: Results) -> dict[str, Any]:
-    """Accuracy of the four methods over their seeds."""
+def laffn(results: Results) -> list[dict[str, Any]]:
+    """Per data set of the profile: scores by seed, and what their paired differences say."""
+    return [_of(results, dataset) for dataset in LAFFN if dataset in results.profile.datasets]
+
+
+def _of(results: Results, dataset: str) -> dict[str, Any]:
+    spec = load_datasets()[dataset]
     lines = []
     seeds: set[int] = set()
-    for method in LAFFN:
-        rows = headlines(results, LAFFN_SET, "paper", method)
+    for method in LAFFN[dataset]:
+        rows = headlines(results, dataset, "paper", method)
         values = {seed: 100 * (row.value or 0.0) for seed, row in rows.items()}
         seeds |= set(values)
         known = list(values.values())
@@ -34,19 +47,19 @@ def laffn(results: Results) -> dict[str, Any]:
                 "deviation": stdev(known) if len(known) > 1 else None,
             }
         )
-    there = LAFFN_SET in results.profile.datasets
     return {
+        "name": spec.name,
+        "metric": "mean Dice" if spec.task == "segmentation" else "accuracy",
+        "caption": caption(results, dataset, "paper", sorted(seeds)),
         "lines": lines,
-        "caption": caption(results, LAFFN_SET, "paper", sorted(seeds))
-        if there
-        else "not in this profile",
+        "pairs": [_pair(results, dataset, *pair) for pair in QUESTIONS[dataset]],
     }
 
 
-def laffn_pair(results: Results, a: str, b: str, words: str) -> dict[str, Any]:
+def _pair(results: Results, dataset: str, a: str, b: str, words: str) -> dict[str, Any]:
     """``a`` minus ``b`` by seed and over seeds."""
-    rows = results.pair(LAFFN_SET, "paper", a, b)
-    joint = results.estimate(LAFFN_SET, "paper", a, b)
+    rows = results.pair(dataset, "paper", a, b)
+    joint = results.estimate(dataset, "paper", a, b)
     each = [
         (row.seed, estimate([row], row.method_a != a).words)
         for row in sorted(rows, key=lambda row: row.seed)

@@ -10,7 +10,7 @@ from mednext.audit.schema import CellRow
 from mednext.config import Profile, load_datasets
 from mednext.report.findings.costs import costs
 from mednext.report.findings.facts import Results, Runs, unique
-from mednext.report.findings.laffn import LAFFN_PAIRS, laffn, laffn_pair
+from mednext.report.findings.laffn import laffn
 from mednext.report.findings.orders import order
 from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
@@ -68,7 +68,6 @@ def _facts(results: Results) -> dict[str, Any]:
         "seen": seen(results),
         "protocols": protocols(results),
         "laffn": laffn(results),
-        "laffn_pairs": [laffn_pair(results, *pair) for pair in LAFFN_PAIRS],
         "signals": signals(results),
         "impossible": _impossible(results.audit),
         "impossible_counts": Counter(
