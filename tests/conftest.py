@@ -1,4 +1,5 @@
-"""Shared fixtures: the user's own copies of the data sets; torch's switches as they were."""
+"""What all tests share: real data where there are any, torch's switches as they were, and no
+clock in the property tests: on a busy machine that measures the machine."""
 
 from __future__ import annotations
 
@@ -8,6 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")
