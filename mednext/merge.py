@@ -21,7 +21,7 @@ from mednext.errors import UserError
 from mednext.files import exclusive, publish_folder, scratch_folder, sha256_file, write_bytes
 from mednext.layout import RunPaths, results_root
 from mednext.results import RunRecord, read_run
-from mednext.runs import resolve_runs, run_paths
+from mednext.runs import resolve_runs, run_name
 
 RECORD = "run.json"
 MARK = RunPaths("", "", "", "", 0).imported.name
@@ -150,11 +150,6 @@ def import_runs(folder: Path, profile: Profile) -> list[str]:
         for run in found:
             take(run, out, imported=True)
     return [run.name for run in found]
-
-
-def run_name(config: RunConfig) -> str:
-    """``<dataset>/<protocol>/<method>/seed<k>``."""
-    return run_paths(config).root.relative_to(results_root(config.profile) / "runs").as_posix()
 
 
 def check_wanted(run: Found, config: RunConfig | None, profile: str) -> None:

@@ -18,7 +18,7 @@ from mednext.config import (
 from mednext.config.own import own_code
 from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
-from mednext.layout import RunPaths
+from mednext.layout import RunPaths, results_root
 
 
 def resolve_runs(profile: Profile) -> list[RunConfig]:
@@ -90,6 +90,11 @@ def run_paths(run: RunConfig) -> RunPaths:
     return RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
 
 
+def run_name(config: RunConfig) -> str:
+    """``<dataset>/<protocol>/<method>/seed<k>``."""
+    return run_paths(config).root.relative_to(results_root(config.profile) / "runs").as_posix()
+
+
 def with_weights(runs: Sequence[RunConfig], use: str) -> list[RunConfig]:
     """The runs but for those imported without weights; says on the terminal what ``use`` lacks.
 
@@ -105,7 +110,7 @@ def with_weights(runs: Sequence[RunConfig], use: str) -> list[RunConfig]:
             remedy="remove the folder of a run and train it here",
         )
     if len(found) < len(runs):
-        left = ", ".join(f"{run.method} seed {run.seed}" for run in runs if run not in found)
+        left = ", ".join(run_name(run) for run in runs if run not in found)
         print(f"{use}: without {left} (imported without weights)", flush=True)
     return found
 

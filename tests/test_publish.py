@@ -149,9 +149,9 @@ def test_what_needs_weights_says_so(profile: Profile, capsys: pytest.CaptureFixt
     main(["results", "import", "out", *CONFIG])
     capsys.readouterr()
     assert with_weights(runs, "fig6") == runs[3:]
-    assert (
-        "fig6: without mednext seed 0, mednext seed 1, resnet18 seed 0" in capsys.readouterr().out
-    )
+    names = [f"sars_cov2_ct/paper/{run}" for run in ("mednext/seed0", "mednext/seed1")]
+    said = capsys.readouterr().out
+    assert f"fig6: without {', '.join(names)}, sars_cov2_ct/paper/resnet18/seed0 (" in said
     for words in (["browse", "--dataset", "sars_cov2_ct"], ["explain", "fig6"]):
         shutil.rmtree(run_paths(runs[3]).root, ignore_errors=True)
         main(["results", "import", "out", *CONFIG])
