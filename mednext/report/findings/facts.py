@@ -57,6 +57,11 @@ class Results:
         rows = [row for row in self.datasets if row.dataset == dataset]
         return next((row.stand_in for row in rows if row.stand_in), None)
 
+    def named(self, dataset: str) -> str:
+        """The name of a data set, and whether other data stand in for it."""
+        name = load_datasets()[dataset].name
+        return f"{name} (STAND-IN)" if self.stand_in(dataset) else name
+
     def pair(self, dataset: str, protocol: str, a: str, b: str) -> list[DifferenceRow]:
         """The differences of two methods, in either order, by seed."""
         return [

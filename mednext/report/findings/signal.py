@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -18,14 +19,20 @@ def signals(results: Results) -> list[dict[str, Any]]:
         found.setdefault((row.dataset, row.method, row.weights), []).append(row)
     return [
         {
-            "dataset": dataset,
+            "name": results.named(dataset),
             "method": method,
             "weights": weights,
             "seeds": ", ".join(unique(row.seed for row in rows)),
-            "parts": [_range([row.ratio for row in rows if row.part == part]) for part in PARTS],
+            "parts": [_range(ratios) for ratios in _by_part(rows)],
+            "medians": [f"{median(r):.2g}" if r else "–" for r in _by_part(rows)],
+            "stand_in": results.stand_in(dataset),
         }
         for (dataset, method, weights), rows in found.items()
     ]
+
+
+def _by_part(rows: Sequence[SignalRow]) -> list[list[float]]:
+    return [[row.ratio for row in rows if row.part == part] for part in PARTS]
 
 
 def _range(ratios: list[float]) -> str:

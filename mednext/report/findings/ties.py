@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from mednext.config import load_datasets
 from mednext.report.findings.facts import Results, caption
 from mednext.report.wording import Estimate
 from mednext.results import ALL_METHODS, Leak, LeakageRow
@@ -21,7 +20,7 @@ def ties(results: Results) -> dict[str, Any]:
         splits.setdefault((row.dataset, row.protocol), {})[row.kind] = row
     pairs = [
         {
-            "name": _name(results, dataset),
+            "name": results.named(dataset),
             "protocol": protocol,
             "test": f"{kinds[Leak.ANY].test_items} {kinds[Leak.ANY].unit}",
             "shares": [_share(kinds[kind]) for kind in COLUMNS],
@@ -30,7 +29,7 @@ def ties(results: Results) -> dict[str, Any]:
     ]
     # Without the split: whole groups of the data set are held out.
     cues = [
-        {"name": _name(results, dataset), **_cue(kinds[Leak.CUE_ALL])}
+        {"name": results.named(dataset), **_cue(kinds[Leak.CUE_ALL])}
         for (dataset, protocol), kinds in splits.items()
         if protocol == "paper" and Leak.CUE_ALL in kinds
     ]
@@ -49,7 +48,7 @@ def seen(results: Results) -> list[dict[str, Any]]:
             (row.dataset, row.protocol),
             {
                 "caption": caption(results, row.dataset, row.protocol, [row.seed]),
-                "name": _name(results, row.dataset),
+                "name": results.named(row.dataset),
                 "seen": f"{row.n_seen} images, {row.groups_seen} groups",
                 "new": f"{row.n_new} images, {row.groups_new} groups",
                 "lines": [],
@@ -59,11 +58,6 @@ def seen(results: Results) -> list[dict[str, Any]]:
         words = Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high))).words
         split["lines"].append((name, 100 * row.accuracy_seen, 100 * row.accuracy_new, words))
     return list(found.values())
-
-
-def _name(results: Results, dataset: str) -> str:
-    name = load_datasets()[dataset].name
-    return f"{name} (STAND-IN)" if results.stand_in(dataset) else name
 
 
 def _share(row: LeakageRow) -> str:
