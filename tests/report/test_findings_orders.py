@@ -40,6 +40,27 @@ def test_each_pair_counts_where_it_belongs(reduced: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_seeds_of_one_method_are_set_beside_the_order(reduced: Path) -> None:
+    scores = {
+        "mednext": (0.90, 0.95, 0.93), "resnet18": (0.80, 0.92), "vit": (0.1,)
+    }  # fmt: skip
+    rows = [
+        metric_row(
+            method=method, dataset="sars_cov2_ct", seed=seed, metric="accuracy",
+            target="non_disease", value=value,
+        )
+        for method, values in scores.items()
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+    rows.append(rows[0].model_copy(update={"protocol": "grouped", "seed": 9, "value": 0.2}))
+    write_rows(reduced / "metrics.csv", MetricRow, rows)
+    found = order(reduced_results(), "2")
+    assert found is not None
+    assert found["moved"] == (pytest.approx(12), "resnet18", 2)
+    other = order(reduced_results(), "3")
+    assert other is not None and other["moved"] is None
+
+
 def test_the_caption_names_the_seeds_of_its_own_data_set(reduced: Path) -> None:
     rows = [
         metric_row(dataset=dataset, seed=seed, metric="accuracy", target="non_disease", value=0.9)

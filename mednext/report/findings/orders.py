@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from mednext.config import load_datasets
-from mednext.report.findings.facts import Results, caption
+from mednext.report.findings.facts import Results, caption, headlines, unique
 from mednext.report.spec import load_tables, reported
 from mednext.report.wording import ALPHA, detectable
 from mednext.results import ComparisonRow, DifferenceRow
@@ -82,6 +82,7 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
         "deviation": spread,
         "single": None if spread is None else detectable(spread, n),
         "holm": None if spread is None else detectable(spread, n, max(1, family)),
+        "moved": _between_seeds(results, dataset),
         "best": sorted(((r.share, r.method) for r in best if r.share >= 0.05), reverse=True),
         "ours": ours,
         "ours_first": next((r.share for r in best if r.method == ours), None),
@@ -94,6 +95,18 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
         if ours in printed
         else [],
     }
+
+
+def _between_seeds(results: Results, dataset: str) -> tuple[float, str, int] | None:
+    """Points between the best and the worst seed of the method whose seeds differ most, that
+    method and its number of seeds; None if nothing was repeated.
+    """
+    found = []
+    for method in unique(r.method for r in results.metrics if r.dataset == dataset):
+        values = [r.value or 0.0 for r in headlines(results, dataset, "paper", method).values()]
+        if len(values) > 1:
+            found.append((100 * (max(values) - min(values)), method, len(values)))
+    return max(found, default=None)
 
 
 def _about_the_mean(row: DifferenceRow) -> float:
