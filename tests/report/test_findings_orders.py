@@ -92,3 +92,7 @@ def test_laffn_is_asked_of_segmenters_too(reduced: Path) -> None:
     assert pair["each"][1] == (1, "higher: +14.0 points, the interval is [+12.0, +16.0]")
     assert pair["detectable"] == pytest.approx((12.7062 + 1.3764) * 2, abs=1e-3)
     assert {other["joint"] for other in others} == {"not yet measured"}
+    write_rows(reduced / "differences.csv", DifferenceRow, rows[:1])
+    pair = laffn(reduced_results())[1]["pairs"][0]
+    assert pair["joint"] == "one seed, which says nothing of others"
+    assert pair["each"] == [(0, "higher: +10.0 points, the interval is [+8.0, +12.0]")]

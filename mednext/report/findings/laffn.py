@@ -65,12 +65,15 @@ def _pair(results: Results, dataset: str, a: str, b: str, words: str) -> dict[st
         for row in sorted(rows, key=lambda row: row.seed)
     ]
     values = [100 * row.difference for row in rows]
+    words_over_seeds = joint.words if joint else "not yet measured"
+    if len(rows) == 1:  # its interval is that of these weights
+        words_over_seeds = "one seed, which says nothing of others"
     return {
         "words": words,
         "a": a,
         "b": b,
         "seeds": len(rows),
         "each": each,
-        "joint": joint.words if joint else "not yet measured",
+        "joint": words_over_seeds,
         "detectable": detectable_over_seeds(values),
     }
