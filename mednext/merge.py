@@ -180,12 +180,14 @@ def take(run: Found, out: Path, imported: bool = False) -> None:
     """Copy one run; it appears as a whole, and an older one of the same name stays aside till then.
 
     The record's digests were checked before; a copy of the same run is left alone. An imported run
-    is marked: data that are prepared later do not make the workflow train it again.
+    is marked: data that are prepared later do not make the workflow train it again. It does not
+    replace the same run trained here, whose weights would be lost.
     """
     target = out / "runs" / run.name
     if target.resolve() == run.folder.resolve():
         return
-    if (target / RECORD).is_file() and read_run(target / RECORD) == run.record:
+    there = read_run(target / RECORD) if (target / RECORD).is_file() else None
+    if there == run.record or (imported and there and _kept(target, there, run.record)):
         return
     with scratch_folder(target) as part:
         shutil.copytree(run.folder, part, dirs_exist_ok=True)
@@ -198,6 +200,13 @@ def take(run: Found, out: Path, imported: bool = False) -> None:
             target.rename(old)
         publish_folder(part, target)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _kept(target: Path, there: RunRecord, new: RunRecord) -> bool:
+    """Whether ``target`` holds a finished run of the same hashes with its weights."""
+    hashes = ("config_hash", "data_hash", "split_hash", "code_hash")
+    same = all(getattr(there, name) == getattr(new, name) for name in hashes)
+    return same and there.status == "ok" and any(target.glob("weights.*.safetensors"))
 
 
 def unpack(folder: Path) -> None:

@@ -129,6 +129,23 @@ def test_there_and_back_gives_the_same_metrics(profile: Profile, tmp_path: Path)
         assert paths.cases("last").stat().st_mtime >= paths.run_json.stat().st_mtime
 
 
+def test_an_import_keeps_the_weights_of_a_run_trained_here(profile: Profile) -> None:
+    finish(profile)
+    main(["results", "export", *CONFIG, "--out", "out"])
+    first, second, *_ = (run_paths(run) for run in resolve_runs(profile))
+    here = read_run(first.run_json)
+    # Trained here, too, in another time; and one of which only the record is left.
+    write_run(first.run_json, here.model_copy(update={"wall_seconds": 1.5}))
+    slow = read_run(second.run_json).model_copy(update={"wall_seconds": 2.5})
+    write_run(second.run_json, slow)
+    for file in second.root.glob("weights.*"):
+        file.unlink()
+    before = files(first.root)
+    assert main(["results", "import", "out", *CONFIG]) == 0
+    assert files(first.root) == before and any(name.startswith("weights.") for name in before)
+    assert read_run(second.run_json).wall_seconds != 2.5
+
+
 def test_damaged_counts_leave_nothing_behind(profile: Profile) -> None:
     finish(profile)
     main(["results", "export", *CONFIG, "--out", "out"])
