@@ -1,5 +1,4 @@
-"""What all tests share: real data where there are any, torch's switches as they were, and no
-clock in the property tests: on a busy machine that measures the machine."""
+"""Shared fixtures: the user's own copies of the data sets; torch's switches as they were."""
 
 from __future__ import annotations
 
@@ -9,10 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")

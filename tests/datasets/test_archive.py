@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mednext.datasets.archive import Limits, unpack
@@ -186,6 +186,7 @@ def test_a_disk_that_is_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not (tmp_path / "out").exists()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("aA.\\/é\u0301 \n"), max_size=8), max_size=6))
 def test_whatever_the_names_accepted_paths_are_below_and_distinct(names: list[str]) -> None:
     judge = Names(Path("a.zip"), 10)

@@ -23,7 +23,7 @@ def matrix(queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
     st.floats(0, 0.5),
     st.integers(0, 70),
 )
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_all_pairs_and_no_other(
     seed: int, asked: int, stored: int, bits: int, noise: float, radius: int
 ) -> None:

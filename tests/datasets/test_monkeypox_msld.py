@@ -107,7 +107,7 @@ def test_grouped_originals_of_the_complete_set(local_data: Callable[[str], Path]
     st.lists(st.tuples(st.integers(0, 1), st.integers(1, 4)), min_size=8, max_size=30),
     st.integers(0, 5),
 )
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_no_protocol_but_paper_shares_a_patient(
     patients: list[tuple[int, int]], joined: int
 ) -> None:

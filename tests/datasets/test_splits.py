@@ -283,7 +283,7 @@ def test_a_published_list_that_is_damaged(roots: Path, tmp_path: Path) -> None:
     st.lists(st.tuples(st.integers(0, 1), st.integers(0, 9)), min_size=6, max_size=60),
     st.integers(0, 9),
 )
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_grouped_of_every_data_set_parts_no_group(
     dataset: str, rows: list[tuple[int, int]], related: int
 ) -> None:

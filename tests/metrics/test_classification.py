@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
@@ -33,6 +33,7 @@ def test_a_hand_computed_case() -> None:
     assert found["auc"] == pytest.approx((13 + 0.5) / 15)
 
 
+@settings(deadline=None)
 @given(cases)
 def test_scikit_learn_agrees(drawn: list[tuple[bool, float]]) -> None:
     positive = np.array([p for p, _ in drawn])

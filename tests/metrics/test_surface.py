@@ -44,7 +44,7 @@ spacings = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(deadline=None, max_examples=150)
 @given(masks, masks, spacings)
 def test_medpy_agrees(
     truth: np.ndarray, found: np.ndarray, spacing: tuple[float, float, float] | None
@@ -61,7 +61,7 @@ def test_medpy_agrees(
     assert largest == pytest.approx(max(there, back), abs=1e-6)
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(masks, masks)
 def test_swapping_the_masks_changes_nothing(truth: np.ndarray, found: np.ndarray) -> None:
     assume(truth.any() and found.any())
@@ -115,7 +115,7 @@ def test_without_a_surface_there_is_no_distance(empty: str) -> None:
 label_maps = arrays(np.uint8, (4, 6, 7), elements=st.integers(0, 4))
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(label_maps, label_maps, spacings)
 def test_all_organs_at_once_are_each_alone(
     truth: np.ndarray, found: np.ndarray, spacing: tuple[float, float, float] | None
