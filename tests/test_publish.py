@@ -132,7 +132,7 @@ def test_there_and_back_gives_the_same_metrics(profile: Profile, tmp_path: Path)
 def test_an_import_keeps_the_weights_of_a_run_trained_here(profile: Profile) -> None:
     finish(profile)
     main(["results", "export", *CONFIG, "--out", "out"])
-    first, second, *_ = (run_paths(run) for run in resolve_runs(profile))
+    first, second, third, fourth = (run_paths(run) for run in resolve_runs(profile))
     here = read_run(first.run_json)
     # Trained here, too, in another time; and one of which only the record is left.
     write_run(first.run_json, here.model_copy(update={"wall_seconds": 1.5}))
@@ -140,10 +140,16 @@ def test_an_import_keeps_the_weights_of_a_run_trained_here(profile: Profile) -> 
     write_run(second.run_json, slow)
     for file in second.root.glob("weights.*"):
         file.unlink()
+    failed = {"status": "failed", "reason": "made up"}
+    # And two with weights that are not these: of other code, and of a training that failed.
+    for paths, other in ((third, {"code_hash": "other"}), (fourth, failed)):
+        write_run(paths.run_json, read_run(paths.run_json).model_copy(update=other))
     before = files(first.root)
     assert main(["results", "import", "out", *CONFIG]) == 0
     assert files(first.root) == before and any(name.startswith("weights.") for name in before)
     assert read_run(second.run_json).wall_seconds != 2.5
+    assert read_run(third.run_json).code_hash == here.code_hash
+    assert read_run(fourth.run_json).status == "ok"
 
 
 def test_damaged_counts_leave_nothing_behind(profile: Profile) -> None:
