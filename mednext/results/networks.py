@@ -46,8 +46,10 @@ def cost_verdict(measured: float, printed: float | None, digits: int) -> CostVer
     if printed is None:
         return "not printed"
     scale = 10**digits
+    # In units of the last printed digit; a tie may be rounded either way.
+    units, tiny = measured * scale, 1e-9
     printed_units = round(printed * scale)
-    if printed_units in (round(measured * scale), math.floor(measured * scale + 1e-9)):
+    if abs(units - printed_units) <= 0.5 + tiny or printed_units == math.floor(units + tiny):
         return "matches"
     return "near" if abs(measured - printed) <= 0.005 * printed else "off"
 

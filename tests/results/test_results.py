@@ -62,6 +62,8 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
         (7.979, 7.97, "matches"),  # DenseNet121: truncated, not rounded
         (9.305, 9.34, "near"),
         (1.963, 1.90, "off"),
+        (0.025, 0.02, "matches"),  # a tie, rounded to even or up
+        (0.025, 0.03, "matches"),
         (79.075, 75.05, "off"),
         (1.0, None, "not printed"),
     ],
