@@ -80,10 +80,10 @@ docs: results cards  ## take the README's pictures from the demo's page, write t
 	python docs/pictures.py
 
 cards: setup  ## write docs/data_cards.md and docs/model_cards.md
-	python -c "from pathlib import Path; from mednext.cards import write_cards; write_cards(Path('docs'))"
+	python -c "from pathlib import Path; from mednext.release.cards import write_cards; write_cards(Path('docs'))"
 
 schemas: setup  ## write workflow/schemas/*.json from the pydantic models
-	python -m mednext.schemas workflow/schemas
+	python -m mednext.cli.schemas workflow/schemas
 
 lock:  ## resolve requirements.in afresh into requirements.lock
 	rm -rf .lock-venv && $(PYTHON) -m venv .lock-venv

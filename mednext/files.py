@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,3 +159,19 @@ def hash_json(value: Any) -> str:
     """Hex SHA-256 of ``value`` in canonical JSON: equal values give equal digests."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_HELD: dict[Path, ExitStack] = {}
+"""Locks that last as long as the process: the kernel frees them at its end, however it ends."""
+
+
+def hold(folder: Path, work: str) -> None:
+    """Lock ``folder`` for the rest of this process; once is enough.
+
+    Raises:
+        UserError: another process holds it; ``work`` says what it is working on.
+    """
+    if folder not in _HELD:
+        stack = ExitStack()
+        stack.enter_context(exclusive(folder, work))
+        _HELD[folder] = stack

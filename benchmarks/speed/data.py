@@ -22,7 +22,7 @@ from PIL import Image
 from side_by_side import Figure, interleave, publish, ratios
 
 from mednext import create_model
-from mednext.allocator import keep_freed_memory
+from mednext.cost.allocator import keep_freed_memory
 from mednext.training.augment import crop_flip
 from mednext.training.batches import network_input
 

@@ -19,7 +19,7 @@ from torch import nn
 from torch.fx.experimental.optimization import fuse
 
 from mednext import create_model, optimize_for_inference
-from mednext.allocator import keep_freed_memory
+from mednext.cost.allocator import keep_freed_memory
 from mednext.models.layers import as_defined
 
 INFERENCE, TRAINING = 1.4, 1.6

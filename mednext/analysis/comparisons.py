@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.collect import read_cases, stream_seed
+from mednext.analysis.metrics import read_cases, stream_seed
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, rank_shares, wilcoxon_paired
 from mednext.metrics.segmentation import dice
 from mednext.metrics.statistics import bootstrap
 from mednext.results import ComparisonRow, Metric, PairedTest, RankRow, read_run, write_rows
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 
 POLICY = "transunet"
 """The empty-mask policy of the compared Dice: that of the tables."""

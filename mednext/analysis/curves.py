@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.collect import stream_seed
+from mednext.analysis.metrics import stream_seed
 from mednext.config import RunConfig
 from mednext.metrics.curves import reliability, roc_at
 from mednext.metrics.statistics import interval, resample, wilson
 from mednext.results import CurveRow, read_run, write_rows
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 
 GRID = np.linspace(0, 1, 51)
 HISTORY = {"train_loss": "train_loss", "val_loss": "val_loss", "val_score": "val_score"}

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from mednext.collect import read_cases, stream_seed
+from mednext.analysis.metrics import read_cases, stream_seed
 from mednext.config import RunConfig
 from mednext.metrics.segmentation import dice
 from mednext.metrics.statistics import bootstrap
 from mednext.results import DifferenceRow, Metric, read_run, write_rows
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 
 SELECTION, POLICY = "last", "transunet"
 

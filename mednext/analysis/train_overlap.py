@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mednext.collect import read_cases, stream_seed
+from mednext.analysis.metrics import read_cases, stream_seed
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.layout import DataPaths
@@ -30,7 +30,7 @@ from mednext.results import (
     read_run,
     write_rows,
 )
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 
 SELECTION = "last"
 

@@ -1,4 +1,4 @@
-"""Run every check of a paper and write ``results/audit``."""
+"""Run every check of a paper."""
 
 from __future__ import annotations
 
@@ -32,8 +32,6 @@ from mednext.audit.schema import (
     SplitTableRow,
 )
 from mednext.audit.significance import significance_rows
-from mednext.files import write_text
-from mednext.results import Row, write_rows
 
 
 @dataclass(frozen=True)
@@ -53,23 +51,6 @@ class Audit:
     claims: Sequence[ClaimRow]
     significance: Sequence[SignificanceRow]
     cells: Sequence[CellRow]
-
-
-FILES: dict[str, type[Row]] = {
-    "confusion": ConfusionRow,
-    "misfits": MisfitRow,
-    "splits": SplitRow,
-    "splits_by_table": SplitTableRow,
-    "identities": IdentityRow,
-    "additivity": AdditivityRow,
-    "additivity_checks": CheckRow,
-    "additivity_repairs": RepairRow,
-    "modules": ModuleRow,
-    "claims": ClaimRow,
-    "significance": SignificanceRow,
-    "cells": CellRow,
-}
-"""Stem of a file in ``results/audit`` -> its schema."""
 
 
 def audit(folder: Path, cost: Path | None = None) -> Audit:
@@ -112,12 +93,3 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
         significance=significance,
         cells=cells,
     )
-
-
-def write_audit(done: Audit, out: Path) -> None:
-    """Write every CSV and ``audit.md`` (last) into ``out``."""
-    from mednext.audit.text import report
-
-    for stem, model in FILES.items():
-        write_rows(out / f"{stem}.csv", model, getattr(done, stem))
-    write_text(out / "audit.md", report(done))

@@ -12,10 +12,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mednext.allocator import keep_freed_memory
 from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
 from mednext.cli.failures import explained
 from mednext.cli.stop import orderly_stop
+from mednext.cost.allocator import keep_freed_memory
 
 PARTS = (datasets, models, runs, cost, audit, render, gate, plan, doctor)
 

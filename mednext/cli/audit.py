@@ -17,8 +17,9 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _audit(arguments: argparse.Namespace) -> None:
-    from mednext.audit.run import audit, write_audit
+    from mednext.audit.run import audit
     from mednext.audit.text import summary
+    from mednext.audit.write import write_audit
     from mednext.config import benchmarks_dir
 
     done = audit(arguments.paper or benchmarks_dir() / "reported", arguments.cost)

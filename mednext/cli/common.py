@@ -62,7 +62,7 @@ def profile_of(arguments: argparse.Namespace) -> Profile:
 
 def runs_of(arguments: argparse.Namespace) -> list[RunConfig]:
     """The runs of the profile that the axes select."""
-    from mednext.runs import resolve_runs, select_runs
+    from mednext.runs.resolve import resolve_runs, select_runs
 
     return select_runs(
         resolve_runs(profile_of(arguments)),

@@ -51,7 +51,7 @@ def _list(arguments: argparse.Namespace) -> None:
 
 def _fetch(arguments: argparse.Namespace) -> None:
     from mednext.datasets.fetch import fetch
-    from mednext.runs import dataset_run
+    from mednext.runs.resolve import dataset_run
 
     fetch(arguments.dataset, dataset_run(profile_of(arguments), arguments.dataset))
 
@@ -59,7 +59,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
 def _step(arguments: argparse.Namespace) -> None:
     from mednext.datasets.prepare import prepare
     from mednext.datasets.verify import verify
-    from mednext.runs import dataset_run
+    from mednext.runs.resolve import dataset_run
 
     run = dataset_run(profile_of(arguments), arguments.dataset)
     steps: dict[str, Callable[..., object]] = {"verify": verify, "prepare": prepare}
@@ -68,7 +68,7 @@ def _step(arguments: argparse.Namespace) -> None:
 
 def _split(arguments: argparse.Namespace) -> None:
     from mednext.datasets.splits import split
-    from mednext.runs import dataset_run
+    from mednext.runs.resolve import dataset_run
 
     run = dataset_run(profile_of(arguments), arguments.dataset)
     axes = ["--dataset", arguments.dataset, "--protocol", arguments.protocol]
@@ -83,8 +83,8 @@ def _lists(arguments: argparse.Namespace) -> None:
 
 
 def _relatives(arguments: argparse.Namespace) -> None:
-    from mednext.runs import resolve_runs
-    from mednext.seen import relatives
+    from mednext.analysis.train_overlap import relatives
+    from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
     relatives(resolve_runs(profile), results_root(profile.profile) / "relatives.csv")

@@ -15,7 +15,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from mednext.doctor import examine, exit_code
+    from mednext.planning.doctor import examine, exit_code
 
     found = examine(profile_of(arguments))
     for finding in found:

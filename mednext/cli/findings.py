@@ -15,8 +15,8 @@ from mednext.config import Profile, RunConfig, benchmarks_dir
 from mednext.errors import UserError
 from mednext.files import write_bytes, write_text
 from mednext.layout import results_root, results_under
-from mednext.merge import check_equal, check_wanted, runs_in, take
-from mednext.publish import SMALL, as_resolved, cells
+from mednext.runs.export import SMALL, as_resolved, cells
+from mednext.runs.merge import check_equal, check_wanted, runs_in, take
 
 MADE = (
     "metrics.csv",
@@ -97,13 +97,14 @@ def _around(file: Path) -> tuple[str, str]:
 
 
 def _compute(runs: list[RunConfig], root: Path) -> None:
-    from mednext.audit.run import audit, write_audit
-    from mednext.collect import collect
-    from mednext.compare import compare
-    from mednext.curves import curves
-    from mednext.differences import differences
-    from mednext.gate_values import write_losses
-    from mednext.seen import seen
+    from mednext.analysis.comparisons import compare
+    from mednext.analysis.curves import curves
+    from mednext.analysis.differences import differences
+    from mednext.analysis.metrics import collect
+    from mednext.analysis.train_overlap import seen
+    from mednext.audit.run import audit
+    from mednext.audit.write import write_audit
+    from mednext.gate.values import write_losses
 
     collect(runs, root / "metrics.csv")
     compare(runs, root / "comparisons.csv", root / "ranking.csv")

@@ -40,11 +40,11 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 def _gate(arguments: argparse.Namespace) -> int:
     from mednext.files import write_text
-    from mednext.gate import exit_code, gate
-    from mednext.gate_only import check_whole
-    from mednext.gate_reference import check_reason, compared, update_reference
-    from mednext.gate_report import junit, markdown, terminal
-    from mednext.gate_rules import load_rules
+    from mednext.gate.compare import exit_code, gate
+    from mednext.gate.reference import check_reason, compared, update_reference
+    from mednext.gate.report import junit, markdown, terminal
+    from mednext.gate.rules import load_rules
+    from mednext.gate.subset import check_whole
 
     reason = check_reason(arguments.reason) if arguments.update_reference else ""
     rules = load_rules(arguments.rules)
@@ -67,16 +67,16 @@ def _gate(arguments: argparse.Namespace) -> int:
 
 
 def _losses(arguments: argparse.Namespace) -> None:
-    from mednext.gate_values import LOSSES, write_losses
+    from mednext.gate.values import LOSSES, write_losses
     from mednext.layout import results_root
-    from mednext.runs import resolve_runs
+    from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
     write_losses(resolve_runs(profile), results_root(profile.profile) / LOSSES)
 
 
 def _spread(arguments: argparse.Namespace) -> None:
-    from mednext.gate_spread import measure
+    from mednext.gate.seed_spread import measure
 
     rows = measure(arguments.results, arguments.out)
     print(f"{arguments.out}: {len(rows)} metrics of {min(row.seeds for row in rows)} or more seeds")

@@ -1,6 +1,6 @@
 """Jobs of the workflow as Kubernetes jobs, for ``profiles/kubernetes``; it calls ``kubectl``.
 
-``python -m mednext.kubernetes submit|status|cancel`` are the commands of Snakemake's generic
+``python -m mednext.cli.kubernetes submit|status|cancel`` are the commands of Snakemake's generic
 cluster executor. A job runs its script in the working folder, on a volume that all jobs mount.
 """
 
@@ -102,7 +102,7 @@ def kubectl(*words: str, content: str | None = None) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """One command of the executor."""
-    top = argparse.ArgumentParser(prog="python -m mednext.kubernetes")
+    top = argparse.ArgumentParser(prog="python -m mednext.cli.kubernetes")
     verbs = top.add_subparsers(required=True, dest="verb")
     submit = verbs.add_parser("submit")
     for name in ("--cpus", "--memory-mb", "--minutes", "--gpus"):

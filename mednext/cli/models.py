@@ -90,7 +90,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _signal(arguments: argparse.Namespace) -> None:
     from mednext.results import SignalRow, write_rows
-    from mednext.runs import with_weights
+    from mednext.runs.resolve import with_weights
     from mednext.training.signal import (
         noise_rows,
         run_rows,

@@ -37,11 +37,11 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> None:
-    from mednext.plan import plan
-    from mednext.plan_against import against_text, compare
-    from mednext.plan_text import text
+    from mednext.planning.estimate import Clock
+    from mednext.planning.format import text
+    from mednext.planning.plan import plan
+    from mednext.planning.validate import against_text, compare
     from mednext.results import PlanRow, write_rows
-    from mednext.timing import Clock
 
     profile = profile_of(arguments)
     at_once = max(1, arguments.cores // profile.threads)

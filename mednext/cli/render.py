@@ -68,7 +68,7 @@ def _page(arguments: argparse.Namespace) -> None:
 
 
 def _findings(arguments: argparse.Namespace) -> None:
-    from mednext.findings import make_findings
+    from mednext.cli.findings import make_findings
     from mednext.layout import reference_root
 
     profile = profile_of(arguments)

@@ -94,16 +94,16 @@ def _predict_folder(arguments: argparse.Namespace) -> None:
 
 
 def _collect(arguments: argparse.Namespace) -> None:
-    from mednext.collect import collect
-    from mednext.runs import resolve_runs
+    from mednext.analysis.metrics import collect
+    from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
     collect(resolve_runs(profile), results_root(profile.profile) / "metrics.csv")
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from mednext.compare import compare
-    from mednext.runs import resolve_runs
+    from mednext.analysis.comparisons import compare
+    from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
     root = results_root(profile.profile)
@@ -111,15 +111,15 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _crate(arguments: argparse.Namespace) -> None:
-    from mednext.crate import write_crate
-    from mednext.runs import resolve_runs
+    from mednext.release.ro_crate import write_crate
+    from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
     write_crate(profile, resolve_runs(profile))
 
 
 def _import(arguments: argparse.Namespace) -> None:
-    from mednext.merge import import_runs
+    from mednext.runs.merge import import_runs
 
     names = import_runs(arguments.folder, profile_of(arguments))
     print(f"{len(names)} runs imported; run the workflow to gather them")
@@ -127,7 +127,7 @@ def _import(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     from mednext.layout import reference_root
-    from mednext.publish import export_runs
+    from mednext.runs.export import export_runs
 
     profile = profile_of(arguments)
     folder = arguments.folder or results_root(profile.profile)
@@ -138,14 +138,14 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _merge(arguments: argparse.Namespace) -> None:
-    from mednext.merge import merge
+    from mednext.runs.merge import merge
 
     print(f"{len(merge(arguments.folders, arguments.out))} runs in {arguments.out}")
 
 
 def _curves(arguments: argparse.Namespace) -> None:
-    from mednext.curves import curves
-    from mednext.runs import resolve_runs
+    from mednext.analysis.curves import curves
+    from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
     curves(resolve_runs(profile), results_root(profile.profile) / "curves.csv")
@@ -156,7 +156,7 @@ def _explain(arguments: argparse.Namespace) -> None:
 
     claim_gpu(profile_of(arguments).device)
     from mednext.config import case_files, lookup, shown_methods
-    from mednext.runs import resolve_runs, select_runs, with_weights
+    from mednext.runs.resolve import resolve_runs, select_runs, with_weights
     from mednext.training.explain import explain_classification, explain_segmentation
 
     profile, figure = profile_of(arguments), arguments.figure
@@ -180,7 +180,7 @@ def _figures() -> tuple[str, ...]:
 
 
 def _browse(arguments: argparse.Namespace) -> None:
-    from mednext.runs import first_runs, resolve_runs, select_runs, with_weights
+    from mednext.runs.resolve import first_runs, resolve_runs, select_runs, with_weights
     from mednext.training.browse import browse
 
     profile = profile_of(arguments)

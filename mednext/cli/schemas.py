@@ -9,12 +9,12 @@ from pydantic import BaseModel
 
 from mednext.architecture import Architecture
 from mednext.audit.paper import PaperSpec
-from mednext.audit.run import FILES
+from mednext.audit.write import FILES
 from mednext.config import DatasetSpec, DownloadSpec, GpuSpec, MethodSpec, Profile, Recipe
 from mednext.files import write_json
-from mednext.gate_rules import GateRules
-from mednext.gate_spread import SpreadRow
-from mednext.gate_values import LossRow
+from mednext.gate.rules import GateRules
+from mednext.gate.seed_spread import SpreadRow
+from mednext.gate.values import LossRow
 from mednext.report.verdicts import VerdictRules
 from mednext.results import (
     ComparisonRow,

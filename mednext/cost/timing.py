@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
-from mednext.allocator import keep_freed_memory
+from mednext.cost.allocator import keep_freed_memory
 
 WARM_UP = 3
 BUSY_CORES = 0.2

@@ -15,11 +15,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Literal
 
-from mednext.gate_bounds import Bounds
-from mednext.gate_only import check_parts, chosen, unmatched
-from mednext.gate_rules import GateRule, GateRules
-from mednext.gate_spread import read_spread
-from mednext.gate_values import Key, Value, read_values
+from mednext.gate.rules import GateRule, GateRules
+from mednext.gate.seed_spread import read_spread
+from mednext.gate.subset import check_parts, chosen, unmatched
+from mednext.gate.tolerance import Bounds
+from mednext.gate.values import Key, Value, read_values
 from mednext.results import CostRow, ProbeRow, read_rows
 
 Outcome = Literal["ok", "better", "worse", "not comparable", "informational"]
@@ -49,7 +49,7 @@ def gate(
     """Compare two folders with ``metrics.csv``, ``losses.csv``, ``cost.csv`` and ``probes.csv``.
 
     A ``spread.csv`` in the reference says how far seeds alone move its numbers. ``only`` names
-    the cells that are compared (:mod:`mednext.gate_only`); by default all are.
+    the cells that are compared (:mod:`mednext.gate.subset`); by default all are.
 
     Raises:
         UserError: a file is missing or malformed, or a part is.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from mednext.errors import UserError
 from mednext.files import write_bytes, write_text
-from mednext.gate import Finding, gate
-from mednext.gate_report import number_text
-from mednext.gate_rules import GateRules
-from mednext.gate_values import LossRow, read_values
+from mednext.gate.compare import Finding, gate
+from mednext.gate.report import number_text
+from mednext.gate.rules import GateRules
+from mednext.gate.values import LossRow, read_values
 from mednext.results import CostRow, MetricRow, Outcome, ProbeRow, Row, read_rows
 
 FILES: dict[str, type[Row]] = {

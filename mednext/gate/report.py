@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
 
-from mednext.gate import Finding, Outcome
+from mednext.gate.compare import Finding, Outcome
 
 MARK = {"ok": "ok", "better": "BETTER", "worse": "WORSE", "not comparable": "NOT COMPARABLE"}
 ORDER: tuple[Outcome, ...] = ("worse", "not comparable", "better", "ok", "informational")

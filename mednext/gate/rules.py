@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
-from mednext.gate_values import Gated, Value
+from mednext.gate.values import Gated, Value
 
 
 class GateRule(Strict):

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from mednext.errors import UserError
-from mednext.gate_values import Gated, Key, Value, read_values
+from mednext.gate.values import Gated, Key, Value, read_values
 from mednext.results import Row, read_rows, write_rows
 
 SPREAD = "spread.csv"
@@ -40,7 +40,7 @@ class SpreadRow(Row):
 
     @property
     def key(self) -> Key:
-        """As :attr:`mednext.gate_values.Value.key`."""
+        """As :attr:`mednext.gate.values.Value.key`."""
         where = (self.dataset, self.protocol, self.method, self.selection)
         return (*where, str(self.metric), self.target, self.policy)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mednext.errors import UserError
-from mednext.gate_values import Value
+from mednext.gate.values import Value
 
 
 def check_parts(parts: Sequence[str]) -> None:

@@ -9,9 +9,9 @@ from statistics import mean, stdev
 
 from scipy.stats import norm, t
 
-from mednext.gate_rules import GateRule
-from mednext.gate_spread import FEWEST_SEEDS, SpreadRow
-from mednext.gate_values import Key, Value
+from mednext.gate.rules import GateRule
+from mednext.gate.seed_spread import FEWEST_SEEDS, SpreadRow
+from mednext.gate.values import Key, Value
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mednext.files import sha256_file
 from mednext.layout import DataPaths, data_root
 from mednext.provenance import code_hash, env_hash
 from mednext.results import RunRecord, read_run
-from mednext.runs import resolve_run, run_paths
+from mednext.runs.resolve import resolve_run, run_paths
 
 Verdict = Literal["ok", "missing", "note"]
 

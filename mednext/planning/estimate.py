@@ -24,10 +24,7 @@ from mednext.cost.complexity import measure
 from mednext.errors import UserError
 from mednext.files import hash_json, write_json
 from mednext.layout import data_root
-from mednext.plan import Timing
-from mednext.provenance import code_hash, env_hash, folder_hash
-from mednext.runs import resolve_run
-from mednext.speed import (
+from mednext.planning.microbenchmark import (
     Pass,
     Speed,
     disk_bytes_per_second,
@@ -36,6 +33,9 @@ from mednext.speed import (
     neighbours,
     startup_seconds,
 )
+from mednext.planning.plan import Timing
+from mednext.provenance import code_hash, env_hash, folder_hash
+from mednext.runs.resolve import resolve_run
 
 ASSUMED_GPU = "v100"
 """Of ``benchmarks/gpus.yaml``: what a plan for GPUs assumes where there is none."""
@@ -149,7 +149,7 @@ class Clock:
         return speed.forward, step, per_param * params, basis
 
     def _measure_all(self, seconds: float) -> None:
-        # As in mednext.speed: CPU time does not depend on who else is at work.
+        # As in mednext.planning.microbenchmark: CPU time does not depend on who else is at work.
         now = time.process_time if self.torch_device.type == "cpu" else time.monotonic
         begun = now()
         pairs = self._order()
@@ -192,7 +192,7 @@ class Clock:
             include={"task", "method", "method_kwargs", "img_size", "batch_size", "micro_batch"}
             | {"threads", "device", "precision", "compile", "deterministic", "recipe"},
         )
-        how = [setting, len(run.classes), self.at_once, folder_hash("speed.py")]
+        how = [setting, len(run.classes), self.at_once, folder_hash("planning/microbenchmark.py")]
         return f"{'training' if training else 'forward'}-{hash_json(how)[:24]}"
 
     def _is_kept(self, pair: Pair, training: bool) -> bool:

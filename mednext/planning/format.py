@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from mednext.datasets.needs import Need
-from mednext.plan import Plan, device_seconds
+from mednext.planning.plan import Plan, device_seconds
 from mednext.results import PlanRow
 
 KIND = {"data": "data", "train": "training", "evaluate": "prediction and counting"}

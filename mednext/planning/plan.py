@@ -1,7 +1,7 @@
 """What a profile will take before anything starts: jobs, hours, disk, downloads, credentials.
 
-Counts of images are those of :mod:`mednext.plan_sizes`. Hours are measured GMACs and measured
-seconds of this device (:mod:`mednext.timing`), passed in by the command line.
+Counts of images are those of :mod:`mednext.planning.sizes`. Hours are measured GMACs and measured
+seconds of this device (:mod:`mednext.planning.estimate`), passed in by the command line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mednext.config import Profile, load_datasets
 from mednext.datasets.needs import Need, need_of
-from mednext.plan_sizes import Sizes, prepared_bytes, sizes_of, split_key
+from mednext.planning.sizes import Sizes, prepared_bytes, sizes_of, split_key
 from mednext.results import PlanRow
 
 DATA_JOBS = 3

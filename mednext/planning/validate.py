@@ -14,7 +14,7 @@ from pathlib import Path
 from mednext.config import Profile
 from mednext.errors import UserError
 from mednext.layout import RunPaths, results_root
-from mednext.plan_text import hours
+from mednext.planning.format import hours
 from mednext.results import PlanRow, RunRecord, read_run
 
 FACTOR = 1.5

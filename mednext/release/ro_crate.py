@@ -20,7 +20,7 @@ from mednext.files import hash_json, sha256_file, write_json
 from mednext.layout import results_root
 from mednext.provenance import code_hash, git_state, versions
 from mednext.results import RunRecord, read_run
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 LEFT_OUT = ("work", "logs")

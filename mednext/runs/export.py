@@ -14,9 +14,9 @@ from pathlib import Path
 from mednext.config import Profile, RunConfig
 from mednext.errors import UserError
 from mednext.files import exclusive, publish_folder, scratch_folder, write_bytes
-from mednext.merge import RECORD, Found, check_equal, check_wanted, runs_in
 from mednext.results import read_run
-from mednext.runs import resolve_run, run_name
+from mednext.runs.merge import RECORD, Found, check_equal, check_wanted, runs_in
+from mednext.runs.resolve import resolve_run, run_name
 
 SMALL = (
     "datasets.csv",

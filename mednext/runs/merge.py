@@ -21,7 +21,7 @@ from mednext.errors import UserError
 from mednext.files import exclusive, publish_folder, scratch_folder, sha256_file, write_bytes
 from mednext.layout import RunPaths, results_root
 from mednext.results import RunRecord, read_run
-from mednext.runs import resolve_runs, run_name
+from mednext.runs.resolve import resolve_runs, run_name
 
 RECORD = "run.json"
 MARK = RunPaths("", "", "", "", 0).imported.name

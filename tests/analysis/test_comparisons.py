@@ -10,11 +10,10 @@ import pytest
 from scipy.stats import binomtest, wilcoxon
 from sklearn.metrics import roc_auc_score
 
-from mednext.compare import compare
+from mednext.analysis.comparisons import compare
 from mednext.errors import UserError
 from mednext.results import ComparisonRow, RankRow, read_rows
-
-from .finished_runs import images, run_of, trained
+from tests.finished_runs import images, run_of, trained
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from mednext.curves import GRID, curves
+from mednext.analysis.curves import GRID, curves
 from mednext.metrics.curves import reliability, roc_at
 from mednext.results import CurveRow, read_rows
-
-from .finished_runs import images, paths, run_of, trained
+from tests.finished_runs import images, paths, run_of, trained
 
 OUT = Path("curves.csv")
 LABELS = st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=4, max_size=40)

@@ -8,11 +8,10 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from mednext.collect import collect
+from mednext.analysis.metrics import collect
 from mednext.errors import UserError
 from mednext.results import Metric, MetricRow, read_rows
-
-from .finished_runs import images, run_of, trained
+from tests.finished_runs import images, run_of, trained
 
 OUT = Path("metrics.csv")
 

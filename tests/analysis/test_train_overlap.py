@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from mednext.analysis.train_overlap import newcombe, relatives, seen
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.layout import DataPaths
 from mednext.results import RelativeRow, SeenRow, read_rows, write_rows
-from mednext.seen import newcombe, relatives, seen
-
-from .finished_runs import images, paths, run_of, trained
+from tests.finished_runs import images, paths, run_of, trained
 
 FILE, OUT = Path("relatives.csv"), Path("seen.csv")
 

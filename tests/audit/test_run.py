@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from mednext.audit.run import FILES, Audit, audit
+from mednext.audit.run import Audit, audit
 from mednext.audit.schema import CellRow
 from mednext.audit.text import claim_counts, fits_by_table
+from mednext.audit.write import FILES
 from mednext.cli import main
 from mednext.errors import UserError
 from mednext.results import read_rows

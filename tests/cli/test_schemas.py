@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mednext.schemas import MODELS
+from mednext.cli.schemas import MODELS
 
-FOLDER = Path(__file__).resolve().parents[1] / "workflow" / "schemas"
+FOLDER = Path(__file__).resolve().parents[2] / "workflow" / "schemas"
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mednext.cli.kubernetes import main, manifest, state
 from mednext.errors import UserError
-from mednext.kubernetes import main, manifest, state
 
 ROOT = Path(__file__).resolve().parents[2]
 # create: keeps the manifest and runs its command; get: says how the command ended.

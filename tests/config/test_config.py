@@ -8,7 +8,7 @@ import yaml
 from mednext.config import load_datasets, load_methods, load_profile, load_recipes
 from mednext.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(folder: Path, text: str) -> Path:

@@ -19,7 +19,7 @@ import ctypes, json, resource, sys
 ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)
 import torch
 from torch import nn
-from mednext.allocator import keep_freed_memory
+from mednext.cost.allocator import keep_freed_memory
 
 kept = keep_freed_memory() if sys.argv[1] == "keep" else None
 torch.set_num_threads(1)
@@ -57,7 +57,7 @@ def test_freed_maps_are_used_again_without_page_faults() -> None:
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    import mednext.allocator as allocator
+    import mednext.cost.allocator as allocator
 
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     monkeypatch.setattr(allocator.ctypes, "CDLL", None)  # would fail if it were called

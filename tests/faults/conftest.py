@@ -23,7 +23,7 @@ from mednext.cli import main
 from mednext.config import RunConfig, load_profile
 from mednext.files import sha256_file
 from mednext.layout import DataPaths
-from mednext.runs import resolve_runs, run_paths
+from mednext.runs.resolve import resolve_runs, run_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED: list[tuple[str, str, str]] = []

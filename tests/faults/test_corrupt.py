@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 from tests.faults.conftest import World
 from tests.faults.test_machine import failing_in_epoch
 

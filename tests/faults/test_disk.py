@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mednext.layout import DataPaths
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 from tests.faults.conftest import World, tmpfs
 
 Outcome = Callable[[str, str, str], None]

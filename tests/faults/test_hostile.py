@@ -15,7 +15,7 @@ from mednext.cli import main
 from mednext.config import load_profile
 from mednext.datasets.source import open_files, resolve_source
 from mednext.errors import UserError
-from mednext.runs import resolve_runs, run_paths
+from mednext.runs.resolve import resolve_runs, run_paths
 
 Outcome = Callable[[str, str, str], None]
 NAMES = {

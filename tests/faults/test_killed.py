@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 from tests.faults.conftest import ROOT, World
 
 Outcome = Callable[[str, str, str], None]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import mednext.training.train as engine
-from mednext.runs import run_paths
+from mednext.runs.resolve import run_paths
 from mednext.training.step import Stepper
 from tests.faults.conftest import World
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DATASET = "sars_cov2_ct"
 METHOD = "mednext"
 Edit = tuple[str, str, str]

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from mednext.config import load_profile
-from mednext.gate_rules import load_rules
-from mednext.gate_spread import FEWEST_SEEDS
+from mednext.gate.rules import load_rules
+from mednext.gate.seed_spread import FEWEST_SEEDS
 from mednext.results import Metric
-from mednext.runs import resolve_runs
+from mednext.runs.resolve import resolve_runs
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "gate.yml"
 
 

@@ -11,12 +11,11 @@ import pytest
 from scipy.stats import t
 
 from mednext.cli import main
-from mednext.gate import exit_code, gate
-from mednext.gate_rules import load_rules
-from mednext.gate_values import LossRow
+from mednext.gate.compare import exit_code, gate
+from mednext.gate.rules import load_rules
+from mednext.gate.values import LossRow
 from mednext.results import CostRow, Metric, MetricRow, ProbeRow, write_rows
-
-from .report.made_up import bad_row, cost_rows, metric_row
+from tests.report.made_up import bad_row, cost_rows, metric_row
 
 OLD, NEW = Path("old"), Path("new")
 SEEDS = (0.90, 0.92, 0.94)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mednext.cli import main
-from mednext.gate import Finding, gate
-from mednext.gate_rules import load_rules
-from mednext.gate_values import LossRow
+from mednext.gate.compare import Finding, gate
+from mednext.gate.rules import load_rules
+from mednext.gate.values import LossRow
 from mednext.results import MetricRow, read_rows, write_rows
 
 from .gate_runs import (

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from mednext.config import load_profile
-from mednext.gate import exit_code, gate
-from mednext.gate_reference import FILES, HISTORY
-from mednext.gate_rules import load_rules
-from mednext.gate_spread import FEWEST_SEEDS, SPREAD, read_spread
-from mednext.gate_values import read_values
+from mednext.gate.compare import exit_code, gate
+from mednext.gate.reference import FILES, HISTORY
+from mednext.gate.rules import load_rules
+from mednext.gate.seed_spread import FEWEST_SEEDS, SPREAD, read_spread
+from mednext.gate.values import read_values
 from mednext.results import MetricRow, read_rows
-from mednext.runs import resolve_runs
+from mednext.runs.resolve import resolve_runs
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "results" / "reference" / "demo"
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from mednext.gate_values import LossRow
+from mednext.gate.values import LossRow
 from mednext.results import CostRow, MetricRow, ProbeRow, write_rows
+from tests.report.made_up import cost_rows, metric_row
 
-from .report.made_up import cost_rows, metric_row
-
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(folder: Path, accuracy: float) -> None:

@@ -8,9 +8,8 @@ import pytest
 
 from mednext.cli import main
 from mednext.results import MetricRow
-
-from .report.made_up import metric_row
-from .test_gate import NEW, OLD, accuracies, write
+from tests.gate.test_compare import NEW, OLD, accuracies, write
+from tests.report.made_up import metric_row
 
 BOTH = [("sars_cov2_ct", "mednext"), ("sars_cov2_ct", "resnet18"), ("monkeypox_msld", "mednext")]
 

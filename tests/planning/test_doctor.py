@@ -15,13 +15,12 @@ from mednext.datasets.fetch import fetch
 from mednext.datasets.prepare import prepare, prepared_key
 from mednext.datasets.source import resolve_source
 from mednext.datasets.splits import split
-from mednext.doctor import Finding, examine, exit_code
 from mednext.files import sha256_file
 from mednext.layout import RunPaths
+from mednext.planning.doctor import Finding, examine, exit_code
 from mednext.provenance import code_hash, env_hash
-from mednext.runs import resolve_runs
-
-from .finished_runs import trained
+from mednext.runs.resolve import resolve_runs
+from tests.finished_runs import trained
 
 SARS = {
     "source": "phantom",
@@ -76,14 +75,14 @@ def test_synapse_without_a_token(here: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_kaggle_needs_its_client_but_no_token(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = examine(official("sars_cov2_ct", "resnet18"))
     assert about(found, "sars_cov2_ct, credentials").verdict == "note"
-    monkeypatch.setattr("mednext.doctor.find_spec", lambda name: None)
+    monkeypatch.setattr("mednext.planning.doctor.find_spec", lambda name: None)
     found = examine(official("sars_cov2_ct", "resnet18"))
     assert "pip install" in str(about(found, "sars_cov2_ct, client").remedy)
 
 
 def test_a_disk_that_is_too_small(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = type("Usage", (), {"free": 4_000_000_000})
-    monkeypatch.setattr("mednext.doctor.shutil.disk_usage", lambda _: free)
+    monkeypatch.setattr("mednext.planning.doctor.shutil.disk_usage", lambda _: free)
     found = about(examine(official("acdc", "unet")), "disk")
     # the archive of 2.4 GB and its files of 2.5 GB
     assert found.verdict == "missing" and "4.0 GB free" in found.text and "4.9 GB" in found.text

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mednext import speed, timing
 from mednext.config import RunConfig, load_profile
-from mednext.speed import Pass, Speed, batches, measure_speed, neighbours
-from mednext.timing import Clock
+from mednext.planning import estimate as timing
+from mednext.planning import microbenchmark as speed
+from mednext.planning.estimate import Clock
+from mednext.planning.microbenchmark import Pass, Speed, batches, measure_speed, neighbours
 from tests.finished_runs import run_of
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
 
 

@@ -15,12 +15,12 @@ from mednext.datasets.prepare import prepare
 from mednext.datasets.source import resolve_source
 from mednext.datasets.splits import split
 from mednext.datasets.verify import verify
-from mednext.plan import Plan, Timing, plan
-from mednext.plan_sizes import listed_sizes, sizes_of
-from mednext.plan_text import hours, size, text
+from mednext.planning.format import hours, size, text
+from mednext.planning.plan import Plan, Timing, plan
+from mednext.planning.sizes import listed_sizes, sizes_of
 from tests.workflow.test_workflow import checkout, edited, snakemake  # noqa: F401
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def one_second(dataset: str, method: str) -> Timing:

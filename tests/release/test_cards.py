@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mednext.cards import data_cards, model_cards
 from mednext.config import load_datasets, load_downloads, load_methods
+from mednext.release.cards import data_cards, model_cards
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_committed_cards_are_up_to_date() -> None:

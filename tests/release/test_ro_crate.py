@@ -12,9 +12,9 @@ import yaml
 
 from mednext.cli import main
 from mednext.config import load_profile
-from mednext.crate import write_crate
 from mednext.errors import UserError
-from mednext.runs import resolve_runs
+from mednext.release.ro_crate import write_crate
+from mednext.runs.resolve import resolve_runs
 from tests.finished_runs import images, trained
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from mednext.cli import main
-from mednext.findings import BEGIN, END
+from mednext.cli.findings import BEGIN, END
 from mednext.report.wording import Estimate, detectable, detectable_over_seeds, estimate
 from mednext.results import DifferenceRow, read_rows
-
-from ..test_publish import CONFIG, files, finish, tiny
+from tests.runs.test_export import CONFIG, files, finish, tiny
 
 
 def row(difference: float, seed: int = 0, half: float = 0.01) -> DifferenceRow:

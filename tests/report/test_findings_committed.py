@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from mednext.cli import main
-
-from ..test_publish import files
+from tests.runs.test_export import files
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = Path("results/reference/reduced")

@@ -11,16 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from mednext.analysis.metrics import collect
 from mednext.cli import main
-from mednext.collect import collect
 from mednext.config import Profile, load_profile
 from mednext.errors import UserError
-from mednext.publish import export_runs
 from mednext.results import read_run, write_run
-from mednext.runs import resolve_runs, run_paths, with_weights
-
-from .finished_runs import images, trained
-from .workflow.test_workflow import ROOT, snakemake
+from mednext.runs.export import export_runs
+from mednext.runs.resolve import resolve_runs, run_paths, with_weights
+from tests.finished_runs import images, trained
+from tests.workflow.test_workflow import ROOT, snakemake
 
 CONFIG = ["--configfile", "tiny.yaml"]
 HISTORY = "epoch,lr,train_loss,val_loss,val_score\n1,0.1,0.5,0.6,0.7\n"

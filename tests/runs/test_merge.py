@@ -13,9 +13,9 @@ from mednext.cli import main
 from mednext.config import load_profile
 from mednext.errors import UserError
 from mednext.files import sha256_file
-from mednext.merge import import_runs, merge
 from mednext.results import RunRecord, read_run, write_run
-from mednext.runs import resolve_runs
+from mednext.runs.merge import import_runs, merge
+from mednext.runs.resolve import resolve_runs
 
 ONE = "sars_cov2_ct/paper/resnet18/seed0"
 Make = Callable[..., Path]

@@ -11,7 +11,7 @@ import pytest
 
 from mednext.config import RunConfig
 from mednext.errors import UserError
-from mednext.runs import first_runs
+from mednext.runs.resolve import first_runs
 from mednext.training import train as engine
 from mednext.training.browse import HEAT_SIDE, SIDE, browse, labelled_planes, pictured
 from mednext.training.evaluate import evaluate, paths_of, predict

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mednext.collect import collect
+from mednext.analysis.metrics import collect
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.results import MetricRow, RunRecord, read_rows, read_run

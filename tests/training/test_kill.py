@@ -23,7 +23,7 @@ from mednext.datasets.splits import split
 from mednext.datasets.verify import verify
 from mednext.files import sha256_file
 from mednext.layout import results_root
-from mednext.runs import resolve_runs, run_paths
+from mednext.runs.resolve import resolve_runs, run_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS_PER_MODEL = 10
@@ -32,7 +32,7 @@ WORK = """
 import sys
 from mednext.cli.stop import orderly_stop
 from mednext.config import load_profile
-from mednext.runs import resolve_runs, select_runs
+from mednext.runs.resolve import resolve_runs, select_runs
 from mednext.training.evaluate import evaluate, predict
 from mednext.training.train import train
 (run,) = select_runs(resolve_runs(load_profile("tiny.yaml")), dataset=sys.argv[1])

@@ -18,9 +18,9 @@ import torch
 import yaml
 from scipy.ndimage import zoom
 
+from mednext.analysis.metrics import collect
 from mednext.cli import main
 from mednext.cli.stop import MESSAGE
-from mednext.collect import collect
 from mednext.config import RunConfig, load_profile
 from mednext.datasets.fetch import fetch
 from mednext.datasets.load import SegmentationData, load
@@ -31,7 +31,7 @@ from mednext.errors import UserError
 from mednext.files import exclusive
 from mednext.layout import results_root
 from mednext.results import MetricRow, read_rows, read_run
-from mednext.runs import resolve_runs, run_paths
+from mednext.runs.resolve import resolve_runs, run_paths
 from mednext.training import train as engine
 from mednext.training.evaluate import evaluate, load_model, predict
 

@@ -16,7 +16,7 @@ from mednext.datasets.prepare import prepare
 from mednext.datasets.splits import split
 from mednext.datasets.verify import verify
 from mednext.models.registry import create_model
-from mednext.runs import resolve_run
+from mednext.runs.resolve import resolve_run
 from mednext.training.batches import train_batches
 from mednext.training.device import pick_device, prepare_torch
 from mednext.training.step import Stepper

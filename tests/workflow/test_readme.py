@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SECTION = "## Your own data, your own network"
 CLASSES, ORGANS = "### A folder of class folders", "### Images and label maps"
 NETWORK, PREDICTING = "### A network", "### Predicting a folder"

@@ -8,10 +8,10 @@ from mednext.config import FIGURE_DATASETS, case_files, load_profile
 from mednext.datasets.prepare import prepared_key
 from mednext.errors import UserError
 from mednext.layout import DataPaths, browse_npz, results_root
-from mednext.locks import hold
+from mednext.files import hold
 from mednext.provenance import code_hash, folder_hash
 from mednext.results import read_run
-from mednext.runs import first_runs, resolve_runs, run_paths
+from mednext.runs.resolve import first_runs, resolve_runs, run_paths
 from snakemake.exceptions import WorkflowError
 
 

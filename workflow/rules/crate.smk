@@ -13,6 +13,6 @@ rule crate:
     conda:
         "../../environment.yml"
     params:
-        code=folder_hash("crate.py"),
+        code=folder_hash("release/ro_crate.py"),
     shell:
         mednext("results crate")

@@ -144,6 +144,6 @@ rule relatives:
     conda:
         "../../environment.yml"
     params:
-        code=folder_hash("seen.py"),
+        code=folder_hash("analysis/train_overlap.py"),
     shell:
         mednext("datasets relatives")

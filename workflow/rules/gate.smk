@@ -9,7 +9,7 @@ rule losses:
     conda:
         "../../environment.yml"
     params:
-        code=folder_hash("gate_values.py"),
+        code=folder_hash("gate/values.py"),
     shell:
         mednext("losses")
 
@@ -39,11 +39,11 @@ rule gate:
         "../../environment.yml"
     params:
         code=folder_hash(
-            "gate.py",
-            "gate_bounds.py",
-            "gate_rules.py",
-            "gate_spread.py",
-            "gate_values.py",
+            "gate/compare.py",
+            "gate/tolerance.py",
+            "gate/rules.py",
+            "gate/seed_spread.py",
+            "gate/values.py",
         ),
         folders=f"results/reference/{PROFILE.profile} {RESULTS}",
         mode="" if PROFILE.deterministic else "--nondeterministic",

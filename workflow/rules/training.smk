@@ -72,7 +72,7 @@ rule metrics:
         mem_mb=doubled(8000),
         runtime=doubled(120),
     params:
-        code=folder_hash("metrics", "collect.py"),
+        code=folder_hash("metrics", "analysis/metrics.py"),
     shell:
         mednext("results collect")
 
@@ -91,7 +91,7 @@ rule comparisons:
         mem_mb=doubled(8000),
         runtime=doubled(240),
     params:
-        code=folder_hash("metrics", "collect.py", "compare.py"),
+        code=folder_hash("metrics", "analysis/metrics.py", "analysis/comparisons.py"),
     shell:
         mednext("results compare")
 
@@ -109,7 +109,7 @@ rule curves:
         mem_mb=doubled(8000),
         runtime=doubled(60),
     params:
-        code=folder_hash("metrics", "collect.py", "curves.py"),
+        code=folder_hash("metrics", "analysis/metrics.py", "analysis/curves.py"),
     shell:
         mednext("results curves")
 

@@ -1,0 +1,1 @@
+"""From counts per case to metrics, comparisons, differences and curves."""

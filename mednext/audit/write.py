@@ -1,0 +1,47 @@
+"""``results/audit``: a CSV per kind of check, and the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mednext.audit.run import Audit
+from mednext.audit.schema import (
+    AdditivityRow,
+    CellRow,
+    CheckRow,
+    ClaimRow,
+    ConfusionRow,
+    IdentityRow,
+    MisfitRow,
+    ModuleRow,
+    RepairRow,
+    SignificanceRow,
+    SplitRow,
+    SplitTableRow,
+)
+from mednext.audit.text import report
+from mednext.files import write_text
+from mednext.results import Row, write_rows
+
+FILES: dict[str, type[Row]] = {
+    "confusion": ConfusionRow,
+    "misfits": MisfitRow,
+    "splits": SplitRow,
+    "splits_by_table": SplitTableRow,
+    "identities": IdentityRow,
+    "additivity": AdditivityRow,
+    "additivity_checks": CheckRow,
+    "additivity_repairs": RepairRow,
+    "modules": ModuleRow,
+    "claims": ClaimRow,
+    "significance": SignificanceRow,
+    "cells": CellRow,
+}
+"""Stem of a file in ``results/audit`` -> its schema."""
+
+
+def write_audit(done: Audit, out: Path) -> None:
+    """Write every CSV and ``audit.md`` (last) into ``out``."""
+    for stem, model in FILES.items():
+        write_rows(out / f"{stem}.csv", model, getattr(done, stem))
+    write_text(out / "audit.md", report(done))

@@ -1,0 +1,1 @@
+"""Is a new set of results worse than the reference's?"""

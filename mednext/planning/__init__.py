@@ -1,0 +1,1 @@
+"""What a profile will take, and what it lacks, before anything starts."""

@@ -1,0 +1,1 @@
+"""What describes the results to others: RO-Crate, data and model cards."""
