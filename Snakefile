@@ -13,7 +13,7 @@ localrules:
     tables,
     figures,
     page,
-    own,
+    custom,
     crate,
     gate,
 
@@ -24,7 +24,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/audit.smk"
 include: "workflow/rules/report.smk"
-include: "workflow/rules/own.smk"
+include: "workflow/rules/custom.smk"
 include: "workflow/rules/crate.smk"
 include: "workflow/rules/gate.smk"
 

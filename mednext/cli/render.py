@@ -14,7 +14,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     tables = add_verb(verbs, "tables", "render the tables of a profile", _tables)
     tables.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
     tables.add_argument(
-        "--own", action="store_true", help="plain tables of every data set, without the paper's"
+        "--custom", action="store_true", help="plain tables of every data set, without the paper's"
     )
     text = "render the leakage tables and figures of a profile"
     add_verb(verbs, "leakage", text, _leakage)
@@ -30,13 +30,13 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _tables(arguments: argparse.Namespace) -> None:
-    from mednext.report.own import write_own_tables
+    from mednext.report.custom import write_custom_tables
     from mednext.report.tables import write_tables
 
     profile = profile_of(arguments)
     out = results_root(profile.profile) / "tables"
-    if arguments.own:
-        for file in write_own_tables(profile, out):
+    if arguments.custom:
+        for file in write_custom_tables(profile, out):
             print(file)
     else:
         write_tables(profile, out, partial=arguments.partial)

@@ -74,9 +74,9 @@ class DatasetSpec(Strict):
     layout: Literal["class_folders", "pairs"] | None = None
     """Of a user's own data set; the others have readers of their own."""
     split_shares: tuple[float, float, float] | None = None
-    """Own data sets: shares of train, val and test."""
+    """Custom data sets: shares of train, val and test."""
     patient: str | None = None
-    """Own data sets: a regular expression with the patient in its first group."""
+    """Custom data sets: a regular expression with the patient in its first group."""
 
     @property
     def num_classes(self) -> int:
@@ -160,9 +160,9 @@ def load_map(name: str, model: type[M]) -> dict[str, M]:
     return {slug: parse(model, entry, path) for slug, entry in read_yaml(path).items()}
 
 
-OWN_DATASETS: dict[str, DatasetSpec] = {}
-OWN_METHODS: dict[str, MethodSpec] = {}
-"""Of the configuration that this process has loaded (:mod:`mednext.config.own`)."""
+CUSTOM_DATASETS: dict[str, DatasetSpec] = {}
+CUSTOM_METHODS: dict[str, MethodSpec] = {}
+"""Of the configuration that this process has loaded (:mod:`mednext.config.custom`)."""
 
 
 @cache
@@ -177,12 +177,12 @@ def _methods() -> dict[str, MethodSpec]:
 
 def load_datasets() -> dict[str, DatasetSpec]:
     """``benchmarks/datasets.yaml`` by slug, then the user's own."""
-    return _datasets() | OWN_DATASETS
+    return _datasets() | CUSTOM_DATASETS
 
 
 def load_methods() -> dict[str, MethodSpec]:
     """``benchmarks/methods.yaml`` by slug, then the user's own."""
-    return _methods() | OWN_METHODS
+    return _methods() | CUSTOM_METHODS
 
 
 def method_slug(name: str, path: str | Path | None = None) -> str:

@@ -15,8 +15,9 @@ from mednext.config.benchmarks import (
     load_methods,
     method_slug,
 )
+from mednext.config.custom import SLUG, CustomDataset, CustomMethod, register_custom
 from mednext.config.files import Strict, lookup, parse, read_yaml
-from mednext.config.own import SLUG, OwnDataset, OwnMethod, register_own
+from mednext.config.retired import renamed
 from mednext.errors import UserError
 from mednext.files import hash_json
 
@@ -36,7 +37,7 @@ class SplitCounts(Strict):
     test: int = Field(ge=1)
 
 
-class MoreRuns(Strict):
+class ExtraRuns(Strict):
     """Runs of a data set beyond ``protocols`` x ``methods`` x the profile's seeds."""
 
     methods: tuple[str, ...] = Field(min_length=1)
@@ -64,16 +65,16 @@ class DatasetRun(Strict):
     """Images per forward pass where the batch does not fit the device; None: the whole batch."""
     limit: SplitCounts | None = None
     """Use only so many images (class proportions kept) or patients of each side."""
-    more: tuple[MoreRuns, ...] = ()
+    extra_runs: tuple[ExtraRuns, ...] = ()
     """Seeds or protocols that only some of the methods get."""
 
     def cells(self, seeds: Sequence[int]) -> list[tuple[Protocol, str, int]]:
         """Every run as (protocol, method, seed), each once, in the file's order."""
-        first = MoreRuns(methods=self.methods, protocols=self.protocols)
+        first = ExtraRuns(methods=self.methods, protocols=self.protocols)
         return list(
             dict.fromkeys(
                 (protocol, method, seed)
-                for block in (first, *self.more)
+                for block in (first, *self.extra_runs)
                 for protocol in block.protocols
                 for method in block.methods
                 for seed in block.seeds or seeds
@@ -83,8 +84,13 @@ class DatasetRun(Strict):
     @property
     def all_protocols(self) -> tuple[Protocol, ...]:
         """The protocols of all runs, each once."""
-        blocks = (self.protocols, *(block.protocols for block in self.more))
+        blocks = (self.protocols, *(block.protocols for block in self.extra_runs))
         return tuple(dict.fromkeys(protocol for block in blocks for protocol in block))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _retired_keys(cls, value: Any) -> Any:
+        return renamed(value, {"more": "extra_runs"})
 
     @model_validator(mode="after")
     def _phantom_has_counts(self) -> DatasetRun:
@@ -122,10 +128,18 @@ class Profile(Strict):
     selections: tuple[Selection, ...] = ("last", "best_val")
     datasets: dict[str, DatasetRun] = Field(min_length=1)
     figures: FigureCases = FigureCases()
-    own_datasets: dict[Annotated[str, Field(pattern=SLUG)], OwnDataset] = Field(
+    custom_datasets: dict[Annotated[str, Field(pattern=SLUG)], CustomDataset] = Field(
         default_factory=dict
     )
-    own_methods: dict[Annotated[str, Field(pattern=SLUG)], OwnMethod] = Field(default_factory=dict)
+    custom_methods: dict[Annotated[str, Field(pattern=SLUG)], CustomMethod] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _retired_keys(cls, value: Any) -> Any:
+        new = {"own_datasets": "custom_datasets", "own_methods": "custom_methods"}
+        return renamed(value, new)
 
     @field_validator("selections")
     @classmethod
@@ -163,7 +177,8 @@ class RunConfig(Strict):
     compile: bool = False
     selections: tuple[Selection, ...]
     own_code: str | None = None
-    """Digest of the file of a user's own network; other networks are part of ``code_hash``."""
+    """Digest of the file of a custom network; other networks are part of ``code_hash``. The field
+    keeps the name that stands in the stored ``run.json``, whose hashes cover it."""
 
     @property
     def config_hash(self) -> str:
@@ -197,7 +212,7 @@ def load_profile(path: str | Path) -> Profile:
     """
     path = Path(path)
     profile = parse(Profile, read_yaml(path), path)
-    register_own(profile.own_datasets, profile.own_methods, path)
+    register_custom(profile.custom_datasets, profile.custom_methods, path)
     for slug, run in profile.datasets.items():
         dataset = lookup("data set", slug, load_datasets(), path)
         for protocol in set(run.all_protocols) - set(dataset.protocols):
@@ -225,12 +240,12 @@ def load_profile(path: str | Path) -> Profile:
                     expected=f"a multiple of {method.size_multiple}",
                     remedy=f"use {lower or method.size_multiple} or {lower + method.size_multiple}",
                 )
-        for name in {method for block in run.more for method in block.methods}:
+        for name in {method for block in run.extra_runs for method in block.methods}:
             if method_slug(name, path) not in {method_slug(n, path) for n in run.methods}:
                 raise UserError(
-                    "'more' gives seeds or protocols to methods of the data set, and this is none",
+                    "'extra_runs' names a method that the data set does not have",
                     file=path,
-                    found=f"datasets.{slug}.more: {name}",
+                    found=f"datasets.{slug}.extra_runs: {name}",
                     expected=", ".join(run.methods),
                     remedy=f"add '{name}' to datasets.{slug}.methods",
                 )
@@ -247,7 +262,7 @@ def _without_aliases(datasets: dict[str, DatasetRun]) -> dict[str, DatasetRun]:
         slug: run.model_copy(
             update={
                 **named(run.methods),
-                "more": tuple(b.model_copy(update=named(b.methods)) for b in run.more),
+                "extra_runs": tuple(b.model_copy(update=named(b.methods)) for b in run.extra_runs),
             }
         )
         for slug, run in datasets.items()

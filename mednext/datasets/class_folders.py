@@ -28,7 +28,7 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
                 found="no image" if folder.is_dir() else "no folder",
                 expected=f"images ({', '.join(ENDINGS)})",
                 remedy="put the images of this class there, or name its folder in the "
-                "configuration (own_datasets, classes, folder)",
+                "configuration (custom_datasets, classes, folder)",
             )
         found += [f"{klass.folder}/{name}" for name in names]
     return found
@@ -55,7 +55,7 @@ def patient_of(path: str, spec: DatasetSpec) -> str:
             file=path,
             found=spec.patient,
             expected="an expression with one group, e.g. ^(p[0-9]+)_",
-            remedy="correct own_datasets, patient, or rename the file",
+            remedy="correct custom_datasets, patient, or rename the file",
         )
     return match[1]
 

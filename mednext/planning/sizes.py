@@ -32,7 +32,7 @@ class Sizes:
 def sizes_of(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Sizes:
     """Images (slices) per side: counted in the split if it is there, else as they are listed."""
     return _counted(slug, spec, run, protocol) or listed_sizes(
-        spec, run, own_files(slug, spec, run)
+        spec, run, custom_files(slug, spec, run)
     )
 
 
@@ -49,8 +49,8 @@ def split_key(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> s
     return "by patient" if spec.task == "segmentation" else protocol
 
 
-def own_files(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
-    """Images, or image/label pairs, of a user's own data set; 0 for the others."""
+def custom_files(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
+    """Images, or image/label pairs, of a custom data set; 0 for the others."""
     if spec.split_shares is None:
         return 0
     try:
@@ -61,7 +61,7 @@ def own_files(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
 
 
 def listed_sizes(spec: DatasetSpec, run: DatasetRun, files: int = 0) -> Sizes:
-    """As Table 1 or the phantom's counts have them, within the profile's limit; of a user's own set
+    """As Table 1 or the phantom's counts have them, within the profile's limit; of a custom set
     the shares of its ``files``.
     """
     if run.phantom is not None:
@@ -105,7 +105,7 @@ def _counted(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Si
 def prepared_bytes(slug: str, spec: DatasetSpec, run: DatasetRun) -> int:
     """Disk of the arrays of one data set at one image size (a limit does not make them smaller)."""
     whole = run.model_copy(update={"limit": None})
-    sizes = listed_sizes(spec, whole, own_files(slug, spec, run))
+    sizes = listed_sizes(spec, whole, custom_files(slug, spec, run))
     images = sizes.train + sizes.val + sizes.test
     if spec.task == "classification":
         return round(images * spec.channels * padded_size(run.img_size) ** 2)

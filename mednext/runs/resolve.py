@@ -15,7 +15,7 @@ from mednext.config import (
     lookup,
     method_slug,
 )
-from mednext.config.own import own_code
+from mednext.config.custom import custom_code
 from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
 from mednext.layout import RunPaths, results_root
@@ -76,7 +76,7 @@ def resolve_run(
         precision=profile.precision,
         compile=profile.compile,
         selections=profile.selections,
-        own_code=own_code(method),
+        own_code=custom_code(method),
     )
 
 

@@ -118,7 +118,7 @@ def test_more_runs_come_after_the_others_and_none_twice(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     run = config["datasets"]["sars_cov2_ct"]
     run["methods"] = ["mednext", "resnet18"]
-    run["more"] = [
+    run["extra_runs"] = [
         {"methods": ["mednext_laffn_sem_sdffn"], "seeds": [0, 1]},  # another name of mednext
         {"methods": ["resnet18"], "protocols": ["grouped"]},
     ]
@@ -135,6 +135,8 @@ def test_more_runs_come_after_the_others_and_none_twice(tmp_path: Path) -> None:
 
 def test_more_runs_of_an_unlisted_method_are_refused(tmp_path: Path) -> None:
     config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    config["datasets"]["sars_cov2_ct"]["more"] = [{"methods": ["vit"], "seeds": [1]}]
-    with pytest.raises(UserError, match=r"more: vit(.|\n)*add 'vit' to datasets.sars_cov2_ct"):
+    config["datasets"]["sars_cov2_ct"]["extra_runs"] = [{"methods": ["vit"], "seeds": [1]}]
+    with pytest.raises(
+        UserError, match=r"extra_runs: vit(.|\n)*add 'vit' to datasets.sars_cov2_ct"
+    ):
         load_profile(write(tmp_path, yaml.safe_dump(config)))

@@ -88,7 +88,7 @@ class World:
         assert digests(self.run) == self.undisturbed
         assert not any(self.folder.rglob(".*.part*"))
 
-    def own_data(self, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def local_data(self, monkeypatch: pytest.MonkeyPatch) -> Path:
         """A copy of the data that a test may damage; the folder of the data set."""
         source = Path(os.environ["MEDNEXT_DATA"])
         shutil.copytree(source, self.folder / "data")

@@ -87,7 +87,7 @@ def test_damaged_arrays(
     damage: Callable[[Path], None],
 ) -> None:
     world.forget_run()
-    (file,) = world.own_data(monkeypatch).glob("prepared/*/images.npy")
+    (file,) = world.local_data(monkeypatch).glob("prepared/*/images.npy")
     damage(file)
     code, said = world.do("train")
     assert code == 2 and str(file) in said and "datasets prepare" in said

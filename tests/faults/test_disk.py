@@ -70,7 +70,7 @@ def test_deleted_predictions(world: World, outcome: Outcome) -> None:
 
 
 def test_deleted_arrays(world: World, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.rmtree(world.own_data(monkeypatch) / "prepared")
+    shutil.rmtree(world.local_data(monkeypatch) / "prepared")
     code, said = world.do("train")
     assert code == 2 and "the data set is not ready" in said and "datasets prepare" in said
     assert world.do("datasets prepare", "--dataset", "sars_cov2_ct")[0] == 0

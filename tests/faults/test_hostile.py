@@ -50,7 +50,7 @@ def everything(dataset: str) -> None:
     for verb in ("fetch", "verify", "prepare", "split --protocol paper"):
         words = ["datasets", *verb.split(), "--configfile", "mine.yaml", "--dataset", dataset]
         assert main(words) == 0
-    for verb in ("train", "predict", "evaluate", "results collect", "tables --own"):
+    for verb in ("train", "predict", "evaluate", "results collect", "tables --custom"):
         assert main([*verb.split(), "--configfile", "mine.yaml"]) == 0
 
 
@@ -65,7 +65,7 @@ def scans(local: Path) -> None:
     entry = {"source": "local", "methods": ["mednext"], "img_size": 32, "epochs": 1}
     own = {"my_scans": {"task": "classification", "classes": classes}}
     datasets = {"my_scans": entry | {"batch_size": 8}}
-    text = yaml.safe_dump(CONFIG | {"own_datasets": own, "datasets": datasets})
+    text = yaml.safe_dump(CONFIG | {"custom_datasets": own, "datasets": datasets})
     Path("mine.yaml").write_text(text)
     for number, klass in enumerate(("healthy", "ill")):
         for place, name in enumerate((*NAMES.values(), *(f"{n}.png" for n in range(7)))):
@@ -84,14 +84,14 @@ def test_hostile_names_of_images(folder: Path, outcome: Outcome) -> None:
         assert {f"healthy/{name}", f"ill/{name}"} <= items, what
         outcome(f"file names with {what}", "nothing", "whole pipeline, name kept in every file")
     assert not list(folder.parent.rglob("pwned"))
-    assert "mednext" in Path("results/mine/tables/own.my_scans.md").read_text()
+    assert "mednext" in Path("results/mine/tables/custom.my_scans.md").read_text()
 
 
 def test_hostile_names_of_label_maps(folder: Path, outcome: Outcome) -> None:
     organs = [{"slug": "nothing", "name": "nothing"}, {"slug": "liver", "name": "Liver"}]
     entry = {"source": "local", "methods": ["unet"], "img_size": 32, "epochs": 1, "batch_size": 4}
     own = {"my_organs": {"task": "segmentation", "classes": organs}}
-    text = yaml.safe_dump(CONFIG | {"own_datasets": own, "datasets": {"my_organs": entry}})
+    text = yaml.safe_dump(CONFIG | {"custom_datasets": own, "datasets": {"my_organs": entry}})
     Path("mine.yaml").write_text(text)
     local = folder / 'local "data"/my_organs'
     for place, name in enumerate((*NAMES.values(), "6.png", "7.png")):
@@ -101,7 +101,7 @@ def test_hostile_names_of_label_maps(folder: Path, outcome: Outcome) -> None:
         (local / "labels").mkdir(exist_ok=True)
         Image.fromarray(label).save(local / "labels" / name)
     everything("my_organs")
-    table = pd.read_csv("results/mine/tables/own.my_organs.csv")
+    table = pd.read_csv("results/mine/tables/custom.my_organs.csv")
     assert set(table.target) == {"liver", "mean"} and (table.n_cases == 1).all()
     words = ["predict", "--configfile", "mine.yaml", "--images", str(local / "images")]
     assert main([*words, "--out", "label maps"]) == 0

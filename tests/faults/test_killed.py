@@ -70,7 +70,7 @@ def test_two_trainings_of_one_run(world: World, outcome: Outcome) -> None:
 
 @pytest.fixture
 def workflow(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    world.own_data(monkeypatch)
+    world.local_data(monkeypatch)
     for name in ("workflow", "benchmarks", "profiles"):
         shutil.copytree(ROOT / name, world.folder / name)
     for name in ("Snakefile", "environment.yml", "requirements.lock"):

@@ -70,7 +70,7 @@ def test_the_seeds_are_those_of_the_demo_and_more() -> None:
     parts = [profile.model_dump(exclude=other) for profile in (demo, seeds)]
     for part in parts:
         for entry in part["datasets"].values():
-            del entry["more"]
+            del entry["extra_runs"]
     assert parts[0] == parts[1]
     settings = [{run.setting_hash for run in resolve_runs(profile)} for profile in (demo, seeds)]
     assert settings[0] == settings[1]

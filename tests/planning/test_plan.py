@@ -87,7 +87,7 @@ def test_seeds_that_only_one_protocol_has_are_trained_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     more = [{"methods": ["unet"], "protocols": ["grouped"], "seeds": [1, 2]}]
-    rows = plan(tiny(tmp_path, more=more), one_second, 1.0).rows
+    rows = plan(tiny(tmp_path, extra_runs=more), one_second, 1.0).rows
     # Seeds 0 and 1 under `paper`; of 1 and 2 under `grouped` only 2 is new.
     assert [(r.protocol, r.runs, r.trained) for r in rows] == [("paper", 2, 2), ("grouped", 2, 1)]
 

@@ -243,7 +243,7 @@ def test_the_grouped_protocol_is_its_own_file(local: Path) -> None:
 def test_a_method_outside_a_protocol_is_not_pending_there(local: Path) -> None:
     root = local.parent
     whole = make_profile().model_dump()
-    whole["datasets"]["sars_cov2_ct"]["more"] = [
+    whole["datasets"]["sars_cov2_ct"]["extra_runs"] = [
         {"methods": ("mednext",), "protocols": ("grouped",), "seeds": (0,)}
     ]
     extra = [

@@ -83,7 +83,7 @@ def test_own_classes_with_hostile_names_to_a_table(checkout: Path) -> None:
     (commands,) = blocks(CLASSES)
     table = follow(checkout, commands)
     assert "| mednext |" in table and "| resnet18 |" in table and "PHANTOM" not in table
-    frame = pd.read_csv(checkout / "results/my_scans/tables/own.my_scans.csv")
+    frame = pd.read_csv(checkout / "results/my_scans/tables/custom.my_scans.csv")
     assert set(frame.target) == {"healthy", "ill"} and set(frame.status) == {"ok"}
     assert frame.accuracy.between(0, 1).all() and (frame.n_cases == 10).all()
     (split,) = (checkout / "data").glob("local-*/my_scans/splits/paper.csv")
@@ -123,7 +123,7 @@ def test_own_label_maps_to_a_table(checkout: Path) -> None:
     (checkout / "config/my_organs.yaml").write_text(config)
     table = follow(checkout, blocks(ORGANS)[0])
     assert "| medunext |" in table and "| unet |" in table
-    frame = pd.read_csv(checkout / "results/my_organs/tables/own.my_organs.csv")
+    frame = pd.read_csv(checkout / "results/my_organs/tables/custom.my_organs.csv")
     assert set(frame.target) == {"liver", "mean"} and frame.dice.between(0, 1).all()
     assert frame.hd95_pooled_mm.notna().all()
 

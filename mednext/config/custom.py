@@ -1,4 +1,4 @@
-"""A user's own data sets and networks, written in the configuration file of a run.
+"""Custom data sets and networks, written in the configuration file of a run.
 
 They join the ones of ``benchmarks/`` for the process that has loaded the file, under names of their
 own, and pass through the same pipeline.
@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import Field
 
 from mednext.config.benchmarks import (
-    OWN_DATASETS,
-    OWN_METHODS,
+    CUSTOM_DATASETS,
+    CUSTOM_METHODS,
     ClassSpec,
     DatasetSpec,
     MethodSpec,
@@ -29,10 +29,10 @@ from mednext.config.files import Strict
 from mednext.errors import UserError
 
 SLUG = r"^[a-z][a-z0-9_]*$"
-OWN = "the user's own"
+OWNER = "the user's own"
 
 
-class OwnDataset(Strict):
+class CustomDataset(Strict):
     """A folder of class folders (classification), or ``images/`` and ``labels/`` with equal file
     names (segmentation).
     """
@@ -58,9 +58,9 @@ class OwnDataset(Strict):
             name=slug,
             task=self.task,
             channels=self.channels,
-            reference=OWN,
+            reference=OWNER,
             url="its owner",
-            licence=OWN,
+            licence=OWNER,
             classes=classes,
             local_folders=(slug,),
             layout="class_folders" if self.task == "classification" else "pairs",
@@ -69,7 +69,7 @@ class OwnDataset(Strict):
         )
 
 
-class OwnMethod(Strict):
+class CustomMethod(Strict):
     """A network: a function of a Python file in the working folder, or of an installed package."""
 
     task: Task
@@ -85,23 +85,23 @@ class OwnMethod(Strict):
             constructor=self.constructor,
             kwargs=self.kwargs,
             size_multiple=self.size_multiple,
-            citation=OWN,
+            citation=OWNER,
             url="",
-            source=OWN,
+            source=OWNER,
             assumed="nothing",
         )
 
 
-def register_own(
-    datasets: Mapping[str, OwnDataset], methods: Mapping[str, OwnMethod], path: Path
+def register_custom(
+    datasets: Mapping[str, CustomDataset], methods: Mapping[str, CustomMethod], path: Path
 ) -> None:
-    """Make the own data sets and networks of the file ``path`` known to this process.
+    """Make the custom data sets and networks of the file ``path`` known to this process.
 
     Raises:
         UserError: a name is taken by the suite.
     """
-    OWN_DATASETS.clear()
-    OWN_METHODS.clear()
+    CUSTOM_DATASETS.clear()
+    CUSTOM_METHODS.clear()
     taken = {*load_datasets(), *load_methods()}
     taken |= {alias for spec in load_methods().values() for alias in spec.aliases}
     for slug in (*datasets, *methods):
@@ -113,19 +113,19 @@ def register_own(
                 expected="a name of your own",
                 remedy=f"call it my_{slug}",
             )
-    OWN_DATASETS.update({slug: own.spec(slug) for slug, own in datasets.items()})
-    OWN_METHODS.update({slug: own.spec() for slug, own in methods.items()})
+    CUSTOM_DATASETS.update({slug: custom.spec(slug) for slug, custom in datasets.items()})
+    CUSTOM_METHODS.update({slug: custom.spec() for slug, custom in methods.items()})
     if methods and "" not in sys.path:
         sys.path.append("")  # the working folder, as for `python -m mednext`
 
 
-def own_code(method: str) -> str | None:
-    """Digest of the file behind an own network, so that a change of it trains again.
+def custom_code(method: str) -> str | None:
+    """Digest of the file behind a custom network, so that a change of it trains again.
 
     Raises:
         UserError: its module cannot be found.
     """
-    spec = OWN_METHODS.get(method)
+    spec = CUSTOM_METHODS.get(method)
     if spec is None:
         return None
     module = spec.constructor.partition(":")[0]

@@ -1,7 +1,7 @@
 """Plain tables of a profile: every method on every data set, nothing printed beside it.
 
-For a user's own data sets and networks, which no table of the paper has; the paper's data sets get
-one, too, so that an own network stands beside the others.
+For custom data sets and networks, which no table of the paper has; the paper's data sets get
+one, too, so that a custom network stands beside the others.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ METRICS = {
 KEYS = ("method", "protocol", "selection", "target")
 
 
-def write_own_tables(profile: Profile, out: Path) -> list[Path]:
-    """Write ``own.<data set>.csv`` and ``.md`` for every data set of the profile.
+def write_custom_tables(profile: Profile, out: Path) -> list[Path]:
+    """Write ``custom.<data set>.csv`` and ``.md`` for every data set of the profile.
 
     Raises:
         UserError: ``metrics.csv`` is missing or malformed.
@@ -35,14 +35,14 @@ def write_own_tables(profile: Profile, out: Path) -> list[Path]:
     written = []
     for dataset in profile.datasets:
         rows = [row for row in metrics if row.dataset == dataset]
-        frame = own_table(rows)
-        write_csv(out / f"own.{dataset}.csv", frame)
-        write_text(out / f"own.{dataset}.md", markdown(dataset, rows, frame))
-        written.append(out / f"own.{dataset}.md")
+        frame = custom_table(rows)
+        write_csv(out / f"custom.{dataset}.csv", frame)
+        write_text(out / f"custom.{dataset}.md", markdown(dataset, rows, frame))
+        written.append(out / f"custom.{dataset}.md")
     return written
 
 
-def own_table(rows: Sequence[MetricRow]) -> pd.DataFrame:
+def custom_table(rows: Sequence[MetricRow]) -> pd.DataFrame:
     """One line per method, protocol, selection and positive class (or organ); values are fractions,
     means over seeds with 95 % intervals.
     """

@@ -1,0 +1,18 @@
+# Plain tables of custom data sets and networks: snakemake custom
+rule custom:
+    input:
+        rules.metrics.output,
+    output:
+        expand(
+            f"{RESULTS}/tables/custom.{{dataset}}.{{form}}",
+            dataset=PROFILE.datasets,
+            form=("csv", "md"),
+        ),
+    log:
+        f"{LOGS}/custom.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("report/custom.py"),
+    shell:
+        mednext("tables --custom")
