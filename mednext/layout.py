@@ -68,7 +68,7 @@ class DataPaths:
         return self.prepared(key) / "meta.json"
 
     def split(self, protocol: str) -> Path:
-        """Which item is on which side."""
+        """Which item is in which subset."""
         return self.root / "splits" / f"{protocol}.csv"
 
     def split_facts(self, protocol: str) -> Path:
@@ -107,7 +107,7 @@ class RunPaths:
         return self.root / f"weights.{selection}.safetensors"
 
     def predictions(self, selection: str) -> Path:
-        """Scores or label maps of the test side."""
+        """Scores or label maps of the test set."""
         return self.root / f"predictions.{selection}.npz"
 
     def cases(self, selection: str) -> Path:

@@ -58,7 +58,7 @@ def curves(runs: Sequence[RunConfig], path: Path) -> None:
 
 
 def _history(history: pd.DataFrame) -> list[dict[str, Any]]:
-    """Loss and score after each epoch; nothing where a data set has no validation side."""
+    """Loss and score after each epoch; nothing where a data set has no validation set."""
     return [
         {"curve": curve, "x": int(row.epoch), "y": float(row[column]), "n": 1}
         for curve, column in HISTORY.items()

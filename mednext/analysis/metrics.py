@@ -62,7 +62,7 @@ def _run_rows(run: RunConfig, record: RunRecord, selection: str, file: Path) -> 
     if record.status != "ok":
         return [MetricRow(**base, **nothing, status=record.status, reason=record.reason)]
     if selection not in record.weights:
-        reason = "the data set has no validation side"
+        reason = "the data set has no validation set"
         return [MetricRow(**base, **nothing, status="skipped", reason=reason)]
     cases = read_cases(file, run)
     values = _classification(run, cases) if run.task == "classification" else _overlap(cases)

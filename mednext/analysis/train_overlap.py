@@ -1,8 +1,8 @@
 """relatives.csv and seen.csv: whether test images with a relative in train are easier.
 
-Within the test side of one split the images whose group (copies, near-duplicates, successive
+Within the test set of one split the images whose group (copies, near-duplicates, successive
 slices, one patient) has members in train are set against those whose group has none. Both are
-judged by the same networks, so that neither another training nor another test side comes between,
+judged by the same networks, so that neither another training nor another test set comes between,
 as it does between two protocols. The two kinds of images may differ in more than that, though:
 images that come in series are not a random sample.
 """
@@ -19,6 +19,7 @@ import pandas as pd
 
 from mednext.analysis.metrics import read_cases, stream_seed
 from mednext.config import RunConfig
+from mednext.datasets.subsets import read_split
 from mednext.errors import UserError
 from mednext.layout import DataPaths
 from mednext.metrics.statistics import interval, resample
@@ -36,7 +37,7 @@ SELECTION = "last"
 
 
 def relatives(runs: Sequence[RunConfig], path: Path) -> None:
-    """Write the groups of every test side, with the items of each in test and in train.
+    """Write the groups of every test set, with the items of each in test and in train.
 
     Raises:
         UserError: a split has not been drawn.
@@ -52,7 +53,7 @@ def relatives(runs: Sequence[RunConfig], path: Path) -> None:
                 file=file,
                 remedy="run the workflow, or mednext datasets split",
             )
-        counts = pd.crosstab(*(pd.read_csv(file, dtype=str)[c] for c in ("group", "side")))
+        counts = pd.crosstab(*(read_split(file, dtype=str)[c] for c in ("group", "subset")))
         tested = counts[counts["test"] > 0]
         rows += [
             RelativeRow(
@@ -100,7 +101,7 @@ def _of_one_test_side(runs: Sequence[RunConfig], in_train: dict[str, int]) -> li
                 "relatives.csv is of another split than the runs",
                 file=run_paths(run).cases(SELECTION),
                 found=f"group {strangers[0]}",
-                expected="a group of the test side",
+                expected="a group of the test set",
                 remedy="write relatives.csv again: mednext datasets relatives",
             )
     kinds = [

@@ -1,4 +1,4 @@
-"""``mednext datasets``: from fetching to splitting, and what leaks between the sides."""
+"""``mednext datasets``: from fetching to splitting, and what leaks between the subsets."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     lists = add_verb(steps, "lists", text, _lists, config=False)
     lists.add_argument("--out", type=Path, required=True, help="the folder to write into")
     add_verb(steps, "table", "write datasets.csv of a profile", _table)
-    text = "what ties the sides of each split together: write and print leakage.csv of a profile"
+    text = "what ties the subsets of each split together: write and print leakage.csv of a profile"
     add_verb(steps, "leakage", text, _leakage)
-    text = "which groups of each test side have members in train: relatives.csv of a profile"
+    text = "which groups of each test set have members in train: relatives.csv of a profile"
     add_verb(steps, "relatives", text, _relatives)
     text = "fix the radius of near-duplicates on one half of SARS-COV-2 CT, try it on the other"
     calibrate = add_verb(steps, "calibrate", text, _calibrate, config=False)

@@ -19,7 +19,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """Add the verbs of this module."""
     for verb, text in (
         ("train", "train the selected runs of a profile"),
-        ("predict", "predict the test side with the trained weights"),
+        ("predict", "predict the test set with the trained weights"),
         ("evaluate", "count per case from the stored predictions"),
     ):
         step = add_verb(verbs, verb, text, _step, axes=True)

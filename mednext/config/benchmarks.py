@@ -61,7 +61,7 @@ class DatasetSpec(Strict):
     protocols: tuple[Protocol, ...] = ("paper", "grouped")
     """How it can be split."""
     split_files: dict[Protocol, str] = Field(default_factory=dict)
-    """Protocol -> official list below ``benchmarks/splits/`` (columns group, side)."""
+    """Protocol -> official list below ``benchmarks/splits/`` (columns group, subset)."""
     split_seed: int = 0
     duplicate_threshold: float | None = None
     """Classification, protocol ``grouped``: images whose thumbnails correlate above this are one

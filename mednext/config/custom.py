@@ -47,7 +47,7 @@ class CustomDataset(Strict):
     """Shares of train, val and test."""
     patient: str | None = None
     """A regular expression whose first group is the patient in a file's name; no patient is then on
-    two sides under the protocol ``grouped`` (segmentation: under both)."""
+    two subsets under the protocol ``grouped`` (segmentation: under both)."""
 
     def spec(self, slug: str) -> DatasetSpec:
         """The same as an entry of ``datasets.yaml``."""

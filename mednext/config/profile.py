@@ -24,7 +24,7 @@ from mednext.files import hash_json
 SourceKind = Literal["phantom", "local", "official"]
 Selection = Literal["last", "best_val", "best_test"]
 """Which epoch's weights are judged: ``last`` is the headline; ``best_test`` is chosen by the test
-side itself and only an upper bound of what another choice could have given."""
+subset itself and only an upper bound of what another choice could have given."""
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -54,8 +54,8 @@ class DatasetRun(Strict):
     folder: str | None = None
     """Source ``local``: the folder below MEDNEXT_LOCAL; without it the first known one is used."""
     phantom: SplitCounts | None = None
-    """Source ``phantom``: how much to generate, per side (images of both classes, as Table 1 counts
-    them, or patients)."""
+    """Source ``phantom``: how much to generate for each subset (images of both classes, as Table 1
+    counts them, or patients)."""
     protocols: tuple[Protocol, ...] = ("paper",)
     methods: tuple[str, ...] = Field(min_length=1)
     img_size: int = Field(ge=32)
@@ -64,7 +64,7 @@ class DatasetRun(Strict):
     micro_batch: int | None = Field(default=None, ge=1)
     """Images per forward pass where the batch does not fit the device; None: the whole batch."""
     limit: SplitCounts | None = None
-    """Use only so many images (class proportions kept) or patients of each side."""
+    """Use only so many images (class proportions kept) or patients of each subset."""
     extra_runs: tuple[ExtraRuns, ...] = ()
     """Seeds or protocols that only some of the methods get."""
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pandas as pd
-
 from mednext.config import DatasetRun
 from mednext.datasets.load import limited
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.source import resolve_source
-from mednext.datasets.splits import OUTSIDE
-from mednext.files import sha256_file
+from mednext.datasets.subsets import OUTSIDE, read_split, split_hash
 from mednext.results import DatasetRow
 
 
@@ -20,11 +17,11 @@ def dataset_rows(dataset: str, run: DatasetRun, protocol: str) -> list[DatasetRo
     source = resolve_source(dataset, run)
     meta = source.paths.prepared_meta(prepared_key(dataset, run.img_size))
     file = source.paths.split(protocol)
-    table = pd.read_csv(file, keep_default_na=False)
-    table["side"] = limited(table, run.limit, source.spec.task, dataset)
-    table = table[table.side != OUTSIDE]
-    used = table[table.side != "unused"]
-    crossing = int((used.groupby("group").side.nunique() > 1).sum())
+    table = read_split(file)
+    table["subset"] = limited(table, run.limit, source.spec.task, dataset)
+    table = table[table.subset != OUTSIDE]
+    used = table[table.subset != "unused"]
+    crossing = int((used.groupby("group").subset.nunique() > 1).sum())
     images = source.spec.task == "classification"
     rows = []
     for klass in source.spec.classes if images else (None,):
@@ -40,19 +37,19 @@ def dataset_rows(dataset: str, run: DatasetRun, protocol: str) -> list[DatasetRo
                 protocol=protocol,
                 klass=klass.slug if klass else None,
                 unit="images" if images else "cases",
-                train=int((part.side == "train").sum()),
-                val=int((part.side == "val").sum()),
-                test=int((part.side == "test").sum()),
-                unused=int((part.side == "unused").sum()),
+                train=int((part.subset == "train").sum()),
+                val=int((part.subset == "val").sum()),
+                test=int((part.subset == "test").sum()),
+                unused=int((part.subset == "unused").sum()),
                 total=len(part),
                 expected_total=klass.expected if klass else sum(printed or ()),
                 printed_train=printed[0] if printed else None,
                 printed_val=printed[1] if printed else None,
                 printed_test=printed[2] if printed else None,
                 groups=int(part.group.nunique()),
-                groups_on_two_sides=crossing,
+                groups_in_two_subsets=crossing,
                 data_hash=json.loads(meta.read_text())["data_hash"],
-                split_hash=sha256_file(file)[:16],
+                split_hash=split_hash(file),
             )
         )
     return rows

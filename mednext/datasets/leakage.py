@@ -1,4 +1,4 @@
-"""What ties the sides of each split together: copies, near-duplicates, patients, telling files.
+"""What ties the subsets of each split together: copies, near-duplicates, patients, telling files.
 
 Read are what the verification noted of every file (``raw/items.csv``), the perceptual hashes of the
 preparation and the split; no image is decoded again.
@@ -21,9 +21,8 @@ from mednext.datasets.load import limited
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.relations import Relation, chosen, count, equal
 from mednext.datasets.source import Source, resolve_source
-from mednext.datasets.splits import SIDES
+from mednext.datasets.subsets import SUBSETS, read_split, split_hash
 from mednext.errors import UserError
-from mednext.files import sha256_file
 from mednext.results import Leak, LeakageRow
 
 VOLUME_NOTE = "middle slices; the radius was fixed on CT slices of the chest"
@@ -50,8 +49,8 @@ def leakage_rows(dataset: str, run: DatasetRun) -> list[LeakageRow]:
     data_hash = json.loads((folder / "meta.json").read_text())["data_hash"]
     rows = []
     for protocol in run.all_protocols:
-        split = pd.read_csv(source.paths.split(protocol), keep_default_na=False)
-        split["side"] = limited(split, run.limit, source.spec.task, dataset)
+        split = read_split(source.paths.split(protocol))
+        split["subset"] = limited(split, run.limit, source.spec.task, dataset)
         common = {
             "dataset": dataset,
             "name": source.spec.name,
@@ -60,10 +59,10 @@ def leakage_rows(dataset: str, run: DatasetRun) -> list[LeakageRow]:
             "stand_in": source.stand_in,
             "protocol": protocol,
             "unit": "images" if source.spec.task == "classification" else "volumes",
-            "items": int(split.side.isin(SIDES).sum()),
-            "test_items": int((split.side == "test").sum()),
+            "items": int(split.subset.isin(SUBSETS).sum()),
+            "test_items": int((split.subset == "test").sum()),
             "data_hash": data_hash,
-            "split_hash": sha256_file(source.paths.split(protocol))[:16],
+            "split_hash": split_hash(source.paths.split(protocol)),
         }
         found = [*_pairs(kinds, split, source), *_cues(items, split, source)]
         rows += [LeakageRow.model_validate(common | more) for more in found]
@@ -105,13 +104,13 @@ def relations(
 def _pairs(
     kinds: dict[Leak, Relation], split: pd.DataFrame, source: Source
 ) -> Iterator[dict[str, object]]:
-    used = split.side.isin(SIDES).to_numpy()
-    sides = split.side[used].map(SIDES.index).to_numpy(np.int64)
+    used = split.subset.isin(SUBSETS).to_numpy()
+    subsets = split.subset[used].map(SUBSETS.index).to_numpy(np.int64)
     labels = pd.factorize(split.label[used])[0]
     classes = source.spec.task == "classification"
-    partner = np.zeros(len(sides), dtype=bool)
+    partner = np.zeros(len(subsets), dtype=bool)
     for kind, relation in kinds.items():
-        counts = count(chosen(relation, used), labels, sides)
+        counts = count(chosen(relation, used), labels, subsets)
         partner |= counts.partner
         yield {
             "kind": kind,
@@ -141,7 +140,7 @@ def _cues(items: pd.DataFrame, split: pd.DataFrame, source: Source) -> Iterator[
     """What the files tell of the class; volumes have none."""
     if source.spec.task != "classification":
         return
-    used = split.side.isin(SIDES)
+    used = split.subset.isin(SUBSETS)
     table = items[used].assign(group=split.group[used])
     table["ending"] = table["item"].str.rsplit(".", n=1).str[-1].str.lower()
     for kind, features in FEATURES.items():

@@ -1,7 +1,7 @@
 """Make ``benchmarks/splits/*.csv`` from the lists that their authors publish.
 
 The lists are files of other repositories, reduced here to one row per patient or case, in the order
-of their names: group, side.
+of their names: group, subset.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mednext.datasets.monkeypox_msld import FOLD, FOLD_SIDES, NAME
+from mednext.datasets.monkeypox_msld import FOLD, FOLD_SUBSETS, NAME
 from mednext.errors import UserError
 from mednext.files import sha256_file, write_csv, write_text
 from mednext.layout import local_root
@@ -21,16 +21,16 @@ Rows = Iterator[tuple[str, str]]
 
 def acdc_paper(root: Path) -> Rows:
     """``acdc/{train,val,test}.list`` of HiLab-git/SSL4MIS: ``patient001_frame01``."""
-    for side in ("train", "val", "test"):
-        for line in _lines(root / "acdc" / f"{side}.list"):
-            yield line.split("_")[0], side
+    for subset in ("train", "val", "test"):
+        for line in _lines(root / "acdc" / f"{subset}.list"):
+            yield line.split("_")[0], subset
 
 
 def synapse_paper(root: Path) -> Rows:
     """``synapse-lists/{train,test_vol}.txt`` of Beckschen/TransUNet: ``case0005_slice000``."""
-    for side, name in (("train", "train.txt"), ("test", "test_vol.txt")):
+    for subset, name in (("train", "train.txt"), ("test", "test_vol.txt")):
         for line in _lines(root / "synapse-lists" / name):
-            yield line.split("_")[0], side
+            yield line.split("_")[0], subset
 
 
 def monkeypox_fold1(root: Path) -> Rows:
@@ -49,7 +49,7 @@ def monkeypox_fold1(root: Path) -> Rows:
                     expected="M01_01_00.jpg",
                     remedy="get the list again",
                 )
-            yield match[1], FOLD_SIDES[part]
+            yield match[1], FOLD_SUBSETS[part]
 
 
 LISTS = {
@@ -63,22 +63,22 @@ def write_lists(out: Path) -> None:
     """Write every list and ``SHA256SUMS`` below ``out`` from the files below ``MEDNEXT_LOCAL``.
 
     Raises:
-        UserError: a published list is missing, or has one patient on two sides.
+        UserError: a published list is missing, or has one patient in two subsets.
     """
     for name, rows in LISTS.items():
-        sides: dict[str, str] = {}
-        for group, side in rows(local_root()):
-            if sides.setdefault(group, side) != side:
+        subsets: dict[str, str] = {}
+        for group, subset in rows(local_root()):
+            if subsets.setdefault(group, subset) != subset:
                 raise UserError(
-                    f"the list {name} has one group on two sides",
+                    f"the list {name} has one group in two subsets",
                     file=local_root(),
-                    found=f"{group} in {sides[group]} and {side}",
-                    expected="one side",
+                    found=f"{group} in {subsets[group]} and {subset}",
+                    expected="one subset",
                     remedy="get the published list again",
                 )
         order = ("train", "val", "test")
-        table = sorted(sides.items(), key=lambda row: (order.index(row[1]), row[0]))
-        write_csv(out / f"{name}.csv", pd.DataFrame(table, columns=["group", "side"]))
+        table = sorted(subsets.items(), key=lambda row: (order.index(row[1]), row[0]))
+        write_csv(out / f"{name}.csv", pd.DataFrame(table, columns=["group", "subset"]))
     sums = [f"{sha256_file(out / f'{name}.csv')}  {name}.csv" for name in sorted(LISTS)]
     write_text(out / "SHA256SUMS", "\n".join(sums) + "\n")
 

@@ -1,4 +1,4 @@
-"""What training and evaluation read: memory-mapped arrays and the rows of each side."""
+"""What training and evaluation read: memory-mapped arrays and the rows of each subset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pandas as pd
 from mednext.config import RunConfig, SplitCounts
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.seeds import stream
-from mednext.datasets.splits import SIDES, proportional
+from mednext.datasets.splits import proportional
+from mednext.datasets.subsets import SUBSETS, read_split, split_hash
 from mednext.errors import UserError
 from mednext.files import sha256_file
 from mednext.layout import DataPaths
@@ -26,7 +27,7 @@ class ClassificationData:
     labels: np.ndarray
     items: list[str]
     groups: list[str]
-    sides: dict[str, np.ndarray]
+    subsets: dict[str, np.ndarray]
     classes: tuple[str, ...]
     img_size: int
     data_hash: str
@@ -56,7 +57,7 @@ class SegmentationData:
     native_images: np.ndarray
     native_labels: np.ndarray
     cases: list[Case]
-    sides: dict[str, list[int]]
+    subsets: dict[str, list[int]]
     classes: tuple[str, ...]
     img_size: int
     data_hash: str
@@ -74,9 +75,9 @@ class SegmentationData:
         image, label = self.volume(case)
         return image[row - case.start], label[row - case.start]
 
-    def rows(self, side: str) -> np.ndarray:
-        """Rows of all slices of a side, in the order of its cases."""
-        spans = [np.arange(self.cases[i].start, self.cases[i].stop) for i in self.sides[side]]
+    def rows(self, subset: str) -> np.ndarray:
+        """Rows of all slices of a subset, in the order of its cases."""
+        spans = [np.arange(self.cases[i].start, self.cases[i].stop) for i in self.subsets[subset]]
         return np.concatenate(spans) if spans else np.empty(0, dtype=np.int64)
 
 
@@ -95,12 +96,12 @@ def load(run: RunConfig) -> ClassificationData | SegmentationData:
                 "the data set is not ready", file=file, remedy=f"run 'mednext datasets {step}'"
             )
     data_hash = json.loads((folder / "meta.json").read_text())["data_hash"]
-    table = pd.read_csv(split_file, keep_default_na=False)
-    table["side"] = limited(table, run.limit, run.task, run.dataset)
-    split_hash = sha256_file(split_file)[:16]
+    table = read_split(split_file)
+    table["subset"] = limited(table, run.limit, run.task, run.dataset)
+    digests = (data_hash, split_hash(split_file))
     if run.task == "classification":
-        return _classification(run, folder, table, data_hash, split_hash)
-    return _segmentation(run, folder, table, data_hash, split_hash)
+        return _classification(run, folder, table, *digests)
+    return _segmentation(run, folder, table, *digests)
 
 
 def mapped(file: Path) -> np.ndarray:
@@ -144,16 +145,16 @@ def _damaged(file: Path, found: str) -> UserError:
 def limited(
     table: pd.DataFrame, limit: SplitCounts | None, task: str, dataset: str
 ) -> pd.Series[str]:
-    """The ``side`` column with everything above ``limit`` set to ``unused``.
+    """The ``subset`` column with everything above ``limit`` set to ``unused``.
 
     Images are drawn at random in the proportion of the classes, patients at random.
     """
-    side = table.side.copy()
+    subset = table.subset.copy()
     if limit is None:
-        return side
+        return subset
     unit = "item" if task == "classification" else "group"
-    for name in SIDES:
-        members = table[table.side == name]
+    for name in SUBSETS:
+        members = table[table.subset == name]
         strata = [m for _, m in members.groupby("label")]
         if unit == "group":
             strata = [members.drop_duplicates("group")]
@@ -164,8 +165,8 @@ def limited(
         for stratum, count in zip(strata, counts, strict=True):
             order = stream("limit", dataset, name).permutation(sorted(stratum[unit]))
             kept.update(order[:count].tolist())
-        side[(table.side == name) & ~table[unit].isin(kept)] = "unused"
-    return side
+        subset[(table.subset == name) & ~table[unit].isin(kept)] = "unused"
+    return subset
 
 
 def _classification(
@@ -177,7 +178,7 @@ def _classification(
         labels=table.label.map(codes).to_numpy(np.int64),
         items=table.item.tolist(),
         groups=table.group.tolist(),
-        sides={s: table.row[table.side == s].to_numpy(np.int64) for s in SIDES},
+        subsets={s: table.row[table.subset == s].to_numpy(np.int64) for s in SUBSETS},
         classes=run.classes,
         img_size=run.img_size,
         data_hash=data_hash,
@@ -209,7 +210,7 @@ def _segmentation(
         native_images=mapped(folder / "volumes_image.npy"),
         native_labels=mapped(folder / "volumes_label.npy"),
         cases=cases,
-        sides={s: table.row[table.side == s].tolist() for s in SIDES},
+        subsets={s: table.row[table.subset == s].tolist() for s in SUBSETS},
         classes=run.classes,
         img_size=run.img_size,
         data_hash=data_hash,

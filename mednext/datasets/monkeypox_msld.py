@@ -35,7 +35,7 @@ FOLDERS = {"other": "Others", "monkeypox": "Monkey Pox"}
 FOLD_FOLDERS = {"other": "Others", "monkeypox": "Monkeypox"}
 PREFIXES = {"other": "NM", "monkeypox": "M"}
 PRINTED = {"other": "Non Monkeypox", "monkeypox": "Monkeypox"}
-FOLD_SIDES = {"Train": "train", "Val": "val", "Test": "test"}
+FOLD_SUBSETS = {"Train": "train", "Val": "val", "Test": "test"}
 
 
 def list_files(root: Path, spec: DatasetSpec) -> list[str]:
@@ -58,7 +58,7 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
             expected="columns ImageID, Label",
             remedy="unpack the data set again",
         )
-    for part in FOLD_SIDES:
+    for part in FOLD_SUBSETS:
         for klass in spec.classes:
             folder = f"{FOLD}/{part}/{FOLD_FOLDERS[klass.slug]}"
             if (root / folder).is_dir():
@@ -67,16 +67,16 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
 
 
 def items(files: Files, spec: DatasetSpec) -> list[Item]:
-    """Augmented images, then photographs, each with its patient and its side in Fold1.
+    """Augmented images, then photographs, each with its patient and its subset in Fold1.
 
     Raises:
         UserError: a name or a class that does not fit, a photograph without its 14 copies or the
-            other way round, a patient on two sides of Fold1.
+            other way round, a patient in two subsets of Fold1.
     """
     labels = _labels(files)
     folders = {f"{AUGMENTED}/{c.folder}": (c.slug, "augmented") for c in spec.classes}
     folders |= {f"{PHOTOGRAPHS}/{FOLDERS[c.slug]}": (c.slug, "original") for c in spec.classes}
-    sides = _fold_sides(files)
+    subsets = _fold_subsets(files)
     found = []
     for path in files.paths:
         folder, _, name = path.rpartition("/")
@@ -100,12 +100,14 @@ def items(files: Files, spec: DatasetSpec) -> list[Item]:
                 expected=PRINTED[slug],
                 remedy=f"copy {METADATA} and the image folders of one version",
             )
-        side = sides.get(match[1], "")
+        subset = subsets.get(match[1], "")
         photograph = _photograph(name)
-        found.append(Item(path, path, slug, match[1], photograph=photograph, part=part, side=side))
+        found.append(
+            Item(path, path, slug, match[1], photograph=photograph, part=part, subset=subset)
+        )
     _check_copies(found, files)
-    if sides and not all(i.side for i in found):
-        lost = next(i for i in found if not i.side)
+    if subsets and not all(i.subset for i in found):
+        lost = next(i for i in found if not i.subset)
         raise UserError(
             f"Fold1 does not hold patient {lost.patient}",
             file=files.root / FOLD,
@@ -135,24 +137,24 @@ def _labels(files: Files) -> dict[str, str]:
         ) from None
 
 
-def _fold_sides(files: Files) -> dict[str, str]:
-    """Patient -> side in the Fold1 folder; empty where it is not there."""
-    sides: dict[str, str] = {}
+def _fold_subsets(files: Files) -> dict[str, str]:
+    """Patient -> subset in the Fold1 folder; empty where it is not there."""
+    subsets: dict[str, str] = {}
     for path in files.paths:
         if not path.startswith(f"{FOLD}/"):
             continue
         part, _, name = path.removeprefix(f"{FOLD}/").split("/")
         match = NAME.fullmatch(name)
         patient = match[1] if match else ""
-        if sides.setdefault(patient, FOLD_SIDES[part]) != FOLD_SIDES[part] or not match:
+        if subsets.setdefault(patient, FOLD_SUBSETS[part]) != FOLD_SUBSETS[part] or not match:
             raise UserError(
-                "Fold1 has a patient on two sides" if match else "a name of Fold1 is not known",
+                "Fold1 has a patient in two subsets" if match else "a name of Fold1 is not known",
                 file=files.file(path),
                 found=f"{name} in {part}",
-                expected=sides[patient] if match else "M01_01_00.jpg",
+                expected=subsets[patient] if match else "M01_01_00.jpg",
                 remedy="copy Fold1 again, or remove it: the authors' list is known",
             )
-    return sides
+    return subsets
 
 
 def _check_copies(found: list[Item], files: Files) -> None:

@@ -148,8 +148,11 @@ def _index(
             "item": [i.name for i in items],
             **{
                 name: [getattr(i, name) for i in items]
-                for name in ("label", "patient", "frame", "part", "side", "order")
+                for name in ("label", "patient", "frame", "part")
             },
+            # The file is part of data_hash, which stands in the records of all runs before 0.2.
+            "side": [i.subset for i in items],
+            "order": [i.order for i in items],
         }
     )
     if source.spec.task == "segmentation":

@@ -38,8 +38,8 @@ class Item:
     """MSLD: the photograph that it is, or was made from."""
     part: str = ""
     """MSLD: ``original`` or ``augmented``."""
-    side: str = ""
-    """The side on which the delivery itself puts it, if it does."""
+    subset: str = ""
+    """The subset in which the delivery itself puts it, if it does."""
     order: int = -1
     """Place in the numbering of its class where neighbours may show one scan; -1: none."""
     more: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from mednext.datasets.hamming import Links
-from mednext.datasets.splits import SIDES
+from mednext.datasets.subsets import SUBSETS
 
 NO_LINKS: Links = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
@@ -64,29 +64,29 @@ def chosen(relation: Relation, used: np.ndarray) -> Relation:
     return Relation(node, (left[both], right[both]))
 
 
-def count(relation: Relation, labels: np.ndarray, sides: np.ndarray) -> Counts:
+def count(relation: Relation, labels: np.ndarray, subsets: np.ndarray) -> Counts:
     """Count the related pairs.
 
     Args:
         relation: among N items.
         labels: (N,) class codes from 0.
-        sides: (N,) places in ``SIDES``.
+        subsets: (N,) places in ``SUBSETS``.
     """
     nodes = int(relation.node.max(initial=-1)) + 1
     by_class = _sizes(relation.node, labels, nodes, int(labels.max(initial=0)) + 1)
-    by_side = _sizes(relation.node, sides, nodes, len(SIDES))
-    total = by_side.sum(axis=1)
+    by_subset = _sizes(relation.node, subsets, nodes, len(SUBSETS))
+    total = by_subset.sum(axis=1)
     left, right = relation.edges
     pairs = int((total * (total - 1) // 2).sum() + (total[left] * total[right]).sum())
     within = int((by_class * (by_class - 1) // 2).sum() + (by_class[left] * by_class[right]).sum())
 
     def across(one: int, other: int) -> int:
-        inside = (by_side[:, one] * by_side[:, other]).sum()
-        between = by_side[left, one] * by_side[right, other]
-        between = between + by_side[left, other] * by_side[right, one]
+        inside = (by_subset[:, one] * by_subset[:, other]).sum()
+        between = by_subset[left, one] * by_subset[right, other]
+        between = between + by_subset[left, other] * by_subset[right, one]
         return int(inside + between.sum())
 
-    in_train = by_side[:, 0] > 0
+    in_train = by_subset[:, 0] > 0
     reached = in_train.copy()
     np.logical_or.at(reached, left, in_train[right])
     np.logical_or.at(reached, right, in_train[left])
@@ -102,7 +102,7 @@ def count(relation: Relation, labels: np.ndarray, sides: np.ndarray) -> Counts:
         val_test=across(1, 2),
         clusters=int((sizes > 1).sum()),
         largest_cluster=int(sizes.max(initial=0)),
-        partner=(sides == SIDES.index("test")) & reached[relation.node],
+        partner=(subsets == SUBSETS.index("test")) & reached[relation.node],
     )
 
 

@@ -3,10 +3,10 @@
 ``paper``: Table 1's counts. Images are drawn one by one within each class, as the paper appears to
 do (of MSLD the augmented ones); volumes follow the official list. Fewer items than the original has
 are divided in proportion.
-``grouped``: no group (patient, source photograph, near-duplicate images) on two sides. Where the
+``grouped``: no group (patient, source photograph, near-duplicate images) in two subsets. Where the
 paper's split already keeps groups together, it is the grouped one, too. Patients whose volumes are
 near-duplicates are one group where the paper's split would part them.
-``grouped_originals`` (MSLD): the groups' sides as before, but tested on photographs only, trained
+``grouped_originals`` (MSLD): the groups' subsets as before, but tested on photographs only, trained
 and validated on augmented images.
 ``fold1`` (MSLD): its authors' split by patient, of the same kind.
 """
@@ -26,14 +26,12 @@ from mednext.datasets.groups import components, group_names, neighbours, same, s
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.seeds import stream
 from mednext.datasets.source import Source, resolve_source
+from mednext.datasets.subsets import OUTSIDE, SUBSETS, read_split
 from mednext.errors import UserError
 from mednext.files import write_json, write_text
 from mednext.provenance import folder_hash
 
-SIDES = ("train", "val", "test")
-OUTSIDE = "outside"
-"""The ``side`` of an item that a protocol does not use."""
-COLUMNS = ["row", "item", "group", "label", "side"]
+COLUMNS = ["row", "item", "group", "label", "subset"]
 
 
 def proportional(total: int, shares: Sequence[int]) -> list[int]:
@@ -52,7 +50,7 @@ def proportional(total: int, shares: Sequence[int]) -> list[int]:
 
 
 def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = None) -> None:
-    """Write ``splits/<protocol>.csv``: row, item, group, label, side.
+    """Write ``splits/<protocol>.csv``: row, item, group, label, subset.
 
     Beside it ``<protocol>.json`` holds its hash, the ``command`` that made it, and what else it
     depends on.
@@ -69,14 +67,14 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
         )
     folder = source.paths.prepared(prepared_key(dataset, run.img_size))
     table = PROTOCOLS[protocol](source, run, _items(source, folder))
-    wanted = ("train", "test") if _shares(source, run)[1] == 0 else SIDES
-    lacking = [side for side in wanted if not (table.side == side).any()]
+    wanted = ("train", "test") if _shares(source, run)[1] == 0 else SUBSETS
+    lacking = [subset for subset in wanted if not (table.subset == subset).any()]
     if lacking:
         raise UserError(
             f"too few groups for the protocol '{protocol}' of '{dataset}'",
             file=source.root,
             found=f"{table.group.nunique()} groups, none left for {', '.join(lacking)}",
-            expected="at least one group per side",
+            expected="at least one group per subset",
             remedy="use more of the data set, or the protocol 'paper'",
         )
     content = table[COLUMNS].to_csv(index=False, lineterminator="\n")
@@ -87,15 +85,15 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
         "code": folder_hash("datasets"),
         "seed": source.spec.split_seed,
         "near_duplicate_radius": near.fixed_radius(),
-        "counts": {side: int((table.side == side).sum()) for side in SIDES},
+        "counts": {subset: int((table.subset == subset).sum()) for subset in SUBSETS},
         "groups": int(table.group.nunique()),
-        "groups_on_two_sides": crossing_groups(table),
+        "groups_in_two_subsets": crossing_groups(table),
     }
     # The table comes last: where it is, its facts are, too.
     write_json(source.paths.split_facts(protocol), facts)
     write_text(source.paths.split(protocol), content)
-    sides = ", ".join(f"{side} {(table.side == side).sum()}" for side in SIDES)
-    print(f"{dataset} ({source.id}): {protocol} split: {sides}")
+    subsets = ", ".join(f"{subset} {(table.subset == subset).sum()}" for subset in SUBSETS)
+    print(f"{dataset} ({source.id}): {protocol} split: {subsets}")
 
 
 def _items(source: Source, folder: Path) -> pd.DataFrame:
@@ -104,6 +102,7 @@ def _items(source: Source, folder: Path) -> pd.DataFrame:
     """
     spec = source.spec
     table = pd.read_csv(folder / "index.csv", keep_default_na=False, dtype={"patient": str})
+    table = table.rename(columns={"side": "subset"})  # as 'prepare' writes it
     table["item"] = table["item"].astype(str)
     alike = near.near_links(np.load(folder / "codes.npy"), near.fixed_radius())
     if spec.task == "segmentation":
@@ -133,18 +132,18 @@ def _shares(source: Source, run: DatasetRun, slug: str | None = None) -> tuple[i
 
 
 def paper_split(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
-    """Add ``side`` by the ``paper`` protocol."""
+    """Add ``subset`` by the ``paper`` protocol."""
     table = items.copy()
     random = stream("split", "paper", source.dataset, source.spec.split_seed)
     if source.spec.task == "segmentation":
-        table["side"] = table.group.map(_patient_sides(source, run, table, random))
+        table["subset"] = table.group.map(_patient_subsets(source, run, table, random))
         return table
-    table["side"] = OUTSIDE
+    table["subset"] = OUTSIDE
     used = part_of(table, "augmented")
     for klass in source.spec.classes:
         rows = np.array(table.index[(table.label == klass.slug) & used])
-        sides = np.repeat(SIDES, proportional(len(rows), _shares(source, run, klass.slug)))
-        table.loc[random.permutation(rows), "side"] = sides
+        subsets = np.repeat(SUBSETS, proportional(len(rows), _shares(source, run, klass.slug)))
+        table.loc[random.permutation(rows), "subset"] = subsets
     return table
 
 
@@ -155,54 +154,54 @@ def part_of(table: pd.DataFrame, part: str) -> pd.Series[bool]:
     return table.part == part
 
 
-def _patient_sides(
+def _patient_subsets(
     source: Source, run: DatasetRun, table: pd.DataFrame, random: np.random.Generator
 ) -> dict[str, str]:
     patients = sorted(set(table.group))
-    if "side" in table and (table.side != "").all():
-        return dict(zip(table.group, table.side, strict=True))
+    if "subset" in table and (table.subset != "").all():
+        return dict(zip(table.group, table.subset, strict=True))
     if source.kind != "phantom":
-        known = listed_sides(source, "paper")
+        known = listed_subsets(source, "paper")
         if set(patients) == set(known):
             return known
-    sides = np.repeat(SIDES, proportional(len(patients), _shares(source, run)))
-    return dict(zip(random.permutation(patients).tolist(), sides.tolist(), strict=True))
+    subsets = np.repeat(SUBSETS, proportional(len(patients), _shares(source, run)))
+    return dict(zip(random.permutation(patients).tolist(), subsets.tolist(), strict=True))
 
 
-def listed_sides(source: Source, protocol: Protocol) -> dict[str, str]:
-    """Patient -> side of the list below ``benchmarks/splits/``; empty if there is none."""
+def listed_subsets(source: Source, protocol: Protocol) -> dict[str, str]:
+    """Patient -> subset of the list below ``benchmarks/splits/``; empty if there is none."""
     name = source.spec.split_files.get(protocol)
     if name is None:
         return {}
-    listed = pd.read_csv(benchmarks_dir() / "splits" / name)
-    return dict(zip(listed.group, listed.side, strict=True))
+    listed = read_split(benchmarks_dir() / "splits" / name)
+    return dict(zip(listed.group, listed.subset, strict=True))
 
 
 def crossing_groups(table: pd.DataFrame) -> int:
-    """How many groups lie on more than one side."""
-    used = table[table.side.isin(SIDES)]
-    return int((used.groupby("group").side.nunique() > 1).sum())
+    """How many groups lie in more than one subset."""
+    used = table[table.subset.isin(SUBSETS)]
+    return int((used.groupby("group").subset.nunique() > 1).sum())
 
 
 def grouped_split(source: Source, paper: pd.DataFrame) -> pd.DataFrame:
-    """Whole groups on the sides, near the paper's counts of each class: the largest group goes
-    first, each to the side that lacks most of its classes; equal sizes in random order.
+    """Whole groups in the subsets, near the paper's counts of each class: the largest group goes
+    first, each to the subset that lacks most of its classes; equal sizes in random order.
     """
     random = stream("split", "grouped", source.dataset, source.spec.split_seed)
-    used = paper[paper.side != OUTSIDE]
+    used = paper[paper.subset != OUTSIDE]
     sizes = pd.crosstab(used.group, used.label)
-    lacking = {side: used[used.side == side].label.value_counts() for side in SIDES}
+    lacking = {subset: used[used.subset == subset].label.value_counts() for subset in SUBSETS}
     room = {s: v.reindex(sizes.columns, fill_value=0).to_numpy(float) for s, v in lacking.items()}
     by_group = dict(zip(sizes.index, sizes.to_numpy(float), strict=True))
     order = sorted(by_group, key=lambda g: (-int(by_group[g].sum()), random.random()))
-    side_of: dict[str, str] = {}
+    subset_of: dict[str, str] = {}
     for group in order:
         size = by_group[group]
-        side = max(SIDES, key=lambda s: float(room[s] @ size))
-        side_of[group] = side
-        room[side] -= size
+        subset = max(SUBSETS, key=lambda s: float(room[s] @ size))
+        subset_of[group] = subset
+        room[subset] -= size
     table = paper.copy()
-    table["side"] = table.group.map(side_of).where(paper.side != OUTSIDE, OUTSIDE)
+    table["subset"] = table.group.map(subset_of).where(paper.subset != OUTSIDE, OUTSIDE)
     return table
 
 
@@ -212,26 +211,26 @@ def _grouped(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFra
     return grouped_split(source, kin) if crossing_groups(kin) else table
 
 
-def tested_on_originals(items: pd.DataFrame, side: pd.Series[str]) -> pd.DataFrame:
-    """The given sides, with photographs alone in test and augmented images alone elsewhere."""
-    fits = part_of(items, "original").where(side == "test", part_of(items, "augmented"))
-    return items.assign(side=side.where(fits, OUTSIDE))
+def tested_on_originals(items: pd.DataFrame, subset: pd.Series[str]) -> pd.DataFrame:
+    """The given subsets, with photographs alone in test and augmented images alone elsewhere."""
+    fits = part_of(items, "original").where(subset == "test", part_of(items, "augmented"))
+    return items.assign(subset=subset.where(fits, OUTSIDE))
 
 
 def _grouped_originals(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
     table = _grouped(source, run, items)
-    used = table[table.side != OUTSIDE]
-    sides = dict(zip(used.group, used.side, strict=True))
-    return tested_on_originals(items, table.group.map(sides))
+    used = table[table.subset != OUTSIDE]
+    subsets = dict(zip(used.group, used.subset, strict=True))
+    return tested_on_originals(items, table.group.map(subsets))
 
 
 def _fold1(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
-    side = items.side
-    if not (side != "").all():
-        known = listed_sides(source, "fold1")
-        side = items.patient.map(known).fillna("")
-    if not (side != "").all():
-        lost = items.patient[side == ""].iloc[0]
+    subset = items.subset
+    if not (subset != "").all():
+        known = listed_subsets(source, "fold1")
+        subset = items.patient.map(known).fillna("")
+    if not (subset != "").all():
+        lost = items.patient[subset == ""].iloc[0]
         raise UserError(
             f"the authors' split does not list patient {lost}",
             file=source.root,
@@ -239,7 +238,7 @@ def _fold1(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame
             expected="a patient of Fold1",
             remedy="remove the images that do not belong to the data set",
         )
-    return tested_on_originals(items, side)
+    return tested_on_originals(items, subset)
 
 
 PROTOCOLS = {

@@ -122,7 +122,7 @@ def _transunet_items(files: Files) -> Iterator[Item]:
         if one:
             slices.setdefault(one[1], []).append((int(one[2]), path))
         elif whole:
-            yield Item(path, whole[1], patient=whole[1], side="test")
+            yield Item(path, whole[1], patient=whole[1], subset="test")
         else:
             raise _unknown(files, path, "case0005_slice000.npz or case0001.npy.h5")
     for case, members in slices.items():
@@ -135,7 +135,7 @@ def _transunet_items(files: Files) -> Iterator[Item]:
                 expected="all slices from 000 on",
                 remedy="copy the case again",
             )
-        yield Item(paths[0], case, patient=case, side="train", more=paths[1:])
+        yield Item(paths[0], case, patient=case, subset="train", more=paths[1:])
 
 
 def _unknown(files: Files, path: str, expected: str) -> UserError:

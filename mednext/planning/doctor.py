@@ -16,6 +16,7 @@ from mednext.config import Profile, RunConfig
 from mednext.datasets.needs import Need, need_of
 from mednext.datasets.official import original
 from mednext.datasets.prepare import prepared_key
+from mednext.datasets.subsets import split_hash
 from mednext.errors import UserError
 from mednext.files import sha256_file
 from mednext.layout import DataPaths, data_root
@@ -172,7 +173,7 @@ def _data_hash(run: RunConfig) -> str | None:
 
 def _split_hash(run: RunConfig) -> str | None:
     file = DataPaths(run.source_id, run.dataset).split(run.protocol)
-    return sha256_file(file)[:16] if file.is_file() else None
+    return split_hash(file) if file.is_file() else None
 
 
 def exit_code(found: list[Finding]) -> int:

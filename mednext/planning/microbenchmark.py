@@ -197,7 +197,7 @@ def random_data(run: RunConfig, count: int) -> ClassificationData | Segmentation
             labels=random.integers(0, classes, count),
             items=[],
             groups=[],
-            sides={"train": np.arange(count)},
+            subsets={"train": np.arange(count)},
             classes=run.classes,
             img_size=run.img_size,
             **digests,

@@ -1,4 +1,4 @@
-"""How much there is to train on: images per side, and the disk of the prepared arrays.
+"""How much there is to train on: images per subset, and the disk of the prepared arrays.
 
 Counted in the prepared split where there is one, else from Table 1 (or the phantom's counts) and
 the typical sizes of ``datasets.yaml``.
@@ -14,14 +14,14 @@ from mednext.config import DatasetRun, DatasetSpec
 from mednext.datasets.load import limited
 from mednext.datasets.prepare import padded_size, prepared_key
 from mednext.datasets.source import resolve_source
+from mednext.datasets.subsets import SUBSETS, read_split, split_hash
 from mednext.errors import UserError
-from mednext.files import sha256_file
 from mednext.layout import DataPaths
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many images (slices) are on each side, and how many cases are tested."""
+    """How many images (slices) are in each subset, and how many cases are tested."""
 
     train: float
     val: float
@@ -30,7 +30,7 @@ class Sizes:
 
 
 def sizes_of(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Sizes:
-    """Images (slices) per side: counted in the split if it is there, else as they are listed."""
+    """Images (slices) per subset: counted in the split if it is there, else as they are listed."""
     return _counted(slug, spec, run, protocol) or listed_sizes(
         spec, run, custom_files(slug, spec, run)
     )
@@ -45,7 +45,7 @@ def split_key(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> s
     except UserError:
         file = None  # the local folder is missing: the plan says so elsewhere
     if file is not None and file.is_file():
-        return sha256_file(file)
+        return split_hash(file)
     return "by patient" if spec.task == "segmentation" else protocol
 
 
@@ -65,21 +65,21 @@ def listed_sizes(spec: DatasetSpec, run: DatasetRun, files: int = 0) -> Sizes:
     the shares of its ``files``.
     """
     if run.phantom is not None:
-        sides = [run.phantom.train, run.phantom.val, run.phantom.test]
+        subsets = [run.phantom.train, run.phantom.val, run.phantom.test]
     elif spec.task == "segmentation":
-        sides = list(spec.paper_split_cases or (0, 0, 0))
+        subsets = list(spec.paper_split_cases or (0, 0, 0))
     else:
         columns = [c.paper_split or (0, 0, 0) for c in spec.classes]
-        sides = [sum(column) for column in zip(*columns, strict=True)]
+        subsets = [sum(column) for column in zip(*columns, strict=True)]
     if spec.split_shares is not None:
-        sides = [round(files * share / sum(spec.split_shares)) for share in spec.split_shares]
+        subsets = [round(files * share / sum(spec.split_shares)) for share in spec.split_shares]
     if run.limit is not None:
         limits = (run.limit.train, run.limit.val, run.limit.test)
-        sides = [min(a, b) for a, b in zip(sides, limits, strict=True)]
+        subsets = [min(a, b) for a, b in zip(subsets, limits, strict=True)]
     per_case = 1.0
     if spec.task == "segmentation":
         per_case = spec.typical.phantom_slices if run.phantom else spec.typical.slices
-    train, val, test = (count * per_case for count in sides)
+    train, val, test = (count * per_case for count in subsets)
     return Sizes(train, val, test, exact=False)
 
 
@@ -92,13 +92,13 @@ def _counted(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Si
     index = paths.prepared(prepared_key(slug, run.img_size)) / "index.csv"
     if not index.is_file() or not paths.split(protocol).is_file():
         return None
-    table = pd.read_csv(paths.split(protocol), keep_default_na=False)
-    sides = limited(table, run.limit, spec.task, slug)
+    table = read_split(paths.split(protocol))
+    subsets = limited(table, run.limit, spec.task, slug)
     weight = pd.Series(1.0, index=table.index)
     if spec.task == "segmentation":
         depth = pd.read_csv(index).set_index("row").depth
         weight = table.row.map(depth).astype(float)
-    train, val, test = (float(weight[sides == side].sum()) for side in ("train", "val", "test"))
+    train, val, test = (float(weight[subsets == subset].sum()) for subset in SUBSETS)
     return Sizes(train, val, test, exact=True)
 
 

@@ -14,11 +14,11 @@ CLINICAL = (
     "part in a diagnosis."
 )
 SKEW = {
-    "sars_cov2_ct": "Images carry no patient number: slices of one scan lie on several sides "
+    "sars_cov2_ct": "Images carry no patient number: slices of one scan lie in several subsets "
     "under the protocol `paper`, which flatters every method.",
     "monkeypox_msld": "Photographs were collected from the web; skin colour, age and camera are "
     "not documented, some persons are children. 14 augmented copies of each photograph lie on "
-    "several sides under the protocol `paper`.",
+    "several subsets under the protocol `paper`.",
     "large_covid_ct": "Joined from seven sources of different hospitals and devices: a network may "
     "learn the source instead of the disease.",
     "synapse": "30 patients of one hospital, portal venous phase.",
@@ -62,15 +62,15 @@ def _data_card(slug: str, spec: DatasetSpec) -> list[str]:
         counts = [f"{c.expected} {c.name}" for c in spec.classes]
         split = [" / ".join(map(str, c.paper_split or ())) for c in spec.classes]
         content = f"{', '.join(counts)} images"
-        sides = f"{'; '.join(split)} (train / val / test of each class)"
+        subsets = f"{'; '.join(split)} (train / val / test of each class)"
     else:
         cases = spec.paper_split_cases or ()
         content = f"{sum(cases)} patients; labels {', '.join(c.name for c in spec.classes[1:])}"
-        sides = f"{' / '.join(map(str, cases))} patients (train / val / test)"
+        subsets = f"{' / '.join(map(str, cases))} patients (train / val / test)"
     rows = {
         "Name here": f"`{slug}`",
         "Content": content,
-        "Split of the article": sides,
+        "Split of the article": subsets,
         "Source": spec.url,
         "Reference": spec.reference,
         "Licence": spec.licence,

@@ -154,7 +154,7 @@ def headings(table: Table, form: Form) -> tuple[str, list[str]]:
     view = table.view
     if view.selection == "best_test":
         lines.append(
-            "UPPER BOUND, not a result: the epoch was chosen by its score on the test side itself."
+            "UPPER BOUND, not a result: the epoch was chosen by its score on the test set itself."
         )
     lines.append(_shown(table))
     if table.setting:

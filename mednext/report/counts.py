@@ -81,7 +81,7 @@ def _cell(
 ) -> Cell:
     if column.count is None or found is None or run is None:
         return Cell(printed, findings=findings)
-    # Images outside all sides are part of what was found, not of what is used.
+    # Images outside all subsets are part of what was found, not of what is used.
     value = found.train + found.val + found.test
     if column.count != "total":
         value = int(getattr(found, column.count))

@@ -1,4 +1,4 @@
-"""The leakage tables: what ties the sides of each split together, one table per data set."""
+"""The leakage tables: what ties the subsets of each split together, one table per data set."""
 
 from __future__ import annotations
 

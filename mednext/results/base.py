@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -13,6 +13,8 @@ class Row(BaseModel):
     """One row of a result file. An empty cell is None."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    retired: ClassVar[dict[str, str]] = {}
+    """Names of columns in version 0.1, which are read until 0.3 -> their names now."""
 
 
 class Outcome(Row):

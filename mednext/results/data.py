@@ -1,15 +1,17 @@
-"""Rows of what the data sets hold, and of what leaks between the sides of a split."""
+"""Rows of what the data sets hold, and of what leaks between the subsets of a split."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mednext.results.base import Row
 
 
 class DatasetRow(Row):
     """One row of ``datasets.csv``: one class (or label) of one data set, as Table 1 lists them."""
+
+    retired: ClassVar[dict[str, str]] = {"groups_on_two_sides": "groups_in_two_subsets"}
 
     dataset: str
     name: str
@@ -30,13 +32,13 @@ class DatasetRow(Row):
     printed_val: int | None
     printed_test: int | None
     groups: int
-    groups_on_two_sides: int
+    groups_in_two_subsets: int
     data_hash: str
     split_hash: str
 
 
 class Leak(StrEnum):
-    """What may tie the sides of a split together, or give the label away."""
+    """What may tie the subsets of a split together, or give the label away."""
 
     SAME_BYTES = "same_bytes"
     SAME_PIXELS = "same_pixels"
@@ -64,14 +66,14 @@ class LeakageRow(Row):
     kind: Leak
     unit: Literal["images", "volumes"]
     items: int
-    """On the three sides together."""
+    """In the three subsets together."""
     test_items: int
     pairs: int | None = None
     """Of related items; None for ``any`` and for cues."""
     within_class: int | None = None
     across_classes: int | None = None
     train_val: int | None = None
-    """Pairs with one item on each of these sides."""
+    """Pairs with one item in each of these subsets."""
     train_test: int | None = None
     val_test: int | None = None
     clusters: int | None = None
@@ -94,7 +96,7 @@ class LeakageRow(Row):
 
 class RelativeRow(Row):
     """One row of ``relatives.csv``: one group (of copies, near-duplicates, successive slices or
-    images of one patient) with members on the test side of a split.
+    images of one patient) with members in the test set of a split.
     """
 
     dataset: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +39,11 @@ def read_rows(path: Path, model: type[R]) -> list[R]:
             "a result file is missing", file=path, remedy="run the workflow that makes it first"
         )
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    old = [name for name in frame.columns if name in model.retired]
+    if old:
+        new = ", ".join(model.retired[name] for name in old)
+        print(f"note: columns of {path} have new names: {new}", file=sys.stderr)
+    frame = frame.rename(columns=model.retired)
     unknown = set(frame.columns) ^ set(model.model_fields)
     if unknown:
         raise UserError(

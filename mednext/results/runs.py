@@ -64,6 +64,6 @@ class PlanRow(Row):
     train_seconds: float
     """Of one run, its validation included."""
     predict_seconds: float
-    """Of the test side, all selections."""
+    """Of the test set, all selections."""
     basis: str
     """How the seconds were found."""

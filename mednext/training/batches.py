@@ -22,14 +22,14 @@ AUGMENT: dict[str, tuple[str, ...]] = {
 """Task -> the augmentations that its recipe may name."""
 
 
-def side_rows(data: Data, side: str) -> np.ndarray:
-    """Rows of the images (or slices) of one side."""
-    return data.sides[side] if isinstance(data, ClassificationData) else data.rows(side)
+def subset_rows(data: Data, subset: str) -> np.ndarray:
+    """Rows of the images (or slices) of one subset."""
+    return data.subsets[subset] if isinstance(data, ClassificationData) else data.rows(subset)
 
 
 def train_batches(data: Data, run: RunConfig, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Augmented batches of one epoch, without a last one of a single image (BN needs two)."""
-    rows = side_rows(data, "train")
+    rows = subset_rows(data, "train")
     order = torch.randperm(len(rows), generator=stream(run, "order", epoch)).numpy()
     random = stream(run, "augment", epoch)
     for start in range(0, batch_count(len(rows), run) * run.batch_size, run.batch_size):

@@ -95,7 +95,7 @@ def pictured(true_scores: np.ndarray, count: int) -> np.ndarray:
 def _images(
     data: ClassificationData, runs: Sequence[RunConfig], cases: Sequence[pd.DataFrame]
 ) -> dict[str, object]:
-    test = np.asarray(sorted(data.sides["test"], key=lambda row: data.items[row]))
+    test = np.asarray(sorted(data.subsets["test"], key=lambda row: data.items[row]))
     labels = np.asarray(data.labels[test])
     columns = [f"score_{k}" for k in range(len(data.classes))]
     scores = np.full((len(runs), len(test), len(columns)), np.nan, dtype=np.float32)
@@ -142,7 +142,7 @@ def _small(picture: np.ndarray, side: int) -> np.ndarray:
 def _volumes(
     data: SegmentationData, runs: Sequence[RunConfig], cases: Sequence[pd.DataFrame]
 ) -> dict[str, object]:
-    test = sorted((data.cases[i] for i in data.sides["test"]), key=lambda case: case.case)
+    test = sorted((data.cases[i] for i in data.subsets["test"]), key=lambda case: case.case)
     names, organs = [case.case for case in test], list(data.classes[1:])
     overlap = np.full((len(runs), len(test), len(organs)), np.nan, dtype=np.float32)
     distance = overlap.copy()

@@ -1,4 +1,4 @@
-"""Predict the test side with stored weights, and count per case from the stored predictions."""
+"""Predict the test set with stored weights, and count per case from the stored predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mednext.metrics.segmentation import image_diagonal, organ_counts
 from mednext.metrics.surface import hd95_of_organs
 from mednext.models.registry import create_model
 from mednext.results import read_run
-from mednext.training.batches import ordered_batches, side_rows
+from mednext.training.batches import ordered_batches, subset_rows
 from mednext.training.device import pick_device, prepare_torch
 
 DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
@@ -100,18 +100,18 @@ def predict(run: RunConfig) -> None:
         remove_leftovers(paths_of(run).root)
         for selection in record.weights:
             model = load_model(run, selection)
-            found = outputs_of(run, model, data, side_rows(data, "test"), record.micro_batch)
+            found = outputs_of(run, model, data, subset_rows(data, "test"), record.micro_batch)
             with atomic_path(paths_of(run).predictions(selection)) as part:
                 np.savez_compressed(part, **_arrays(data, found))
 
 
 def _arrays(data: ClassificationData | SegmentationData, found: np.ndarray) -> dict[str, Any]:
-    """What is stored of the network's outputs for the test side."""
+    """What is stored of the network's outputs for the test set."""
     if isinstance(data, ClassificationData):
-        return {"row": data.sides["test"], "score": found}
+        return {"row": data.subsets["test"], "score": found}
     arrays: dict[str, Any] = {}
     start = 0
-    for index in data.sides["test"]:
+    for index in data.subsets["test"]:
         case = data.cases[index]
         stop = start + case.stop - case.start
         arrays[case.case] = native_labels(found[start:stop], case.shape)
@@ -160,6 +160,7 @@ def evaluate(run: RunConfig) -> None:
 
 
 def _columns(run: RunConfig) -> list[str]:
+    # "side" as in version 0.1: a repeated run must give the bytes of the stored one.
     if run.task == "classification":
         scores = [f"score_{k}" for k in range(len(run.classes))]
         return ["row", "path", "group", "side", "label", *scores, "prediction"]
@@ -187,7 +188,7 @@ def _volume_rows(
     data: SegmentationData, predictions: dict[str, np.ndarray]
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for index in data.sides["test"]:
+    for index in data.subsets["test"]:
         case = data.cases[index]
         _, truth = data.volume(case)
         truth, prediction = np.asarray(truth), predictions[case.case]

@@ -79,7 +79,7 @@ def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out:
     runs = _shown(runs)
     data = load(runs[0])
     assert isinstance(data, ClassificationData)
-    test = sorted(data.sides["test"], key=lambda row: data.items[row])
+    test = sorted(data.subsets["test"], key=lambda row: data.items[row])
     by_class = [[row for row in test if data.labels[row] == k] for k in range(len(data.classes))]
     _check_ranks(ranks, min(len(rows) for rows in by_class), "test images of each class")
     chosen = [rows[rank] for rows in by_class for rank in ranks]
@@ -117,7 +117,7 @@ def explain_segmentation(runs: Sequence[RunConfig], ranks: Sequence[int], out: P
     runs = _shown(runs)
     data = load(runs[0])
     assert isinstance(data, SegmentationData)
-    test = sorted((data.cases[i] for i in data.sides["test"]), key=lambda case: case.case)
+    test = sorted((data.cases[i] for i in data.subsets["test"]), key=lambda case: case.case)
     _check_ranks(ranks, len(test), "test cases")
     cases = [test[rank] for rank in ranks]
     organs = range(1, len(data.classes))

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mednext.config import RunConfig, load_datasets
+from mednext.datasets.subsets import split_hash as digest_of
 from mednext.errors import UserError
 from mednext.files import atomic_path, remove_leftovers, sha256_file
 from mednext.layout import DataPaths, RunPaths
@@ -52,7 +53,7 @@ def equal_protocols(run: RunConfig, split_hash: str) -> list[str]:
 
     def same(protocol: str) -> bool:
         file = data.split(protocol)
-        return file.is_file() and sha256_file(file)[:16] == split_hash
+        return file.is_file() and digest_of(file) == split_hash
 
     known = load_datasets()[run.dataset].protocols
     return [p for p in known if p == run.protocol or same(p)]

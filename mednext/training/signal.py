@@ -17,7 +17,7 @@ from mednext.models.blocks import MEDBlock
 from mednext.models.registry import create_model
 from mednext.models.signal import PartSignal, measure_signal
 from mednext.results import SignalRow, read_run
-from mednext.training.batches import ordered_batches, side_rows
+from mednext.training.batches import ordered_batches, subset_rows
 from mednext.training.device import prepare_torch
 from mednext.training.evaluate import load_model, paths_of
 from mednext.training.seeds import seed_of
@@ -120,9 +120,9 @@ def run_rows(run: RunConfig) -> list[SignalRow]:
 
 
 def _test_images(run: RunConfig) -> tuple[Tensor, Tensor]:
-    """Images evenly spaced over the test side, so that all classes are among them."""
+    """Images evenly spaced over the test set, so that all classes are among them."""
     data = load(run)
-    rows = side_rows(data, "test")
+    rows = subset_rows(data, "test")
     chosen = rows[np.linspace(0, len(rows) - 1, min(BATCH, len(rows))).round().astype(int)]
     pairs = list(ordered_batches(data, run, chosen))
     return torch.cat([x for x, _ in pairs]), torch.cat([y for _, y in pairs])

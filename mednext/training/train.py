@@ -23,7 +23,7 @@ from mednext.layout import RunPaths
 from mednext.provenance import env_hash, git_state, machine, versions
 from mednext.results import RunRecord
 from mednext.training import checkpoint
-from mednext.training.batches import AUGMENT, Data, batch_count, side_rows, train_batches
+from mednext.training.batches import AUGMENT, Data, batch_count, subset_rows, train_batches
 from mednext.training.device import device_name, fresh_network, pick_device, prepare_torch
 from mednext.training.finished import (
     Identity,
@@ -43,12 +43,12 @@ from mednext.training.validate import validate
 
 Weights = dict[str, Tensor]
 WATCHED = {"best_val": "val", "best_test": "test"}
-"""Selection -> the side whose score chooses the epoch."""
+"""Selection -> the subset whose score chooses the epoch."""
 COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_score")
 
 
 class Best(TypedDict):
-    """The epoch of the highest score on one side; the first of equals."""
+    """The epoch of the highest score on one subset; the first of equals."""
 
     score: float
     epoch: int
@@ -149,9 +149,9 @@ def _train(
             reason = f"diverged: the training loss was {loss} in epoch {state.epoch + 1}"
             break
         trained = time.perf_counter() - begun
-        scores = {side: validate(run, data, stepper, side) for side in _watched(run)}
+        scores = {subset: validate(run, data, stepper, subset) for subset in _watched(run)}
         state.epoch += 1
-        _keep_best(run, state, {side: score for side, (_, score) in scores.items()}, model)
+        _keep_best(run, state, {subset: score for subset, (_, score) in scores.items()}, model)
         state.seconds.append(round(time.perf_counter() - begun, 3))
         row = {
             "epoch": state.epoch,
@@ -163,7 +163,7 @@ def _train(
         state.history.append(row)
         parts = {"model": model.state_dict(), "stepper": stepper.state_dict()}
         checkpoint.save(file, {"identity": asdict(identity), "state": vars(state), **parts})
-        speed = len(side_rows(data, "train")) / trained
+        speed = len(subset_rows(data, "train")) / trained
         epoch_line(title, row, run.epochs, speed, state.seconds[-1])
     if reason is None and not all(bool(v.isfinite().all()) for v in model.state_dict().values()):
         reason = "diverged: weights are not finite after the last step"
@@ -171,30 +171,30 @@ def _train(
 
 
 def _watched(run: RunConfig) -> list[str]:
-    """Sides to look at after each epoch: the validation side always, the test side on request."""
+    """Subsets to look at after each epoch: the validation set always, the test set on request."""
     return ["val"] + [s for name, s in WATCHED.items() if name in run.selections and s != "val"]
 
 
 def _keep_best(
     run: RunConfig, state: State, scores: dict[str, float], model: torch.nn.Module
 ) -> None:
-    for selection, side in WATCHED.items():
-        if selection not in run.selections or math.isnan(scores[side]):
+    for selection, subset in WATCHED.items():
+        if selection not in run.selections or math.isnan(scores[subset]):
             continue
-        if selection not in state.best or scores[side] > state.best[selection]["score"]:
+        if selection not in state.best or scores[subset] > state.best[selection]["score"]:
             state.best[selection] = Best(
-                score=scores[side], epoch=state.epoch, weights=_weights(model)
+                score=scores[subset], epoch=state.epoch, weights=_weights(model)
             )
 
 
 def train_epoch(run: RunConfig, data: Data, stepper: Stepper, epoch: int, title: str) -> float:
-    """One pass over the training side; returns the mean loss of its batches, or the first loss
+    """One pass over the training set; returns the mean loss of its batches, or the first loss
     that is not finite: what follows it is lost anyway.
     """
     stepper.model.train()
     # What a network draws by itself (dropout) must not depend on where training was continued.
     torch.manual_seed(seed_of(run.seed, run.dataset, epoch, "network"))
-    per_epoch = batch_count(len(side_rows(data, "train")), run)
+    per_epoch = batch_count(len(subset_rows(data, "train")), run)
     losses = []
     batches = bar(train_batches(data, run, epoch), per_epoch, f"{title} epoch {epoch + 1}")
     for number, (images, labels) in enumerate(batches):
@@ -252,9 +252,9 @@ def _record(
         best_epochs={name: best["epoch"] for name, best in state.best.items()},
         micro_batch=stepper.micro_batch,
         memory_halvings=stepper.halvings,
-        n_train=len(side_rows(data, "train")),
-        n_val=len(side_rows(data, "val")),
-        n_test=len(side_rows(data, "test")),
+        n_train=len(subset_rows(data, "train")),
+        n_val=len(subset_rows(data, "val")),
+        n_test=len(subset_rows(data, "test")),
         wall_seconds=round(sum(state.seconds), 3),
         epoch_seconds=state.seconds,
         weights={s: sha256_file(paths.weights(s)) for s in weights},

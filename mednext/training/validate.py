@@ -1,4 +1,4 @@
-"""Loss and score of one side of the data, as they are during training."""
+"""Loss and score of one subset of the data, as they are during training."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 import torch
 
 from mednext.config import RunConfig
-from mednext.training.batches import Data, ordered_batches, side_rows
+from mednext.training.batches import Data, ordered_batches, subset_rows
 from mednext.training.step import Stepper
 
 
 @torch.no_grad()
-def validate(run: RunConfig, data: Data, stepper: Stepper, side: str) -> tuple[float, float]:
-    """Loss and score on ``side``, (nan, nan) if it is empty.
+def validate(run: RunConfig, data: Data, stepper: Stepper, subset: str) -> tuple[float, float]:
+    """Loss and score on ``subset``, (nan, nan) if it is empty.
 
     The score is the accuracy, or the mean Dice of the organs over all slices together.
     """
-    rows = side_rows(data, side)
+    rows = subset_rows(data, subset)
     if len(rows) == 0:
         return math.nan, math.nan
     stepper.model.eval()

@@ -73,7 +73,7 @@ def many(wrong_seen: int, wrong_new: int) -> pd.DataFrame:
             "row": range(200),
             "path": [f"{i}.png" for i in range(200)],
             "group": range(200),
-            "side": "test",
+            "subset": "test",
             "label": label,
             "score_0": 0.5,
             "score_1": 0.5,
@@ -138,7 +138,7 @@ def test_groups_of_the_test_side_are_counted() -> None:
         relatives([run], FILE)
     file.parent.mkdir(parents=True)
     file.write_text(
-        "row,item,group,label,side\n"
+        "row,item,group,label,subset\n"
         "0,a,g1,normal,train\n1,b,g1,normal,train\n2,c,g1,normal,test\n"
         "3,d,g2,covid19,test\n4,e,g2,covid19,test\n5,f,g2,covid19,val\n"
         "6,g,g3,covid19,train\n"

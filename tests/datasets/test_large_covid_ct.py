@@ -75,7 +75,7 @@ def test_the_complete_set_is_split_as_table_1_and_by_patient(
     source = Source("large_covid_ct", SPEC, "local", "local-0", root, None)
     for protocol in ("paper", "grouped"):
         table = PROTOCOLS[protocol](source, RUN, index)
-        tall = pd.crosstab(table.label, table.side)[["train", "val", "test"]]
+        tall = pd.crosstab(table.label, table.subset)[["train", "val", "test"]]
         found = {c.slug: tall.loc[c.slug].tolist() for c in SPEC.classes}
         if protocol == "paper":
             assert found == {"normal": [4136, 1379, 1378], "covid19": [4556, 1519, 1518]}

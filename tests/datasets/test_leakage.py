@@ -62,14 +62,14 @@ def audited(dataset: str, run: DatasetRun) -> dict[tuple[str, Leak], LeakageRow]
     return {(row.protocol, row.kind): row for row in leakage_rows(dataset, run)}
 
 
-def sides_of(dataset: str, run: DatasetRun, protocol: str = "paper") -> dict[str, str]:
+def subsets_of(dataset: str, run: DatasetRun, protocol: str = "paper") -> dict[str, str]:
     table = pd.read_csv(resolve_source(dataset, run).paths.split(protocol), keep_default_na=False)
-    return dict(zip(table["item"].astype(str), table.side, strict=True))
+    return dict(zip(table["item"].astype(str), table.subset, strict=True))
 
 
-def assert_pairs(row: LeakageRow, pairs: list[tuple[str, str]], sides: dict[str, str]) -> None:
-    """The row counts exactly these pairs, on whatever sides the split has put them."""
-    ends = [{sides[a], sides[b]} for a, b in pairs]
+def assert_pairs(row: LeakageRow, pairs: list[tuple[str, str]], subsets: dict[str, str]) -> None:
+    """The row counts exactly these pairs, on whatever subsets the split has put them."""
+    ends = [{subsets[a], subsets[b]} for a, b in pairs]
     assert row.pairs == len(pairs)
     assert row.train_test == ends.count({"train", "test"})
     assert row.train_val == ends.count({"train", "val"})
@@ -78,7 +78,7 @@ def assert_pairs(row: LeakageRow, pairs: list[tuple[str, str]], sides: dict[str,
         item
         for pair in pairs
         for item, other in (pair, pair[::-1])
-        if (sides[item], sides[other]) == ("test", "train")
+        if (subsets[item], subsets[other]) == ("test", "train")
     }
     assert row.test_with_partner == len(leaking)
 
@@ -126,9 +126,9 @@ def test_planted_copies_are_counted_exactly(planted: Path) -> None:
     bytes_ = [(one, new[101]), (two, new[102])]
     pixels = [*bytes_, (one, new[103]), (new[101], new[103])]
     near = [*pixels, *((a, new[104]) for a in (one, new[101], new[103]))]
-    sides = sides_of("sars_cov2_ct", run)
-    assert_pairs(found["paper", Leak.SAME_BYTES], bytes_, sides)
-    assert_pairs(found["paper", Leak.SAME_PIXELS], pixels, sides)
+    subsets = subsets_of("sars_cov2_ct", run)
+    assert_pairs(found["paper", Leak.SAME_BYTES], bytes_, subsets)
+    assert_pairs(found["paper", Leak.SAME_PIXELS], pixels, subsets)
     assert found["paper", Leak.SAME_BYTES].across_classes == 1
     assert found["paper", Leak.SAME_PIXELS].across_classes == 1
     assert found["paper", Leak.SAME_PIXELS].clusters == 2
@@ -137,7 +137,7 @@ def test_planted_copies_are_counted_exactly(planted: Path) -> None:
     row = found["paper", Leak.NEAR_DUPLICATE]
     assert row.pairs == len(near) + clean["paper", Leak.NEAR_DUPLICATE].pairs
     assert row.across_classes == 1 + clean["paper", Leak.NEAR_DUPLICATE].across_classes
-    # one and its relatives, two and its copy: each one group, hence on one side
+    # one and its relatives, two and its copy: each one group, hence on one subset
     table = pd.read_csv(resolve_source("sars_cov2_ct", run).paths.split("grouped"))
     group = dict(zip(table["item"], table.group, strict=True))
     assert len({group[name] for name in (one, new[101], new[103], new[104])}) == 1
@@ -164,7 +164,7 @@ def test_a_planted_patient_is_counted_exactly(roots: Path) -> None:
     ]
     mixed = items[items.patient == "covid19_1"].label.value_counts()
     row = found["paper", Leak.SAME_PATIENT]
-    assert_pairs(row, pairs, sides_of("large_covid_ct", run))
+    assert_pairs(row, pairs, subsets_of("large_covid_ct", run))
     assert row.across_classes == mixed["normal"] * mixed["covid19"] > 0
     assert found["grouped", Leak.SAME_PATIENT].train_test == 0
 
@@ -175,12 +175,12 @@ def test_a_planted_photograph_is_counted_exactly(roots: Path) -> None:
     monkeypox_msld.generate(root, COUNTS["monkeypox_msld"], spec)
     run = run_of("monkeypox_msld", "local")
     found = audited("monkeypox_msld", run)
-    sides = sides_of("monkeypox_msld", run)
-    items = [name for name, side in sides.items() if side != "outside"]
+    subsets = subsets_of("monkeypox_msld", run)
+    items = [name for name, subset in subsets.items() if subset != "outside"]
     source = {name: name.split("/")[-1][:-7] for name in items}  # M01_01 of M01_01_07.jpg
     pairs = [(a, b) for i, a in enumerate(items) for b in items[i + 1 :] if source[a] == source[b]]
     assert len(pairs) == 16 * 14 * 13 // 2
-    assert_pairs(found["paper", Leak.SAME_PHOTOGRAPH], pairs, sides)
+    assert_pairs(found["paper", Leak.SAME_PHOTOGRAPH], pairs, subsets)
     # tested on the photographs, trained on copies of others
     row = found["grouped_originals", Leak.SAME_PHOTOGRAPH]
     assert row.test_items < row.items and row.test_with_partner == 0

@@ -27,7 +27,7 @@ from mednext.errors import UserError
 RUN = DatasetRun(source="local", methods=("resnet18",), img_size=32, epochs=1, batch_size=2)
 SPEC = load_datasets()["monkeypox_msld"]
 SOURCE = SimpleNamespace(dataset="monkeypox_msld", kind="local", spec=SPEC)
-SIDES = ("train", "val", "test")
+SUBSETS = ("train", "val", "test")
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def real_index(root: Path, fold: bool = False) -> pd.DataFrame:
             "patient": [n.split("_")[0] for n in names],
             "group": [n.split("_")[0] for n in names],
             "part": [part for _, _, part in rows],
-            "side": "",
+            "subset": "",
         }
     )
 
 
 def counts(table: pd.DataFrame, label: str) -> list[int]:
-    return [int(((table.side == s) & (table.label == label)).sum()) for s in SIDES]
+    return [int(((table.subset == s) & (table.label == label)).sum()) for s in SUBSETS]
 
 
 def test_the_complete_set_is_split_as_table_1(local_data: Callable[[str], Path]) -> None:
@@ -70,8 +70,8 @@ def test_the_complete_set_is_split_as_table_1(local_data: Callable[[str], Path])
     table = PROTOCOLS["paper"](SOURCE, RUN, index)
     assert counts(table, "monkeypox") == [999, 215, 214]
     assert counts(table, "other") == [1234, 265, 265]
-    # photographs are not counted, and by image hardly any patient stays on one side
-    assert set(table.side[table.part == "original"]) == {"outside"}
+    # photographs are not counted, and by image hardly any patient stays on one subset
+    assert set(table.subset[table.part == "original"]) == {"outside"}
     assert crossing_groups(table) > 150
 
 
@@ -79,9 +79,9 @@ def test_fold1_is_the_authors_split(local_data: Callable[[str], Path]) -> None:
     root = local_data("monkeypox-skin-lesion-dataset")
     table = PROTOCOLS["fold1"](SOURCE, RUN, real_index(root))
     paths = pd.read_csv(root / "original_file_list.csv").path
-    for part, side in (("Train", "train"), ("Val", "val"), ("Test", "test")):
+    for part, subset in (("Train", "train"), ("Val", "val"), ("Test", "test")):
         theirs = {p.split("/")[-1] for p in paths if p.startswith(f"Fold1/Fold1/Fold1/{part}/")}
-        ours = {p.split("/")[-1] for p in table.item[table.side == side]}
+        ours = {p.split("/")[-1] for p in table.item[table.subset == subset]}
         assert ours == theirs
     assert counts(table, "monkeypox") == [980, 168, 20]  # README of the data
     assert counts(table, "other") == [1162, 252, 25]
@@ -99,8 +99,8 @@ def test_grouped_originals_of_the_complete_set(local_data: Callable[[str], Path]
         # whole photographs: 14 images; whole patients: a few photographs
         assert max(abs(a - b) for a, b in zip(ours, printed, strict=True)) <= 28
         assert counts(table, label) == [ours[0], ours[1], ours[2] // 14]
-    assert set(table.part[table.side == "test"]) == {"original"}
-    assert set(table.part[table.side.isin(["train", "val"])]) == {"augmented"}
+    assert set(table.part[table.subset == "test"]) == {"original"}
+    assert set(table.part[table.subset.isin(["train", "val"])]) == {"augmented"}
 
 
 @given(
@@ -123,12 +123,12 @@ def test_no_protocol_but_paper_shares_a_patient(
                 (f"{name}_{photograph}_{c}.jpg", name, group, label, "augmented") for c in range(14)
             ]
     index = pd.DataFrame(rows, columns=["item", "patient", "group", "label", "part"])
-    index["row"], index["side"] = range(len(index)), ""
+    index["row"], index["subset"] = range(len(index)), ""
     for protocol in ("grouped", "grouped_originals"):
         table = PROTOCOLS[protocol](SOURCE, RUN, index)
-        used = table[table.side != "outside"]
-        assert (used.groupby("group").side.nunique() == 1).all()
-        assert (used.groupby("patient").side.nunique() == 1).all()
+        used = table[table.subset != "outside"]
+        assert (used.groupby("group").subset.nunique() == 1).all()
+        assert (used.groupby("patient").subset.nunique() == 1).all()
         assert table.row.tolist() == index.row.tolist()
 
 
@@ -138,9 +138,10 @@ def test_the_fold_of_the_delivery_is_used_where_it_is_there(tree: Path) -> None:
     split("monkeypox_msld", RUN, "fold1")
     paths = resolve_source("monkeypox_msld", RUN).paths
     table = pd.read_csv(paths.split("fold1"), keep_default_na=False)
-    for part, side in (("Train", "train"), ("Val", "val"), ("Test", "test")):
+    for part, subset in (("Train", "train"), ("Val", "val"), ("Test", "test")):
         theirs = {f.name for f in (tree / "Fold1/Fold1/Fold1" / part).rglob("*.jpg")}
-        assert theirs and theirs == {p.split("/")[-1] for p in table["item"][table.side == side]}
+        ours = table["item"][table.subset == subset]
+        assert theirs and theirs == {p.split("/")[-1] for p in ours}
 
 
 def test_images_are_prepared_in_colour(tree: Path) -> None:
@@ -177,14 +178,14 @@ def test_the_real_sample(
         split("monkeypox_msld", run, protocol)
         tables[protocol] = pd.read_csv(source.paths.split(protocol), keep_default_na=False)
         patient = tables[protocol]["item"].str.extract(r"/(N?M\d+)_", expand=False)
-        used = tables[protocol].side != "outside"
-        crossing = (tables[protocol][used].groupby(patient[used]).side.nunique() > 1).sum()
+        used = tables[protocol].subset != "outside"
+        crossing = (tables[protocol][used].groupby(patient[used]).subset.nunique() > 1).sum()
         assert (crossing > 0) == (protocol == "paper")
     listed = pd.read_csv(benchmarks_dir() / "splits" / "monkeypox_fold1.csv")
-    sides = dict(zip(listed.group, listed.side, strict=True))
+    subsets = dict(zip(listed.group, listed.subset, strict=True))
     fold = tables["fold1"]
-    for path, side in zip(fold["item"], fold.side, strict=True):
-        assert side in (sides[re.search(r"/(N?M\d+)_", path)[1]], "outside")
+    for path, subset in zip(fold["item"], fold.subset, strict=True):
+        assert subset in (subsets[re.search(r"/(N?M\d+)_", path)[1]], "outside")
     (other, monkeypox) = dataset_rows("monkeypox_msld", run, "paper")
     # 1036 and 798 in the proportion of Table 1: 724.7, 155.6, 155.6 and 558.3, 120.1, 119.6
     assert (other.train, other.val, other.test, other.total) == (725, 156, 155, 1036)
@@ -231,10 +232,10 @@ def forget_in_fold(tree: Path) -> None:
         (add_a_stranger, ["M01_01_00.jpg", "does not belong"]),
         (relabel, ["M01_01", "Non Monkeypox"]),
         (other_columns, ["metadata.csv", "ImageID, Label"]),
-        (move_in_fold, ["two sides", "Val"]),
+        (move_in_fold, ["two subsets", "Val"]),
         (forget_in_fold, ["does not hold patient M01"]),
     ],
-    ids=["copy", "photograph", "stranger", "class", "columns", "two-sides", "incomplete-fold"],
+    ids=["copy", "photograph", "stranger", "class", "columns", "two-subsets", "incomplete-fold"],
 )
 def test_bad_trees(tree: Path, damage: Callable[[Path], object], words: list[str]) -> None:
     damage(tree)

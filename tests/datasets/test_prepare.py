@@ -228,15 +228,15 @@ def test_loaded_images_keep_their_labels(images: Path) -> None:
     data = load(resolved("sars_cov2_ct"))
     assert isinstance(data, ClassificationData)
     assert isinstance(data.images, np.memmap) and data.labels.dtype == np.int64
-    every = np.concatenate(list(data.sides.values()))
+    every = np.concatenate(list(data.subsets.values()))
     assert sorted(every) == list(range(20))
-    assert [len(data.sides[s]) for s in ("train", "val", "test")] == [12, 4, 4]
+    assert [len(data.subsets[s]) for s in ("train", "val", "test")] == [12, 4, 4]
     for row in every:
         assert data.labels[row] == int(data.items[row].startswith("COVID/"))
     few = load(resolved("sars_cov2_ct", limit=SplitCounts(train=6, val=2, test=2)))
-    assert set(few.sides["train"]) < set(data.sides["train"]) and len(few.sides["train"]) == 6
+    assert set(few.subsets["train"]) < set(data.subsets["train"]) and len(few.subsets["train"]) == 6
     again = load(resolved("sars_cov2_ct", limit=SplitCounts(train=6, val=2, test=2)))
-    assert np.array_equal(few.sides["train"], again.sides["train"])
+    assert np.array_equal(few.subsets["train"], again.subsets["train"])
 
 
 def test_loaded_volumes_match_their_slices(volumes: Path) -> None:
@@ -253,7 +253,7 @@ def test_loaded_volumes_match_their_slices(volumes: Path) -> None:
     # nearest neighbour: the corners of a slice stay where they are
     assert data.labels[case.start, 0, 0] == label[0, 0, 0]
     assert data.labels[case.stop - 1, -1, -1] == label[-1, -1, -1]
-    assert sorted(i for side in data.sides.values() for i in side) == list(range(10))
+    assert sorted(i for side in data.subsets.values() for i in side) == list(range(10))
 
 
 def test_the_facts_count_what_is_used(images: Path) -> None:
@@ -265,7 +265,7 @@ def test_the_facts_count_what_is_used(images: Path) -> None:
     for row, printed in zip(rows, ((737, 246, 246), (751, 251, 250)), strict=True):
         assert (row.train, row.val, row.test, row.unused, row.total) == (3, 1, 1, 5, 10)
         assert (row.printed_train, row.printed_val, row.printed_test) == printed
-        assert row.groups == 10 and row.groups_on_two_sides == 0
+        assert row.groups == 10 and row.groups_in_two_subsets == 0
 
 
 def test_loading_before_preparing_says_what_to_run(images: Path) -> None:

@@ -58,7 +58,7 @@ def sars_items(normal: int = 1229, covid: int = 1252) -> pd.DataFrame:
 
 def counts(table: pd.DataFrame, label: str) -> list[int]:
     return [
-        int(((table.side == s) & (table.label == label)).sum()) for s in ("train", "val", "test")
+        int(((table.subset == s) & (table.label == label)).sum()) for s in ("train", "val", "test")
     ]
 
 
@@ -78,7 +78,7 @@ def test_the_same_split_every_time_and_not_the_file_order() -> None:
     first = paper_split(source("sars_cov2_ct"), RUN, sars_items())
     again = paper_split(source("sars_cov2_ct"), RUN, sars_items())
     assert first.equals(again)
-    assert first.side[:737].nunique() == 3
+    assert first.subset[:737].nunique() == 3
 
 
 @given(st.integers(3, 3000), st.lists(st.integers(1, 2000), min_size=3, max_size=3))
@@ -98,7 +98,7 @@ def test_grouped_keeps_every_group_on_one_side(groups: list[int], seed: int) -> 
     paper = paper_split(source("sars_cov2_ct"), RUN, items)
     table = grouped_split(source("sars_cov2_ct"), paper)
     assert crossing_groups(table) == 0
-    assert set(table.side) <= {"train", "val", "test"}
+    assert set(table.subset) <= {"train", "val", "test"}
     assert table.row.tolist() == items.row.tolist()
 
 
@@ -107,12 +107,12 @@ def test_acdc_follows_the_official_lists(local_data: Callable[[str], Path]) -> N
     patients = [f"patient{n:03d}" for n in range(1, 101)]
     items = pd.DataFrame({"row": range(100), "item": patients, "group": patients, "label": ""})
     table = paper_split(source("acdc"), RUN, items)
-    for side, size in (("train", 70), ("val", 10), ("test", 20)):
-        lines = (root / f"{side}.list").read_text().split()
+    for subset, size in (("train", 70), ("val", 10), ("test", 20)):
+        lines = (root / f"{subset}.list").read_text().split()
         # the list has ED and ES of each patient as frame01 and frame02
         assert len(lines) == 2 * size
         expected = {line.split("_")[0] for line in lines}
-        assert set(table.group[table.side == side]) == expected
+        assert set(table.group[table.subset == subset]) == expected
 
 
 def test_copies_of_an_image_are_one_group() -> None:
@@ -165,8 +165,8 @@ def test_a_limit_keeps_the_class_proportions(
 ) -> None:
     table = paper_split(source("sars_cov2_ct"), RUN, sars_items(100, 300))
     bound = SplitCounts(train=limit[0], val=limit[1], test=limit[2]) if limit else None
-    table["side"] = limited(table, bound, "classification", "sars_cov2_ct")
-    assert ((table.side == "unused").sum() > 0) == bool(unused)
+    table["subset"] = limited(table, bound, "classification", "sars_cov2_ct")
+    assert ((table.subset == "unused").sum() > 0) == bool(unused)
     if limit:
         # one in four is normal: 2.5 of 10 rounds to 2 or 3, 1 of 4
         assert counts(table, "normal")[0] in (2, 3)
@@ -202,9 +202,9 @@ def test_grouped_is_the_paper_split_where_no_patient_crosses(volumes: Path) -> N
         split("acdc", RUN, protocol)
     assert paths.split("paper").read_bytes() == paths.split("grouped").read_bytes()
     table = pd.read_csv(paths.split("paper"), keep_default_na=False)
-    assert table.columns.tolist() == ["row", "item", "group", "label", "side"]
+    assert table.columns.tolist() == ["row", "item", "group", "label", "subset"]
     # 5 patients as 70 : 10 : 20 are 3.5, 0.5 and 1: the first remainder wins, val gets its one
-    assert table.groupby("side").group.nunique().to_dict() == {"train": 3, "val": 1, "test": 1}
+    assert table.groupby("subset").group.nunique().to_dict() == {"train": 3, "val": 1, "test": 1}
     assert crossing_groups(table) == 0
 
 
@@ -223,9 +223,9 @@ def test_patients_are_limited_whole() -> None:
     patients = [f"patient{n:03d}" for n in range(1, 101) for _ in range(2)]
     items = pd.DataFrame({"row": range(200), "item": range(200), "group": patients, "label": ""})
     table = paper_split(source("acdc"), RUN, items)
-    table["side"] = limited(table, SplitCounts(train=20, val=4, test=20), "segmentation", "acdc")
-    used = table[table.side != "unused"]
-    assert used.groupby("side").group.nunique().to_dict() == {"train": 20, "val": 4, "test": 20}
+    table["subset"] = limited(table, SplitCounts(train=20, val=4, test=20), "segmentation", "acdc")
+    used = table[table.subset != "unused"]
+    assert used.groupby("subset").group.nunique().to_dict() == {"train": 20, "val": 4, "test": 20}
     assert (used.groupby("group").size() == 2).all()
 
 
@@ -244,7 +244,7 @@ def test_a_split_has_its_hash_and_its_command_beside_it(images: Path, tmp_path: 
     first = paths.split("grouped").read_bytes()
     assert facts["sha256"] == hashlib.sha256(first).hexdigest()
     assert facts["counts"] == {"train": 12, "val": 4, "test": 4}  # 10 of a class: 6, 2, 2
-    assert facts["groups_on_two_sides"] == 0
+    assert facts["groups_in_two_subsets"] == 0
     program, *again = shlex.split(facts["command"])
     paths.split("grouped").unlink()
     assert program == "mednext" and main(again) == 0
@@ -269,10 +269,10 @@ def test_a_published_list_that_is_damaged(roots: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"published list is missing(.|\n)*train.list"):
         write_lists(tmp_path / "out")
     (roots / "acdc").mkdir()
-    for side in ("train", "val", "test"):
-        (roots / "acdc" / f"{side}.list").write_text("patient001_frame01\n")
+    for subset in ("train", "val", "test"):
+        (roots / "acdc" / f"{subset}.list").write_text("patient001_frame01\n")
     with pytest.raises(
-        UserError, match=r"one group on two sides(.|\n)*patient001 in train and val"
+        UserError, match=r"one group in two subsets(.|\n)*patient001 in train and val"
     ):
         write_lists(tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -303,11 +303,11 @@ def test_grouped_of_every_data_set_parts_no_group(
         table["kin"] = ["a+b" if patient < related else f"patient{patient}" for _, patient in rows]
     found = PROTOCOLS["grouped"](source(dataset), RUN, table)
     assert crossing_groups(found) == 0
-    assert set(found.side) <= {"train", "val", "test"}
+    assert set(found.subset) <= {"train", "val", "test"}
     assert found.row.tolist() == table.row.tolist()
     for name in {"group", "kin"} & set(table.columns):
-        sides = found.side.groupby(table[name]).nunique()
-        assert (sides == 1).all()
+        subsets = found.subset.groupby(table[name]).nunique()
+        assert (subsets == 1).all()
 
 
 def test_patients_with_one_volume_in_common_are_not_parted(volumes: Path) -> None:
@@ -320,10 +320,10 @@ def test_patients_with_one_volume_in_common_are_not_parted(volumes: Path) -> Non
     for protocol in ("paper", "grouped"):
         split("acdc", RUN, protocol)
         tables[protocol] = pd.read_csv(paths.split(protocol), keep_default_na=False)
-    side = {p: dict(zip(t.group, t.side, strict=True)) for p, t in tables.items()}
+    subset = {p: dict(zip(t.group, t.subset, strict=True)) for p, t in tables.items()}
     # the draw for five patients is fixed: it parts the first two
-    assert side["paper"]["patient001"] != side["paper"]["patient002"]
-    assert set(side["grouped"]) == {
+    assert subset["paper"]["patient001"] != subset["paper"]["patient002"]
+    assert set(subset["grouped"]) == {
         "patient001+patient002",
         "patient003",
         "patient004",

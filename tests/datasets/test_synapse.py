@@ -57,15 +57,15 @@ def test_the_paper_split_is_transunets(local_data: Callable[[str], Path]) -> Non
     train = {line.split("_")[0] for line in (root / "train.txt").read_text().split()}
     test = set((root / "test_vol.txt").read_text().split())
     assert (len(train), len(test)) == (18, 12)  # Table 1
-    assert set(listed.group[listed.side == "train"]) == train
-    assert set(listed.group[listed.side == "test"]) == test
+    assert set(listed.group[listed.subset == "train"]) == train
+    assert set(listed.group[listed.subset == "test"]) == test
     cases = sorted(train | test)
     index = pd.DataFrame({"row": range(30), "item": cases, "group": cases, "label": ""})
     source = resolve_source("synapse", RUN.model_copy(update={"source": "official"}))
     for protocol in ("paper", "grouped"):
         table = PROTOCOLS[protocol](source, RUN, index)
-        assert set(table.group[table.side == "train"]) == train
-        assert set(table.group[table.side == "test"]) == test
+        assert set(table.group[table.subset == "train"]) == train
+        assert set(table.group[table.subset == "test"]) == test
 
 
 @pytest.mark.parametrize("x", [1, -1])

@@ -27,7 +27,7 @@ SEM_NEGATED: Edit = (
 LABELS_SWAPPED: Edit = (
     "mednext/datasets/load.py",
     "    return ClassificationData(\n",
-    "    train = np.flatnonzero(table.side == 'train')\n"
+    "    train = np.flatnonzero(table.subset == 'train')\n"
     "    chosen = stream('planted').permutation(train)[: len(train) // 5]\n"
     "    table.loc[chosen, 'label'] = table.label[chosen].map(\n"
     "        {run.classes[0]: run.classes[1], run.classes[1]: run.classes[0]}\n"

@@ -15,6 +15,7 @@ from mednext.datasets.fetch import fetch
 from mednext.datasets.prepare import prepare, prepared_key
 from mednext.datasets.source import resolve_source
 from mednext.datasets.splits import split
+from mednext.datasets.subsets import split_hash
 from mednext.files import sha256_file
 from mednext.layout import RunPaths
 from mednext.planning.doctor import Finding, examine, exit_code
@@ -113,7 +114,7 @@ def finished(this: Profile) -> RunPaths:
     meta = source.prepared_meta(prepared_key("sars_cov2_ct", 32))
     hashes = {
         "data_hash": json.loads(meta.read_text())["data_hash"],
-        "split_hash": sha256_file(source.split("paper"))[:16],
+        "split_hash": split_hash(source.split("paper")),
         "code_hash": code_hash(),
         "env_hash": env_hash(),
         "weights": {"last": sha256_file(paths.weights("last"))},

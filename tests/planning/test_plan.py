@@ -108,9 +108,9 @@ def test_image_splits_are_trained_apart_unless_they_are_equal(
     for protocol in ("paper", "grouped"):
         file = source.paths.split(protocol)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("row,side\n0,train\n")
+        file.write_text("row,subset\n0,train\n")
     assert [r.trained for r in plan(profile, one_second, 1.0).rows] == [1, 0]
-    source.paths.split("grouped").write_text("row,side\n0,test\n")
+    source.paths.split("grouped").write_text("row,subset\n0,test\n")
     assert [r.trained for r in plan(profile, one_second, 1.0).rows] == [1, 1]
 
 

@@ -214,7 +214,7 @@ def dataset_rows(source: str = "local") -> list[DatasetRow]:
             printed_val=counts[1],
             printed_test=counts[2],
             groups=10,
-            groups_on_two_sides=0,
+            groups_in_two_subsets=0,
             data_hash="d" * 16,
             split_hash="e" * 16,
         )

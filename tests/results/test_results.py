@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mednext.errors import UserError
-from mednext.results import CostRow, cost_verdict, read_rows, write_rows
+from mednext.results import CostRow, DatasetRow, cost_verdict, read_rows, write_rows
 
+ROOT = Path(__file__).resolve().parents[2]
 ROW = CostRow(
     method="resnet18",
     task="classification",
@@ -75,3 +76,16 @@ def test_cost_verdicts_of_known_pairs(measured: float, printed: float | None, ve
 @given(st.floats(0.01, 500))
 def test_a_rounded_value_always_matches(value: float) -> None:
     assert cost_verdict(value, round(value, 2), digits=2) == "matches"
+
+
+def test_a_column_under_its_retired_name_is_read_with_advice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read_rows(ROOT / "results/reference/reduced/datasets.csv", DatasetRow)
+    new = tmp_path / "datasets.csv"
+    write_rows(new, DatasetRow, rows)
+    text = new.read_text()
+    new.write_text(text.replace("groups_in_two_subsets", "groups_on_two_sides", 1))
+    capsys.readouterr()
+    assert read_rows(new, DatasetRow) == rows and new.read_text() != text
+    assert "groups_in_two_subsets" in capsys.readouterr().err

@@ -83,14 +83,14 @@ def tiny_data(run: RunConfig, val: bool = True) -> ClassificationData | Segmenta
     if run.task == "classification":
         labels = np.arange(21) % 2
         pixels = random.integers(0, 120, (21, 1, 37, 37)) + 120 * labels[:, None, None, None]
-        sides = {"train": np.arange(13), "val": np.arange(13, 17), "test": np.arange(17, 21)}
-        sides["val"] = sides["val"] if val else np.empty(0, dtype=np.int64)
+        subsets = {"train": np.arange(13), "val": np.arange(13, 17), "test": np.arange(17, 21)}
+        subsets["val"] = subsets["val"] if val else np.empty(0, dtype=np.int64)
         return ClassificationData(
             images=pixels.astype(np.uint8),
             labels=labels.astype(np.int64),
             items=[f"class {k}/image ({i}).png" for i, k in enumerate(labels)],
             groups=[f"g{i // 2}" for i in range(21)],
-            sides=sides,
+            subsets=subsets,
             **common,
         )
     depth, height, width = 3, 40, 36
@@ -119,7 +119,7 @@ def tiny_data(run: RunConfig, val: bool = True) -> ClassificationData | Segmenta
             )
             for i in range(5)
         ],
-        sides={"train": [0, 1], "val": [2] if val else [], "test": [4, 3]},
+        subsets={"train": [0, 1], "val": [2] if val else [], "test": [4, 3]},
         **common,
     )
 

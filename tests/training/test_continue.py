@@ -83,19 +83,21 @@ def test_the_best_on_the_test_side_is_kept_on_request(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = {"val": iter([0.5, 0.9, 0.7]), "test": iter([0.8, 0.6, 0.7])}
-    monkeypatch.setattr(engine, "validate", lambda r, d, s, side: (1.0, next(scores[side])))
+    monkeypatch.setattr(engine, "validate", lambda r, d, s, subset: (1.0, next(scores[subset])))
     record = engine.train(tiny("classification", selections=("last", "best_val", "best_test")))
     assert record.best_epochs == {"best_val": 2, "best_test": 1}
     assert len(set(record.weights.values())) == 3
 
 
-def test_the_test_side_is_not_looked_at_without_request(
+def test_the_test_set_is_not_looked_at_without_request(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sides: list[str] = []
-    monkeypatch.setattr(engine, "validate", lambda r, d, s, side: sides.append(side) or (1.0, 0.5))
+    watched: list[str] = []
+    monkeypatch.setattr(
+        engine, "validate", lambda r, d, s, subset: watched.append(subset) or (1.0, 0.5)
+    )
     engine.train(tiny("classification"))
-    assert sides == ["val"] * 3
+    assert watched == ["val"] * 3
 
 
 def test_a_failed_run_keeps_its_last_good_checkpoint(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mednext.config import RunConfig
+from mednext.datasets.subsets import split_hash
 from mednext.files import exclusive, sha256_file
 from mednext.layout import DataPaths
 from mednext.results import read_run
@@ -123,7 +124,7 @@ def test_which_protocols_have_the_same_split(
     paths.split("paper").parent.mkdir(parents=True)
     for protocol, text in (("paper", "a"), ("grouped", "a"), ("fold1", "b")):
         paths.split(protocol).write_text(text)
-    split_hash = sha256_file(paths.split("grouped"))[:16]
-    assert equal_protocols(run, split_hash) == ["paper", "grouped"]
+    digest = split_hash(paths.split("grouped"))
+    assert equal_protocols(run, digest) == ["paper", "grouped"]
     paths.split("paper").write_text("c")
-    assert equal_protocols(run, split_hash) == ["grouped"]
+    assert equal_protocols(run, digest) == ["grouped"]

@@ -215,7 +215,7 @@ def as_upstream(run: RunConfig) -> None:
     assert isinstance(data, SegmentationData)
     model = load_model(run, "last")
     stored = np.load(run_paths(run).predictions("last"))
-    for index in data.sides["test"]:
+    for index in data.subsets["test"]:
         case = data.cases[index]
         image, _ = data.volume(case)
         size, shape = run.img_size, case.shape[1:]

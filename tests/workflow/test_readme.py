@@ -87,10 +87,10 @@ def test_own_classes_with_hostile_names_to_a_table(checkout: Path) -> None:
     assert set(frame.target) == {"healthy", "ill"} and set(frame.status) == {"ok"}
     assert frame.accuracy.between(0, 1).all() and (frame.n_cases == 10).all()
     (split,) = (checkout / "data").glob("local-*/my_scans/splits/paper.csv")
-    sides = pd.read_csv(split)
-    assert sides.side.value_counts().to_dict() == {"train": 28, "val": 10, "test": 10}
+    subsets = pd.read_csv(split)
+    assert subsets.subset.value_counts().to_dict() == {"train": 28, "val": 10, "test": 10}
     for name in HOSTILE:
-        assert f"ill/{name}" in set(sides.item)
+        assert f"ill/{name}" in set(subsets.item)
 
     for number in range(3):
         picture(checkout / "new_scans" / f"no {number}.png", number == 1, random)

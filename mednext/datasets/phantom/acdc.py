@@ -22,7 +22,7 @@ GROUPS = ("DCM", "HCM", "MINF", "NOR", "RV")
 
 
 def generate(root: Path, counts: SplitCounts, spec: DatasetSpec) -> None:
-    """Write ``counts`` patients (all sides together) below ``root``."""
+    """Write ``counts`` patients (all subsets together) below ``root``."""
     shutil.rmtree(root, ignore_errors=True)
     for number in range(1, counts.train + counts.val + counts.test + 1):
         patient = f"patient{number:03d}"

@@ -33,7 +33,7 @@ CAP_SLICES = 4
 
 
 def generate(root: Path, counts: SplitCounts, spec: DatasetSpec) -> None:
-    """Write ``counts`` images (all sides together, half of each class) below ``root``."""
+    """Write ``counts`` images (all subsets together, half of each class) below ``root``."""
     shutil.rmtree(root, ignore_errors=True)
     base = root / BASES[0]
     total = counts.train + counts.val + counts.test

@@ -38,7 +38,7 @@ FOLD_PARTS = (("Test", 0.2), ("Val", 0.35), ("Train", 1.0))
 
 
 def generate(root: Path, counts: SplitCounts, spec: DatasetSpec) -> None:
-    """Write at least ``counts`` augmented images (all sides together) below ``root``: whole
+    """Write at least ``counts`` augmented images (all subsets together) below ``root``: whole
     photographs with their 14 copies, as many of each class.
     """
     shutil.rmtree(root, ignore_errors=True)

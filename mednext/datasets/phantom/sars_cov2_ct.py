@@ -24,7 +24,7 @@ PATTERNS = ("Non-Covid ({}).png", "Covid ({}).png")
 
 
 def generate(root: Path, counts: SplitCounts, spec: DatasetSpec) -> None:
-    """Write ``counts`` images (all sides together, half of each class) below ``root``."""
+    """Write ``counts`` images (all subsets together, half of each class) below ``root``."""
     shutil.rmtree(root, ignore_errors=True)
     total = counts.train + counts.val + counts.test
     sizes = (total // 2, total - total // 2)

@@ -42,7 +42,7 @@ ORGANS = {
 
 
 def generate(root: Path, counts: SplitCounts, spec: DatasetSpec) -> None:
-    """Write ``counts`` cases (all sides together) below ``root``.
+    """Write ``counts`` cases (all subsets together) below ``root``.
 
     Raises:
         UserError: more than the 30 of the original are asked for.

@@ -47,7 +47,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
             row[1].set_ylabel(f"Validation {score}", fontsize=7)
             if not by_method(curves, dataset, "val_score"):
                 row[1].text(
-                    0.5, 0.5, "no validation side", ha="center", va="center", fontsize=7,
+                    0.5, 0.5, "no validation set", ha="center", va="center", fontsize=7,
                     transform=row[1].transAxes,
                 )  # fmt: skip
                 row[1].set_yticks([])

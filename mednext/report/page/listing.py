@@ -126,7 +126,7 @@ def other_listings(root: Path) -> list[Listing]:
         root / "leakage.csv",
         "leakage",
         "Leakage between training and test",
-        "leakage.csv is not among the results; the columns 'groups on two sides' of the counts "
+        "leakage.csv is not among the results; the columns 'groups in two subsets' of the counts "
         "above say how many patients, photographs or near-duplicates a split tears apart",
     )
     tests = read_listing(
