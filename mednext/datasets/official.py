@@ -15,7 +15,7 @@ from pathlib import Path
 from mednext.config import DownloadSpec, benchmarks_dir, load_downloads, lookup
 from mednext.datasets.archive import Limits, NoSpace, check_free, unpack
 from mednext.datasets.download import girder, kaggle, synapse
-from mednext.datasets.download.http import Advice, Policy
+from mednext.datasets.download.http import DownloadContext, Policy
 from mednext.datasets.download.lock import (
     Pin,
     check_pin,
@@ -37,7 +37,7 @@ from mednext.files import (
 )
 from mednext.layout import DataPaths, local_root
 
-Locate = Callable[[DownloadSpec, Advice, Policy], Location]
+Locate = Callable[[DownloadSpec, DownloadContext, Policy], Location]
 SERVICES: dict[str, Locate] = {
     "kaggle": kaggle.locate,
     "girder": girder.locate,
@@ -76,14 +76,14 @@ class Original:
         return local_root() / self.dataset
 
     @property
-    def advice(self) -> Advice:
+    def context(self) -> DownloadContext:
         """Words for messages about the download."""
         how = f"{self.spec.credentials_how}; terms: {self.spec.terms} ({self.spec.page})"
         hand = (
             f"get it from {self.spec.page} and put the archive or the unpacked folder into "
             f"{self.incoming}"
         )
-        return Advice(f"'{self.dataset}' ({self.spec.service})", how, hand)
+        return DownloadContext(f"'{self.dataset}' ({self.spec.service})", how, hand)
 
 
 def original(dataset: str) -> Original:
@@ -210,9 +210,9 @@ def _download(which: Original) -> None:
     check_free(which.raw, spec.archive_bytes + spec.unpacked_bytes, f"fetch '{which.dataset}'")
     pin = read_pins(which.lock).get(which.dataset)
     download(
-        lambda: SERVICES[spec.service](spec, which.advice, which.policy),
+        lambda: SERVICES[spec.service](spec, which.context, which.policy),
         which.archive,
-        advice=which.advice,
+        context=which.context,
         policy=which.policy,
         sha256=pin.archive_sha256 if pin is not None and _kept_as_is(spec) else None,
         space=spec.archive_bytes,
@@ -237,7 +237,7 @@ def _place(which: Original, delivery: Path, stored: Path | None) -> None:
                 file=delivery,
                 found=", ".join(sorted(f.name for f in part.iterdir())[:5]) or "no file",
                 expected=f"'{which.spec.top}' at the top, or one or two folders below it",
-                remedy=which.advice.by_hand,
+                remedy=which.context.by_hand,
             )
         pin = measure(top, stored)
         check_pin(which.lock, which.dataset, pin)

@@ -31,7 +31,7 @@ def dice(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray, policy: str) -> np.ndar
     """
     tp, fp, fn = (np.asarray(v, dtype=np.float64) for v in (tp, fp, fn))
     truth, found = tp + fn > 0, tp + fp > 0
-    out = _by_policy(truth, found, policy, alone=1.0, worst=0.0)
+    out = _by_policy(truth, found, policy, spurious=1.0, worst=0.0)
     both = truth & found
     out[both] = 2 * tp[both] / (2 * tp + fp + fn)[both]
     return out
@@ -52,24 +52,24 @@ def hausdorff(
     """
     tp, fp, fn = (np.asarray(v, dtype=np.float64) for v in (tp, fp, fn))
     truth, found = tp + fn > 0, tp + fp > 0
-    out = _by_policy(truth, found, policy, alone=0.0, worst=np.asarray(diagonal, np.float64))
+    out = _by_policy(truth, found, policy, spurious=0.0, worst=np.asarray(diagonal, np.float64))
     both = truth & found
     out[both] = np.asarray(distance, np.float64)[both]
     return out
 
 
 def _by_policy(
-    truth: np.ndarray, found: np.ndarray, policy: str, alone: float, worst: np.ndarray | float
+    truth: np.ndarray, found: np.ndarray, policy: str, spurious: float, worst: np.ndarray | float
 ) -> np.ndarray:
     """What the policy gives to cases with an empty mask; NaN elsewhere.
 
-    ``alone`` is what ``transunet`` gives where only the prediction is there.
+    ``spurious`` is what ``transunet`` gives where only the prediction is there.
     """
     if policy not in POLICIES:
         raise ValueError(f"unknown policy {policy!r}, expected one of {POLICIES}")
     out = np.full(truth.shape, np.nan)
     if policy == "transunet":
-        out[~truth & found] = alone
+        out[~truth & found] = spurious
         out[~found] = 0.0
     elif policy == "worst":
         out[truth ^ found] = np.broadcast_to(worst, truth.shape)[truth ^ found]

@@ -74,11 +74,12 @@ class Resampled:
     draws: np.ndarray
     """(R, K); NaN where a draw leaves a value undefined."""
     n_groups: int
-    alone: np.ndarray
-    """(R', K): the same over draws of single cases, as if they were independent."""
-    crowding: float
-    """Cases in the group of a case, on average: by so much the variance can be larger than that of
-    independent cases, if the cases of each group are all right or all wrong."""
+    iid: np.ndarray
+    """(R', K): the same over draws of single cases, as if they were i.i.d."""
+    design_effect: float
+    """The largest design effect (variance over that of as many i.i.d. cases) that groups of these
+    sizes can have: mean size of a case's group, reached where its cases are all right or all wrong
+    (Kish 1965, Survey Sampling)."""
 
 
 def resample(
@@ -88,13 +89,13 @@ def resample(
     repeats: int = 1000,
 ) -> Resampled:
     """Draws of whole groups and, if groups hold several cases, of cases; see :func:`bootstrap`."""
-    draws = alone = bootstrap(groups, statistic, seed, repeats)
+    draws = iid = bootstrap(groups, statistic, seed, repeats)
     _, sizes = np.unique(np.asarray(groups), return_counts=True)
-    crowding = float((sizes**2).sum() / sizes.sum())
-    if crowding > 1:
+    design_effect = float((sizes**2).sum() / sizes.sum())
+    if design_effect > 1:
         singly = [str(case) for case in range(len(groups))]
-        alone = bootstrap(singly, statistic, seed, max(2, repeats // 4))
-    return Resampled(draws, len(sizes), alone, crowding)
+        iid = bootstrap(singly, statistic, seed, max(2, repeats // 4))
+    return Resampled(draws, len(sizes), iid, design_effect)
 
 
 def interval(
@@ -146,10 +147,10 @@ def _variance(known: np.ndarray, resampled: Resampled, column: int) -> float:
     groups = resampled.n_groups
     # The spread of draws from G groups is too small by (G - 1) / G.
     variance = float(known.var()) * groups / (groups - 1)
-    if resampled.crowding == 1 or math.sqrt(variance) <= NOTHING * max(1.0, abs(known.mean())):
+    if resampled.design_effect == 1 or math.sqrt(variance) <= NOTHING * max(1.0, abs(known.mean())):
         return variance
     # Draws of k equal groups that differ from the rest have a skewness of 1 / sqrt(k).
     informing = min(groups - 1.0, 1 / max(float(skew(known)) ** 2, 1e-9))
-    alike = float(np.nanvar(resampled.alone[:, column])) * resampled.crowding
+    alike = float(np.nanvar(resampled.iid[:, column])) * resampled.design_effect
     shrunk = (informing * variance + PRIOR_GROUPS * alike) / (informing + PRIOR_GROUPS)
     return max(variance, shrunk)

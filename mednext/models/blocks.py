@@ -77,7 +77,7 @@ class LAFFN(nn.Module):
 
     def _fast(self, x: Tensor) -> Tensor:
         maps = [(c.weight.flatten(1), c.bias) for c in (self.q, self.k)]
-        q, k = fast.two_products(fast.tokens_of(x), *maps)
+        q, k = fast.dual_linear(fast.tokens_of(x), *maps)
         gate = fast.gate(q, k, self._size(x) if self.scale == "nc" else 1)
         return fast.map_of(fast.product(gate, self.v))
 
@@ -156,7 +156,7 @@ class SEM(nn.Module):
     def _fast(self, x: Tensor) -> Tensor:
         wq, wk = self.qk.weight.flatten(1).chunk(2)
         bq, bk = (None, None) if self.qk.bias is None else self.qk.bias.chunk(2)
-        q, k = fast.two_products(fast.tokens_of(x), (wq, bq), (wk, bk))
+        q, k = fast.dual_linear(fast.tokens_of(x), (wq, bq), (wk, bk))
         along = fast.along_height(q, self.axis_h), fast.along_width(q, self.axis_w)
         near, far = (
             fast.tokens_of(fast.local(fast.map_of(q), layers))

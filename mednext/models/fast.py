@@ -48,7 +48,7 @@ def _lowered(x: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
     return tuple(t if t is None else t.to(dtype) for t in (x, *others))
 
 
-class _Fan(torch.autograd.Function):
+class _DualLinear(torch.autograd.Function):
     """Two linear maps of one input; their gradients for it are summed within the product."""
 
     @staticmethod
@@ -162,12 +162,12 @@ def product(tokens: Tensor, conv: nn.Conv2d) -> Tensor:
     return F.linear(tokens, _matrix(conv), conv.bias)
 
 
-def two_products(
+def dual_linear(
     tokens: Tensor, a: tuple[Tensor, Tensor | None], b: tuple[Tensor, Tensor | None]
 ) -> tuple[Tensor, Tensor]:
     """Two linear maps (matrix, bias) of the same tokens."""
     x, wa, wb, ba, bb = _lowered(tokens, a[0], b[0], a[1], b[1])
-    out: tuple[Tensor, Tensor] = _Fan.apply(x, wa, wb, ba, bb)
+    out: tuple[Tensor, Tensor] = _DualLinear.apply(x, wa, wb, ba, bb)
     return out
 
 

@@ -33,7 +33,7 @@ def runs_fast() -> bool:
     return not (_AS_DEFINED.get() or torch.compiler.is_compiling() or torch.jit.is_tracing())
 
 
-def few_at_a_time(layers: Callable[[Tensor], Tensor], x: Tensor, many: int) -> Tensor:
+def chunked_forward(layers: Callable[[Tensor], Tensor], x: Tensor, many: int) -> Tensor:
     """``layers(x)``; for inference on a CPU ``many`` images at a time, whose maps the caches hold.
 
     Args:

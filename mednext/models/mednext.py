@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mednext.models.blocks import MEDBlock
-from mednext.models.layers import check_choice, check_map, check_multiple, few_at_a_time
+from mednext.models.layers import check_choice, check_map, check_multiple, chunked_forward
 
 
 def _stem_conv(channels: int, out: int, stride: int) -> list[nn.Module]:
@@ -114,7 +114,7 @@ class MedNeXt(nn.Module):
         """
         check_map(x, "MedNeXt", self.in_chans, (self.img_size, self.img_size))
         if not self.training:  # where BN treats every image by itself
-            x = few_at_a_time(self._large_maps, x, 4)
+            x = chunked_forward(self._large_maps, x, 4)
             out: Tensor = self.stages[1:](x)
             return out
         out = self.stages(self.stem(x))

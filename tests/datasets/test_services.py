@@ -11,12 +11,14 @@ import pytest
 
 from mednext.config import DownloadSpec, load_downloads
 from mednext.datasets.download import girder, kaggle, synapse
-from mednext.datasets.download.http import Advice, Again, Policy
+from mednext.datasets.download.http import DownloadContext, Policy, RetryableError
 from mednext.errors import UserError
 
 from .servers import Files, Girder, Kaggle, Synapse, serve
 
-ADVICE = Advice("'toy'", "set the token and accept the terms", "put it into data/incoming/toy")
+CONTEXT = DownloadContext(
+    "'toy'", "set the token and accept the terms", "put it into data/incoming/toy"
+)
 QUICK = Policy(attempts=3, first_wait=0.01, longest_pause=2, read=0.5)
 CONTENT = b"an archive" * 100
 
@@ -36,7 +38,7 @@ def spec(dataset: str, **changes: object) -> DownloadSpec:
 
 def test_a_girder_folder_is_one_zip() -> None:
     with serve(Girder, CONTENT) as (url, _):
-        found = girder.locate(spec("acdc", server=url, id="f1"), ADVICE, QUICK)
+        found = girder.locate(spec("acdc", server=url, id="f1"), CONTEXT, QUICK)
         assert found.url == f"{url}/api/v1/folder/f1/download"
         assert found.size is None and found.md5 is None
 
@@ -51,7 +53,7 @@ def test_the_real_girder_address_is_the_challenges() -> None:
 
 def test_an_unknown_girder_folder_says_what_the_server_says() -> None:
     with serve(Girder, CONTENT) as (url, _), pytest.raises(UserError) as caught:
-        girder.locate(spec("acdc", server=url, id="f2"), ADVICE, QUICK)
+        girder.locate(spec("acdc", server=url, id="f2"), CONTEXT, QUICK)
     assert "400 Invalid folder id (x)." in str(caught.value)
 
 
@@ -64,7 +66,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[DownloadSpec, Fil
 
 def test_a_synapse_file_is_found_by_its_path(project: tuple[DownloadSpec, Files]) -> None:
     where, files = project
-    found = synapse.locate(where, ADVICE, QUICK)
+    found = synapse.locate(where, CONTEXT, QUICK)
     assert found.url == f"{where.server}/file/4"
     assert found.size == len(CONTENT)
     assert found.md5 == hashlib.md5(CONTENT).hexdigest()
@@ -79,7 +81,7 @@ def test_without_a_token_nothing_is_asked(
     where, files = project
     monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", " ")
     with pytest.raises(UserError, match=r"needs credentials(.|\n)*accept the terms"):
-        synapse.locate(where, ADVICE, QUICK)
+        synapse.locate(where, CONTEXT, QUICK)
     assert files.api_calls == []
 
 
@@ -88,20 +90,20 @@ def test_a_wrong_token(
 ) -> None:
     monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", "bad")
     with pytest.raises(UserError, match=r"401 The token is not valid(.|\n)*set the token"):
-        synapse.locate(project[0], ADVICE, QUICK)
+        synapse.locate(project[0], CONTEXT, QUICK)
 
 
 def test_terms_that_were_not_accepted(project: tuple[DownloadSpec, Files]) -> None:
     where, files = project
     files.md5 = "no"
     with pytest.raises(UserError, match=r"UNAUTHORIZED(.|\n)*accept the terms"):
-        synapse.locate(where, ADVICE, QUICK)
+        synapse.locate(where, CONTEXT, QUICK)
 
 
 def test_a_missing_synapse_file(project: tuple[DownloadSpec, Files]) -> None:
     where = project[0].model_copy(update={"path": ("Abdomen", "Other.zip")})
     with pytest.raises(UserError, match="leads nowhere"):
-        synapse.locate(where, ADVICE, QUICK)
+        synapse.locate(where, CONTEXT, QUICK)
 
 
 @pytest.mark.parametrize(
@@ -112,14 +114,14 @@ def test_passing_failures_of_an_api_pass(
 ) -> None:
     where, files = project
     files.api_faults = [fault]
-    assert synapse.locate(where, ADVICE, QUICK).size == len(CONTENT)
+    assert synapse.locate(where, CONTEXT, QUICK).size == len(CONTENT)
 
 
 def test_a_login_page_instead_of_an_answer(project: tuple[DownloadSpec, Files]) -> None:
     where, files = project
     files.api_faults = [("html",)]
     with pytest.raises(UserError, match=r"not JSON(.|\n)*<html>"):
-        synapse.locate(where, ADVICE, QUICK)
+        synapse.locate(where, CONTEXT, QUICK)
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def shelf() -> Iterator[tuple[DownloadSpec, Files]]:
 
 def test_a_kaggle_archive_needs_no_credentials(shelf: tuple[DownloadSpec, Files]) -> None:
     where, files = shelf
-    found = kaggle.locate(where, ADVICE, QUICK)
+    found = kaggle.locate(where, CONTEXT, QUICK)
     assert found.url == "http://localhost:7777/file/signed"
     assert found.size == len(CONTENT)
     assert found.md5 == hashlib.md5(CONTENT).hexdigest()
@@ -161,7 +163,7 @@ def test_kaggle_credentials_from_the_environment(
     where, files = shelf
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    kaggle.locate(where, ADVICE, QUICK)
+    kaggle.locate(where, CONTEXT, QUICK)
     assert files.api_calls[0][3] == header
 
 
@@ -172,7 +174,7 @@ def test_kaggle_credentials_from_the_home_folder(
     folder = tmp_path / "home" / ".kaggle"
     folder.mkdir(parents=True)
     (folder / "access_token").write_text("kept\n")
-    kaggle.locate(where, ADVICE, QUICK)
+    kaggle.locate(where, CONTEXT, QUICK)
     assert files.api_calls[0][3] == "Bearer kept"
 
 
@@ -181,24 +183,24 @@ def test_kaggle_refuses(shelf: tuple[DownloadSpec, Files], status: int) -> None:
     where, files = shelf
     files.api_faults = [("status", status, {})]
     with pytest.raises(UserError, match=rf"{status} said so(.|\n)*accept the terms"):
-        kaggle.locate(where, ADVICE, QUICK)
+        kaggle.locate(where, CONTEXT, QUICK)
 
 
 def test_kaggle_knows_no_such_data_set(shelf: tuple[DownloadSpec, Files]) -> None:
     with pytest.raises(UserError, match="leads nowhere"):
-        kaggle.locate(shelf[0].model_copy(update={"id": "owner/other"}), ADVICE, QUICK)
+        kaggle.locate(shelf[0].model_copy(update={"id": "owner/other"}), CONTEXT, QUICK)
 
 
 def test_kaggle_asks_to_wait(shelf: tuple[DownloadSpec, Files]) -> None:
     where, files = shelf
     files.api_faults = [("status", 429, {"Retry-After": "7"})]
-    with pytest.raises(Again) as caught:
-        kaggle.locate(where, ADVICE, QUICK)
+    with pytest.raises(RetryableError) as caught:
+        kaggle.locate(where, CONTEXT, QUICK)
     assert caught.value.pause == 7
 
 
 def test_a_silent_kaggle_is_not_waited_for_for_ever(shelf: tuple[DownloadSpec, Files]) -> None:
     where, files = shelf
     files.api_faults = [("stall", 2.0)]
-    with pytest.raises(Again, match="timed out"):
-        kaggle.locate(where, ADVICE, QUICK)
+    with pytest.raises(RetryableError, match="timed out"):
+        kaggle.locate(where, CONTEXT, QUICK)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mednext.datasets.archive import NoSpace
-from mednext.datasets.download.http import Advice, Policy
+from mednext.datasets.download.http import DownloadContext, Policy
 from mednext.datasets.download.transfer import Location, download
 from mednext.errors import UserError
 
@@ -21,7 +21,7 @@ from .servers import Files, Handler, serve
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 MD5 = hashlib.md5(CONTENT).hexdigest()
-ADVICE = Advice("'toy' (girder)", "log in", "put it into data/incoming/toy")
+CONTEXT = DownloadContext("'toy' (girder)", "log in", "put it into data/incoming/toy")
 QUICK = Policy(attempts=4, first_wait=0.01, longest_wait=0.05, longest_pause=2, read=0.5)
 
 
@@ -42,7 +42,7 @@ def fetch(
 ) -> Path:
     target = folder / "a.zip"
     where = Location(f"{url}/file", size=size, md5=md5)
-    download(lambda: where, target, advice=ADVICE, policy=QUICK, sha256=sha)
+    download(lambda: where, target, context=CONTEXT, policy=QUICK, sha256=sha)
     return target
 
 

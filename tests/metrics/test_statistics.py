@@ -68,7 +68,7 @@ def test_a_value_far_from_its_limits_has_students_interval() -> None:
 def test_a_proportion_of_independent_cases_has_nearly_wilsons_interval() -> None:
     right = np.arange(500) < 460
     resampled = resample([str(i) for i in range(500)], mean_of(right), seed=0, repeats=20000)
-    assert resampled.crowding == 1 and resampled.draws is resampled.alone
+    assert resampled.design_effect == 1 and resampled.draws is resampled.iid
     assert interval(0.92, resampled) == pytest.approx(wilson(460, 500), abs=5e-4)
 
 
@@ -89,9 +89,9 @@ def test_resampling_knows_how_crowded_groups_are() -> None:
     groups = ["a"] * 3 + ["b"]
     resampled = resample(groups, mean_of(np.array([1.0, 1, 1, 0])), seed=0, repeats=800)
     # three cases share their group with three, one is alone: (3 * 3 + 1) / 4
-    assert (resampled.n_groups, resampled.crowding) == (2, 2.5)
+    assert (resampled.n_groups, resampled.design_effect) == (2, 2.5)
     assert set(resampled.draws[:, 0]) == {0.0, 0.75, 1.0}
-    assert resampled.alone.var() == pytest.approx(0.75 * 0.25 / 4, rel=0.2)
+    assert resampled.iid.var() == pytest.approx(0.75 * 0.25 / 4, rel=0.2)
 
 
 def test_few_wrong_cases_do_not_show_that_cases_of_a_group_differ() -> None:
@@ -123,9 +123,9 @@ def test_an_interval_needs_something_to_go_by() -> None:
     st.floats(1, 9),
 )
 def test_an_interval_stays_inside_its_limits(
-    value: float, draws: np.ndarray, n: int, crowding: float
+    value: float, draws: np.ndarray, n: int, design_effect: float
 ) -> None:
-    resampled = Resampled(draws[:, None], n, draws[::-1, None], crowding)
+    resampled = Resampled(draws[:, None], n, draws[::-1, None], design_effect)
     low, high = interval(value, resampled, limits=(-1.0, 1.0))
     assert -1 <= low <= value + 1e-9 and value - 1e-9 <= high <= 1 and low < high
 

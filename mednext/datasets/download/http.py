@@ -46,7 +46,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Advice:
+class DownloadContext:
     """What a message about one data set's download says."""
 
     what: str
@@ -66,7 +66,7 @@ class Advice:
         )
 
 
-class Again(Exception):
+class RetryableError(Exception):
     """A failure that may pass; ``pause`` is what the server asks for, in seconds."""
 
     def __init__(self, why: str, pause: float | None = None) -> None:
@@ -78,16 +78,16 @@ class RangeRefused(Exception):
     """The server has no such part of the file (416)."""
 
 
-class Patience:
+class Backoff:
     """Waits between attempts, longer each time; an attempt that gets further starts it anew."""
 
-    def __init__(self, policy: Policy, advice: Advice) -> None:
+    def __init__(self, policy: Policy, context: DownloadContext) -> None:
         self._policy = policy
-        self._advice = advice
+        self._context = context
         self._failures = 0
         self._furthest = 0
 
-    def wait(self, failure: Again, reached: int = 0) -> None:
+    def wait(self, failure: RetryableError, reached: int = 0) -> None:
         """Sleep before the next attempt; ``reached`` is the position of the transfer in bytes.
 
         Raises:
@@ -97,7 +97,7 @@ class Patience:
             self._furthest, self._failures = reached, 0
         self._failures += 1
         if self._failures >= self._policy.attempts:
-            raise self._advice.error(
+            raise self._context.error(
                 f"failed {self._failures} times in a row",
                 found=str(failure),
                 expected="an answer",
@@ -105,7 +105,7 @@ class Patience:
             )
         pause = failure.pause
         if pause is not None and pause > self._policy.longest_pause:
-            raise self._advice.error(
+            raise self._context.error(
                 "is put off by the server",
                 found=f"{failure}: wait {pause:.0f} seconds",
                 expected=f"at most {self._policy.longest_pause:.0f} seconds",
@@ -118,11 +118,11 @@ class Patience:
         time.sleep(pause)
 
 
-def check(response: requests.Response, advice: Advice) -> None:
+def check(response: requests.Response, context: DownloadContext) -> None:
     """Let good answers (below 400) pass.
 
     Raises:
-        Again: the server is busy or broken for now.
+        RetryableError: the server is busy or broken for now.
         RangeRefused: it has no such part of the file.
         UserError: it wants credentials, knows no such thing, or refuses otherwise.
     """
@@ -133,24 +133,24 @@ def check(response: requests.Response, advice: Advice) -> None:
         raise RangeRefused
     said = _said(response)
     if status in PASSING:
-        raise Again(f"the server answers {said}", _retry_after(response))
+        raise RetryableError(f"the server answers {said}", _retry_after(response))
     if status in (401, 403):
-        raise advice.error("is refused", found=said, expected="access", remedy=advice.refused)
+        raise context.error("is refused", found=said, expected="access", remedy=context.refused)
     if status in (404, 410):
-        raise advice.error(
+        raise context.error(
             "leads nowhere",
             found=said,
             expected="the archive",
             remedy="check benchmarks/downloads.yaml against the data set's page",
         )
-    raise advice.error("is refused", found=said, expected="the archive", remedy="try again later")
+    raise context.error("is refused", found=said, expected="the archive", remedy="try again later")
 
 
 def ask(
     method: str,
     url: str,
     *,
-    advice: Advice,
+    context: DownloadContext,
     policy: Policy,
     headers: dict[str, str] | None = None,
     body: object = None,
@@ -160,17 +160,17 @@ def ask(
     Raises:
         UserError: as :func:`check`, or the answer is not JSON.
     """
-    patience = Patience(policy, advice)
+    backoff = Backoff(policy, context)
     while True:
         try:
             response = send(
-                method, url, advice=advice, headers=headers, json=body, timeout=policy.timeout
+                method, url, context=context, headers=headers, json=body, timeout=policy.timeout
             )
             return response.json()
-        except Again as failure:
-            patience.wait(failure)
+        except RetryableError as failure:
+            backoff.wait(failure)
         except requests.JSONDecodeError:
-            raise advice.error(
+            raise context.error(
                 "got an answer that is not JSON",
                 found=repr(response.text[:100]),
                 expected="an answer of the service",
@@ -178,20 +178,20 @@ def ask(
             ) from None
 
 
-def send(method: str, url: str, *, advice: Advice, **options: Any) -> requests.Response:
-    """``requests.request``; what the network does becomes :class:`Again` or a message."""
+def send(method: str, url: str, *, context: DownloadContext, **options: Any) -> requests.Response:
+    """``requests.request``; what the network does becomes :class:`RetryableError` or a message."""
     try:
         response = requests.request(method, url, **options)  # noqa: S113  callers give it
     except requests.exceptions.SSLError as error:
-        raise advice.error(
+        raise context.error(
             "is not secure",
             found=str(error),
             expected="a valid certificate",
             remedy="check the clock, the proxy and REQUESTS_CA_BUNDLE",
         ) from None
     except NETWORK as error:
-        raise Again(str(error)) from None
-    check(response, advice)
+        raise RetryableError(str(error)) from None
+    check(response, context)
     return response
 
 

@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from mednext.config import DownloadSpec
-from mednext.datasets.download.http import NETWORK, Advice, Again, Policy, check
+from mednext.datasets.download.http import NETWORK, DownloadContext, Policy, RetryableError, check
 from mednext.datasets.download.transfer import Location
 from mednext.errors import UserError
 
@@ -34,11 +34,11 @@ class _Timed(HTTPAdapter):
         return super().send(*args, **options)
 
 
-def locate(spec: DownloadSpec, advice: Advice, policy: Policy) -> Location:
+def locate(spec: DownloadSpec, context: DownloadContext, policy: Policy) -> Location:
     """The storage address of the data set's archive.
 
     Raises:
-        Again: the network or the service failed for now.
+        RetryableError: the network or the service failed for now.
         UserError: kagglesdk is missing, or Kaggle refuses.
     """
     try:
@@ -61,10 +61,10 @@ def locate(spec: DownloadSpec, advice: Advice, policy: Policy) -> Location:
             response = client.datasets.dataset_api_client.download_dataset(request)
         except requests.HTTPError as error:
             if error.response is not None:
-                check(error.response, advice)
-            raise Again(str(error)) from None  # an error told with a good status
+                check(error.response, context)
+            raise RetryableError(str(error)) from None  # an error told with a good status
         except NETWORK as error:
-            raise Again(str(error)) from None
+            raise RetryableError(str(error)) from None
         with response:
             length = response.headers.get("Content-Length", "")
             return Location(

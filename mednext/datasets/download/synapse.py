@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 from mednext.config import DownloadSpec
-from mednext.datasets.download.http import Advice, Policy, ask
+from mednext.datasets.download.http import DownloadContext, Policy, ask
 from mednext.datasets.download.transfer import Location
 
 TOKEN = "SYNAPSE_AUTH_TOKEN"  # noqa: S105  the name of a variable
@@ -23,7 +23,7 @@ def token() -> str | None:
     return os.environ.get(TOKEN, "").strip() or None
 
 
-def locate(spec: DownloadSpec, advice: Advice, policy: Policy) -> Location:
+def locate(spec: DownloadSpec, context: DownloadContext, policy: Policy) -> Location:
     """The signed address of the file at ``spec.path`` below the project, with size and MD5.
 
     Raises:
@@ -31,13 +31,13 @@ def locate(spec: DownloadSpec, advice: Advice, policy: Policy) -> Location:
     """
     secret = token()
     if secret is None:
-        raise advice.error(
-            "needs credentials", found=f"no {TOKEN}", expected="a token", remedy=advice.refused
+        raise context.error(
+            "needs credentials", found=f"no {TOKEN}", expected="a token", remedy=context.refused
         )
     headers = {"Authorization": f"Bearer {secret}"}
 
     def call(method: str, url: str, body: object = None) -> Any:
-        return ask(method, url, advice=advice, policy=policy, headers=headers, body=body)
+        return ask(method, url, context=context, policy=policy, headers=headers, body=body)
 
     repository = f"{spec.server}/repo/v1"
     try:
@@ -65,13 +65,13 @@ def locate(spec: DownloadSpec, advice: Advice, policy: Policy) -> Location:
                 file["preSignedURL"], size=known["contentSize"], md5=known["contentMd5"]
             )
     except (KeyError, IndexError, TypeError) as error:
-        raise advice.error(
+        raise context.error(
             "got an answer of another form",
             found=f"{type(error).__name__}: {error}",
             expected="what Synapse's REST documentation describes",
             remedy="see whether Synapse has changed its API",
         ) from None
     # UNAUTHORIZED is what a valid token gets before the terms are accepted.
-    raise advice.error(
-        "is refused", found=file["failureCode"], expected="access", remedy=advice.refused
+    raise context.error(
+        "is refused", found=file["failureCode"], expected="access", remedy=context.refused
     )

@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from mednext.datasets.archive import check_free
 from mednext.datasets.download.http import (
-    Advice,
-    Again,
-    Patience,
+    Backoff,
+    DownloadContext,
     Policy,
     RangeRefused,
+    RetryableError,
     send,
 )
 from mednext.errors import UserError
@@ -50,7 +50,7 @@ def download(
     locate: Callable[[], Location],
     target: Path,
     *,
-    advice: Advice,
+    context: DownloadContext,
     policy: Policy,
     sha256: str | None = None,
     space: int = 0,
@@ -58,9 +58,9 @@ def download(
     """Write the file to ``target``, which appears complete and checked or not at all.
 
     Args:
-        locate: asks the service; may raise :class:`Again`.
+        locate: asks the service; may raise :class:`RetryableError`.
         target: where it goes.
-        advice: words for messages.
+        context: words for messages.
         policy: when to give up.
         sha256: digest that the file must have, if it is known.
         space: bytes that must be free where the service does not state the size.
@@ -70,12 +70,12 @@ def download(
             kept, otherwise the part, which the next call continues.
     """
     part = Part(target)
-    patience = Patience(policy, advice)
+    backoff = Backoff(policy, context)
     corrupt = False
     while True:
         try:
             location = locate()
-            _transfer(location, part, space, advice, policy)
+            _transfer(location, part, space, context, policy)
             wrong = part.mismatch(location.md5, sha256)
             if wrong is None:
                 part.finish()
@@ -85,7 +85,7 @@ def download(
             # here when the service's own digest was right, does not.
             found, expected = wrong
             if corrupt or (location.md5 is not None and expected.startswith("sha256")):
-                raise advice.error(
+                raise context.error(
                     "is not the file it should be",
                     found=found,
                     expected=expected,
@@ -93,9 +93,9 @@ def download(
                     "remove this data set's entry from benchmarks/datasets.lock",
                 )
             corrupt = True
-            raise Again(f"wrong digest: {found} instead of {expected}")
-        except Again as failure:
-            patience.wait(failure, part.bytes)
+            raise RetryableError(f"wrong digest: {found} instead of {expected}")
+        except RetryableError as failure:
+            backoff.wait(failure, part.bytes)
 
 
 class Part:
@@ -153,7 +153,9 @@ class Part:
         self.note.unlink(missing_ok=True)
 
 
-def _transfer(location: Location, part: Part, space: int, advice: Advice, policy: Policy) -> None:
+def _transfer(
+    location: Location, part: Part, space: int, context: DownloadContext, policy: Policy
+) -> None:
     """One request; the part grows until it is complete or the connection fails."""
     headers = {"Accept-Encoding": "identity"} | location.headers
     resume = part.resume_headers(location)
@@ -163,17 +165,17 @@ def _transfer(location: Location, part: Part, space: int, advice: Advice, policy
         response = send(
             "GET",
             location.url,
-            advice=advice,
+            context=context,
             headers=headers | (resume or {}),
             stream=True,
             timeout=policy.timeout,
         )
     except RangeRefused:
         part.drop()
-        raise Again("the server cannot continue the file") from None
+        raise RetryableError("the server cannot continue the file") from None
     with response:
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise advice.error(
+            raise context.error(
                 "arrives in another encoding",
                 found=response.headers["Content-Encoding"],
                 expected="the bytes of the archive",
@@ -184,15 +186,15 @@ def _transfer(location: Location, part: Part, space: int, advice: Advice, policy
             part.begin(location, _strong_etag(response))
         elif start != part.bytes:
             part.drop()
-            raise Again(f"the server continues at byte {start}")
+            raise RetryableError(f"the server continues at byte {start}")
         part.target.parent.mkdir(parents=True, exist_ok=True)
-        check_free(part.target.parent, (total or space) - part.bytes, f"download {advice.what}")
+        check_free(part.target.parent, (total or space) - part.bytes, f"download {context.what}")
         _write(response, part, total)
     if total is not None and part.bytes != total:
         reached = part.bytes
         if reached > total:
             part.drop()
-        raise Again(f"{reached} of {total} bytes arrived")
+        raise RetryableError(f"{reached} of {total} bytes arrived")
 
 
 def _write(response: requests.Response, part: Part, total: int | None) -> None:
@@ -213,7 +215,7 @@ def _write(response: requests.Response, part: Part, total: int | None) -> None:
                 sink.write(block)
                 bar.update(len(block))
         except urllib3.exceptions.HTTPError as error:
-            raise Again(f"the connection broke ({error})") from None
+            raise RetryableError(f"the connection broke ({error})") from None
         except OSError as error:
             raise UserError(
                 "the archive cannot be written",
@@ -228,7 +230,7 @@ def _extent(response: requests.Response, location: Location) -> tuple[int, int |
     if response.status_code == 206:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if match is None:
-            raise Again("the server sends a part without saying which")
+            raise RetryableError("the server sends a part without saying which")
         return int(match[1]), location.size if match[2] == "*" else int(match[2])
     length = response.headers.get("Content-Length")
     return 0, int(length) if length is not None and length.isdigit() else location.size
