@@ -37,3 +37,13 @@ def torch_switches() -> Iterator[None]:
         torch = sys.modules["torch"]
         torch.use_deterministic_algorithms(False)
         torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def custom_names() -> Iterator[None]:
+    """Loading a profile registers its custom data sets and networks for the whole process; the next
+    test finds none.
+    """
+    yield
+    if "mednext.config.custom" in sys.modules:
+        sys.modules["mednext.config.custom"].register_custom({}, {}, Path())

@@ -11,7 +11,31 @@ from pydantic import BaseModel, Field
 from mednext.config.files import Strict, lookup, parse, read_yaml
 
 Task = Literal["classification", "segmentation"]
-Protocol = Literal["paper", "grouped", "grouped_originals", "fold1"]
+Protocol = Literal[
+    "paper",
+    "grouped",
+    "grouped_originals",
+    "fold1",
+    "overlap_in",
+    "overlap_out",
+    "cv1",
+    "cv2",
+    "cv3",
+    "cv4",
+    "cv5",
+]
+EVERY_SET: tuple[Protocol, ...] = (
+    "paper",
+    "grouped",
+    "overlap_in",
+    "overlap_out",
+    "cv1",
+    "cv2",
+    "cv3",
+    "cv4",
+    "cv5",
+)
+"""The protocols that need nothing but items, labels and groups."""
 Status = Literal["stated", "ambiguous", "not stated"]
 M = TypeVar("M", bound=BaseModel)
 
@@ -58,7 +82,7 @@ class DatasetSpec(Strict):
     """Folder names below ``MEDNEXT_LOCAL`` that are tried, in this order."""
     paper_split_cases: tuple[int, int, int] | None = None
     """Segmentation, Table 1: train, val, test patients."""
-    protocols: tuple[Protocol, ...] = ("paper", "grouped")
+    protocols: tuple[Protocol, ...] = EVERY_SET
     """How it can be split."""
     split_files: dict[Protocol, str] = Field(default_factory=dict)
     """Protocol -> official list below ``benchmarks/splits/`` (columns group, subset)."""

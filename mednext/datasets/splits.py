@@ -9,12 +9,15 @@ near-duplicates are one group where the paper's split would part them.
 ``grouped_originals`` (MSLD): the groups' subsets as before, but tested on photographs only, trained
 and validated on augmented images.
 ``fold1`` (MSLD): its authors' split by patient, of the same kind.
+``cv1`` ... ``cv5``: five grouped folds, each tested once.
+``overlap_in`` and ``overlap_out``: one test set, trained with and without other items of its
+groups at equal size.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ import pandas as pd
 
 from mednext.config import DatasetRun, Protocol, benchmarks_dir
 from mednext.datasets import near
+from mednext.datasets.designs import FOLDS, fill, fold, overlap
 from mednext.datasets.groups import components, group_names, neighbours, same, similar
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.seeds import stream
@@ -32,6 +36,8 @@ from mednext.files import write_json, write_text
 from mednext.provenance import folder_hash
 
 COLUMNS = ["row", "item", "group", "label", "subset"]
+Drawn = Callable[[Source, DatasetRun, pd.DataFrame], pd.DataFrame]
+"""Adds ``subset`` to the items of a data set."""
 
 
 def proportional(total: int, shares: Sequence[int]) -> list[int]:
@@ -189,19 +195,10 @@ def grouped_split(source: Source, paper: pd.DataFrame) -> pd.DataFrame:
     """
     random = stream("split", "grouped", source.dataset, source.spec.split_seed)
     used = paper[paper.subset != OUTSIDE]
-    sizes = pd.crosstab(used.group, used.label)
-    lacking = {subset: used[used.subset == subset].label.value_counts() for subset in SUBSETS}
-    room = {s: v.reindex(sizes.columns, fill_value=0).to_numpy(float) for s, v in lacking.items()}
-    by_group = dict(zip(sizes.index, sizes.to_numpy(float), strict=True))
-    order = sorted(by_group, key=lambda g: (-int(by_group[g].sum()), random.random()))
-    subset_of: dict[str, str] = {}
-    for group in order:
-        size = by_group[group]
-        subset = max(SUBSETS, key=lambda s: float(room[s] @ size))
-        subset_of[group] = subset
-        room[subset] -= size
+    wanted = {subset: used[used.subset == subset].label.value_counts() for subset in SUBSETS}
     table = paper.copy()
-    table["subset"] = table.group.map(subset_of).where(paper.subset != OUTSIDE, OUTSIDE)
+    table["subset"] = OUTSIDE
+    table.loc[used.index, "subset"] = fill(used, wanted, random)
     return table
 
 
@@ -241,9 +238,58 @@ def _fold1(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame
     return tested_on_originals(items, subset)
 
 
-PROTOCOLS = {
+def _used(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
+    """The items of the paper's protocol, with the paper's subset; patients whose volumes are
+    near-duplicates are one group.
+    """
+    table = paper_split(source, run, items)
+    table = table[table.subset != OUTSIDE]
+    return table.assign(group=table.kin) if "kin" in table else table
+
+
+def _placed(items: pd.DataFrame, subset: pd.Series[str]) -> pd.DataFrame:
+    """All items, those without a subset outside."""
+    return items.assign(subset=subset.reindex(items.index, fill_value=OUTSIDE))
+
+
+def _fold(number: int) -> Drawn:
+    def draw(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
+        train, val, _ = _shares(source, run)
+        names = (("cv",), ("cv", "val", number))
+        streams = [stream("split", *n, source.dataset, source.spec.split_seed) for n in names]
+        used = _used(source, run, items)
+        return _placed(items, fold(used, number, val / (train + val), streams))
+
+    return draw
+
+
+def _overlap(in_train: str, left_out: str) -> Drawn:
+    def draw(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
+        random = stream("split", "overlap", source.dataset, source.spec.split_seed)
+        used = _used(source, run, items)
+        subset = overlap(used, used.subset, random)
+        sizes = pd.crosstab(used.label, subset).reindex(
+            columns=["related", "substitute"], fill_value=0
+        )
+        if (sizes.related != sizes.substitute).any() or not sizes.related.any():
+            raise UserError(
+                "too few groups to train with and without those of the test side at equal size",
+                file=source.root,
+                found=f"{sizes.related.sum()} items of theirs, {sizes.substitute.sum()} of others",
+                expected="as many of other groups, of each class",
+                remedy="use more of the data set, or another protocol",
+            )
+        return _placed(items, subset.replace({in_train: "train", left_out: OUTSIDE}))
+
+    return draw
+
+
+PROTOCOLS: dict[str, Drawn] = {
     "paper": paper_split,
     "grouped": _grouped,
     "grouped_originals": _grouped_originals,
     "fold1": _fold1,
+    "overlap_in": _overlap("related", "substitute"),
+    "overlap_out": _overlap("substitute", "related"),
+    **{f"cv{number}": _fold(number) for number in range(1, FOLDS + 1)},
 }
