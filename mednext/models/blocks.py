@@ -24,6 +24,7 @@ from mednext.models.layers import (
     conv1x1,
     depthwise,
     full_precision,
+    lowered_to,
     runs_fast,
 )
 from mednext.models.panels import LinearAttention, SimplifiedLinearAttention
@@ -39,8 +40,9 @@ class LAFFN(nn.Module):
     """Linear attention feed-forward network: ``M_v(softmax_C(M_q x) * softmax_N(M_k x))``.
 
     Linear in the N = H W positions; 3 C^2 weights and C biases (those of M_v). The softmaxes run
-    over the channels (q) and over the positions (k), so their product averages 1 / (N C): in half
-    precision most of it would vanish, hence the block runs in fp32 even under autocast.
+    over the channels (q) and over the positions (k), so their product averages 1 / (N C). Under
+    autocast to bf16 the three products are bf16, the softmaxes and the gate fp32; in fp16, whose
+    exponent is too short for such numbers, the whole block is fp32.
 
     Args:
         dim: channels C.
@@ -61,15 +63,16 @@ class LAFFN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``B x C x H x W`` -> the same shape and type."""
         check_map(x, "LAFFN", self.dim)
+        layers = self._fast if runs_fast() else self._defined
+        if lowered_to(x) == torch.bfloat16:
+            return layers(x).to(x.dtype)
         with full_precision(x):
-            full = x.to(torch.promote_types(x.dtype, torch.float32))
-            out = (self._fast if runs_fast() else self._defined)(full)
-        return out.to(x.dtype)
+            return layers(x.to(fast.wide(x))).to(x.dtype)
 
     def _defined(self, x: Tensor) -> Tensor:
         q, k = self.q(x), self.k(x)
-        positions = k.flatten(2).softmax(dim=2).reshape(k.shape)
-        gate = q.softmax(dim=1) * positions
+        positions = k.flatten(2).softmax(dim=2, dtype=fast.wide(k)).reshape(k.shape)
+        gate = q.softmax(dim=1, dtype=fast.wide(q)) * positions
         if self.scale == "nc":
             gate = gate * self._size(k)
         out: Tensor = self.v(gate)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mednext.models.layers import full_precision
+from mednext.models.layers import full_precision, lowered_to
 
 
 def tokens_of(x: Tensor) -> Tensor:
@@ -41,11 +41,25 @@ def _lowered(x: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
 
     Autocast does not reach the in-place products of this module.
     """
-    kind = x.device.type
-    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+    dtype = lowered_to(x)
+    if dtype is None:
         return x, *others
-    dtype = torch.get_autocast_dtype(kind)
     return tuple(t if t is None else t.to(dtype) for t in (x, *others))
+
+
+def _is_half(x: Tensor) -> bool:
+    """Is the type so short that a sum of products must not be rounded after each of them?"""
+    return x.dtype in (torch.bfloat16, torch.float16)
+
+
+def _summed(xs: Sequence[Tensor], ws: Sequence[Tensor]) -> Tensor:
+    """``sum_i x_i W_i`` of (M, n_i) and (n_i, m), rounded once to the type of a half-precise x."""
+    if _is_half(xs[0]):
+        return torch.cat(tuple(xs), 1) @ torch.cat(tuple(ws))
+    out = torch.mm(xs[0], ws[0])
+    for x, w in zip(xs[1:], ws[1:], strict=True):
+        out.addmm_(x, w)
+    return out
 
 
 class _DualLinear(torch.autograd.Function):
@@ -66,7 +80,7 @@ class _DualLinear(torch.autograd.Function):
         rows, ga, gb = x.flatten(0, -2), ga.flatten(0, -2), gb.flatten(0, -2)
         biases = [g.sum(0) if has else None for g, has in zip((ga, gb), ctx.biased, strict=True)]
         with full_precision(ga):  # a backward pass inside autocast must not change types, either
-            gx = torch.mm(ga, wa).addmm_(gb, wb).view_as(x)
+            gx = _summed((ga, gb), (wa, wb)).view_as(x)
             return gx, ga.t() @ rows, gb.t() @ rows, *biases
 
 
@@ -79,6 +93,8 @@ class _Sum(torch.autograd.Function):
         ctx.biased = bias is not None
         half = len(pairs) // 2
         xs, ws = pairs[:half], pairs[half:]
+        if _is_half(xs[0]):
+            return F.linear(torch.cat(xs, -1), torch.cat(ws, 1), bias)
         out = F.linear(xs[0], ws[0], bias)
         rows = out.flatten(0, -2)
         for x, w in zip(xs[1:], ws[1:], strict=True):
@@ -97,29 +113,48 @@ class _Sum(torch.autograd.Function):
         return rows.sum(0) if ctx.biased else None, *gx, *gw
 
 
+def gate_gradients(
+    over_c: Tensor, over_n: Tensor, gate: Tensor, g: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What :class:`_Gate` passes back, all images ``B x N x C`` at once."""
+    u = g * gate
+    gq = torch.addcmul(u, over_c, u.sum(2, keepdim=True), value=-1)
+    gk = torch.addcmul(u, over_n, u.sum(1, keepdim=True), value=-1)
+    return gq, gk
+
+
+def wide(x: Tensor) -> torch.dtype:
+    """At least fp32."""
+    return torch.promote_types(x.dtype, torch.float32)
+
+
 class _Gate(torch.autograd.Function):
     """``scale * softmax_C(q) * softmax_N(k)`` of ``B x N x C``, both softmaxes differentiated at
     once: their gradients differ from ``g * gate`` by one rank-one term each."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, scale: float) -> Tensor:
-        over_c, over_n = q.softmax(dim=2), k.softmax(dim=1)
+        over_c, over_n = (t.softmax(d, dtype=wide(t)) for t, d in ((q, 2), (k, 1)))
         gate = over_c * over_n
         if scale != 1:
             gate.mul_(scale)
         ctx.save_for_backward(over_c, over_n, gate)
+        ctx.kind = q.dtype
         return gate
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
         over_c, over_n, gate = ctx.saved_tensors
+        if g.device.type != "cpu":  # five kernels for the batch instead of five for each image
+            gq, gk = gate_gradients(over_c, over_n, gate, g)
+            return gq.to(ctx.kind), gk.to(ctx.kind), None
         gq, gk = torch.empty_like(g), torch.empty_like(g)
         for i in range(len(g)):  # image by image, which the caches hold through all five passes
             u = g[i] * gate[i]
             torch.addcmul(u, over_c[i], u.sum(1, keepdim=True), value=-1, out=gq[i])
             torch.addcmul(u, over_n[i], u.sum(0, keepdim=True), value=-1, out=gk[i])
-        return gq, gk, None
+        return gq.to(ctx.kind), gk.to(ctx.kind), None
 
 
 class _AlongRow(torch.autograd.Function):
@@ -203,7 +238,7 @@ def _sum(xs: Sequence[Tensor], matrices: Sequence[Tensor], bias: Tensor | None) 
 
 
 def gate(q: Tensor, k: Tensor, scale: float) -> Tensor:
-    """LAFFN's gate of two token maps ``B x H x W x C``."""
+    """LAFFN's gate of two token maps ``B x H x W x C``, in fp32 at least."""
     out: Tensor = _Gate.apply(q.flatten(1, 2), k.flatten(1, 2), scale)
     return out.view_as(q)
 

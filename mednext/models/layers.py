@@ -126,6 +126,20 @@ def depthwise(channels: int, kernel: tuple[int, int], bias: bool = False) -> nn.
     return nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=bias)
 
 
+def lowered_to(x: Tensor) -> torch.dtype | None:
+    """The type that autocast gives to products on the device of ``x``; None where it is off."""
+    kind = x.device.type
+    on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.get_autocast_dtype(kind) if on else None
+
+
+def to_device(x: Tensor, device: torch.device) -> Tensor:
+    """``x`` on ``device``. To a GPU from pinned memory, so that the host does not wait for it."""
+    if device.type != "cuda" or x.device.type != "cpu":
+        return x.to(device)
+    return x.pin_memory().to(device, non_blocking=True)
+
+
 def full_precision(x: Tensor) -> AbstractContextManager[object]:
     """Context in which autocast is off on the device of ``x``."""
     # Devices without autocast (meta, on which networks are counted) take the CPU's switch.

