@@ -32,7 +32,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     lists = add_verb(steps, "lists", text, _lists, config=False)
     lists.add_argument("--out", type=Path, required=True, help="the folder to write into")
     add_verb(steps, "table", "write datasets.csv of a profile", _table)
-    text = "what ties the subsets of each split together: write and print leakage.csv of a profile"
+    text = "train-test overlap of each split: write and print leakage.csv of a profile"
     add_verb(steps, "leakage", text, _leakage)
     text = "which groups of each test set have members in train: relatives.csv of a profile"
     add_verb(steps, "relatives", text, _relatives)

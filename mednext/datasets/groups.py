@@ -1,4 +1,4 @@
-"""What must not be torn apart: patients, scans, near-duplicate images.
+"""What must stay in one subset: patients, scans, near-duplicate images.
 
 Images are near-duplicates if their thumbnails correlate highly; groups are the connected
 components of all links together.

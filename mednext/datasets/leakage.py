@@ -1,4 +1,4 @@
-"""What ties the subsets of each split together: copies, near-duplicates, patients, telling files.
+"""Train-test overlap of each split: copies, near-duplicates, patients, telling files.
 
 Read are what the verification noted of every file (``raw/items.csv``), the perceptual hashes of the
 preparation and the split; no image is decoded again.
@@ -108,10 +108,10 @@ def _pairs(
     subsets = split.subset[used].map(SUBSETS.index).to_numpy(np.int64)
     labels = pd.factorize(split.label[used])[0]
     classes = source.spec.task == "classification"
-    partner = np.zeros(len(subsets), dtype=bool)
+    overlap = np.zeros(len(subsets), dtype=bool)
     for kind, relation in kinds.items():
         counts = count(chosen(relation, used), labels, subsets)
-        partner |= counts.partner
+        overlap |= counts.overlap
         yield {
             "kind": kind,
             "pairs": counts.pairs,
@@ -122,10 +122,10 @@ def _pairs(
             "val_test": counts.val_test,
             "clusters": counts.clusters,
             "largest_cluster": counts.largest_cluster,
-            "test_with_partner": int(counts.partner.sum()),
+            "test_overlap": int(counts.overlap.sum()),
             "note": _note(kind, source),
         }
-    yield {"kind": Leak.ANY, "test_with_partner": int(partner.sum())}
+    yield {"kind": Leak.ANY, "test_overlap": int(overlap.sum())}
 
 
 def _note(kind: Leak, source: Source) -> str | None:

@@ -28,15 +28,15 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
     """Images and labels.
 
     Raises:
-        UserError: there is none, or one lacks its partner.
+        UserError: there is none, or one lacks its counterpart.
     """
     names = {part: members(root / part) for part in ("images", "labels")}
-    alone = sorted(names["images"] ^ names["labels"])
-    if alone or not names["images"]:
+    single = sorted(names["images"] ^ names["labels"])
+    if single or not names["images"]:
         raise UserError(
-            "images and labels are not pairs" if alone else "the folder holds no image",
+            "images and labels are not pairs" if single else "the folder holds no image",
             file=root,
-            found=", ".join(alone[:5]) or "nothing",
+            found=", ".join(single[:5]) or "nothing",
             expected="images/NAME and labels/NAME for every NAME "
             f"({', '.join((*VOLUMES, *ENDINGS))})",
             remedy="give both files the same name",

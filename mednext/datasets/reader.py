@@ -31,7 +31,7 @@ class Item:
     label: str = ""
     """Slug of its class; empty for a volume."""
     patient: str = ""
-    """Patient, or whatever must not be torn apart; empty if it is not known."""
+    """Patient, or whatever must stay in one subset; empty if it is not known."""
     frame: str = ""
     """ACDC: ED or ES."""
     photograph: str = ""

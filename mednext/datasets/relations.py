@@ -1,4 +1,4 @@
-"""Which items of a data set are related, and how many of these pairs a split tears apart.
+"""Which items of a data set are related, and how many of these pairs a split parts.
 
 Items that are equal in some respect share a node; near-duplicates are edges between nodes. Pairs
 are counted from the sizes of the nodes, so a thousand equal images cost no more than two.
@@ -31,7 +31,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Counts:
-    """Pairs of related items, and the test items that have a relative in train."""
+    """Pairs of related items, and the test items that overlap with train."""
 
     pairs: int
     within_class: int
@@ -42,8 +42,8 @@ class Counts:
     clusters: int
     """Connected sets of at least two items."""
     largest_cluster: int
-    partner: np.ndarray
-    """(N,) boolean: a test item with a relative in train."""
+    overlap: np.ndarray
+    """(N,) boolean: a test item related to one in train."""
 
 
 def equal(names: Sequence[str]) -> Relation:
@@ -102,7 +102,7 @@ def count(relation: Relation, labels: np.ndarray, subsets: np.ndarray) -> Counts
         val_test=across(1, 2),
         clusters=int((sizes > 1).sum()),
         largest_cluster=int(sizes.max(initial=0)),
-        partner=(subsets == SUBSETS.index("test")) & reached[relation.node],
+        overlap=(subsets == SUBSETS.index("test")) & reached[relation.node],
     )
 
 

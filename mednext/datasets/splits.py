@@ -103,8 +103,8 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
 
 
 def _items(source: Source, folder: Path) -> pd.DataFrame:
-    """The index of what was prepared, with ``group``; of volumes also ``kin``, the patient together
-    with those that have a near-duplicate of one of his volumes.
+    """The index of what was prepared, with ``group``; of volumes also ``linked``, the patient
+    together with those that have a near-duplicate of one of his volumes.
     """
     spec = source.spec
     table = pd.read_csv(folder / "index.csv", keep_default_na=False, dtype={"patient": str})
@@ -113,7 +113,7 @@ def _items(source: Source, folder: Path) -> pd.DataFrame:
     alike = near.near_links(np.load(folder / "codes.npy"), near.fixed_radius())
     if spec.task == "segmentation":
         numbers = components(len(table), [same(table.patient), alike])
-        return table.assign(group=table.patient, kin=group_names(numbers, table.patient))
+        return table.assign(group=table.patient, linked=group_names(numbers, table.patient))
     thumbnails = np.load(folder / "thumbnails.npy")
     links = [same(table.patient)]
     if spec.duplicate_threshold is not None:
@@ -204,8 +204,8 @@ def grouped_split(source: Source, paper: pd.DataFrame) -> pd.DataFrame:
 
 def _grouped(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
     table = paper_split(source, run, items)
-    kin = table.assign(group=table.kin) if "kin" in table else table
-    return grouped_split(source, kin) if crossing_groups(kin) else table
+    linked = table.assign(group=table.linked) if "linked" in table else table
+    return grouped_split(source, linked) if crossing_groups(linked) else table
 
 
 def tested_on_originals(items: pd.DataFrame, subset: pd.Series[str]) -> pd.DataFrame:
@@ -244,7 +244,7 @@ def _used(source: Source, run: DatasetRun, items: pd.DataFrame) -> pd.DataFrame:
     """
     table = paper_split(source, run, items)
     table = table[table.subset != OUTSIDE]
-    return table.assign(group=table.kin) if "kin" in table else table
+    return table.assign(group=table.linked) if "linked" in table else table
 
 
 def _placed(items: pd.DataFrame, subset: pd.Series[str]) -> pd.DataFrame:

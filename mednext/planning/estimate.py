@@ -42,7 +42,7 @@ ASSUMED_GPU = "v100"
 FIRST = ("mednext", "medunext", "resnet18", "unet")
 """Measured before the others: what a plan is most often asked about."""
 FAMILIES = ("mednext_", "medunext_")
-"""Ablations are measured after the others: their kin tell most about them."""
+"""Ablations are measured after the others: networks of the same family predict them best."""
 Pair = tuple[str, str]
 """Data set and method."""
 

@@ -1,4 +1,4 @@
-"""The leakage tables: what ties the subsets of each split together, one table per data set."""
+"""The leakage tables: the overlap of the subsets of each split, one table per data set."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PAIR_HEADER = [
     "Val–test",
     "Clusters",
     "Largest",
-    "Test items with a relative in train",
+    "Test items that overlap with train",
 ]
 CUE_HEADER = [
     "Protocol, what is seen",
@@ -113,9 +113,9 @@ def _head(row: LeakageRow, notes: Notes) -> Text:
 def _pairs(row: LeakageRow) -> list[Text]:
     values = [getattr(row, name) for name in PAIRS]
     cells = [Text("–" if value is None else str(value)) for value in values]
-    share = f"{row.test_with_partner} of {row.test_items}"
-    if row.test_items and row.test_with_partner is not None:
-        share += f" ({100 * row.test_with_partner / row.test_items:.1f} %)"
+    share = f"{row.test_overlap} of {row.test_items}"
+    if row.test_items and row.test_overlap is not None:
+        share += f" ({100 * row.test_overlap / row.test_items:.1f} %)"
     return [*cells, Text(share)]
 
 

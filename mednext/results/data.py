@@ -38,7 +38,7 @@ class DatasetRow(Row):
 
 
 class Leak(StrEnum):
-    """What may tie the subsets of a split together, or give the label away."""
+    """How the subsets of a split may overlap, or what may give the label away."""
 
     SAME_BYTES = "same_bytes"
     SAME_PIXELS = "same_pixels"
@@ -56,6 +56,8 @@ class Leak(StrEnum):
 
 class LeakageRow(Row):
     """One row of ``leakage.csv``: one kind of leak in one split of a data set."""
+
+    retired: ClassVar[dict[str, str]] = {"test_with_partner": "test_overlap"}
 
     dataset: str
     name: str
@@ -79,8 +81,8 @@ class LeakageRow(Row):
     clusters: int | None = None
     """Connected sets of at least two items."""
     largest_cluster: int | None = None
-    test_with_partner: int | None = None
-    """Test items that have a related item in train."""
+    test_overlap: int | None = None
+    """Test items that overlap with train: a related item is there."""
     accuracy: float | None = None
     """Cues: of a classifier that sees nothing else, cross-validated by group."""
     ci_low: float | None = None

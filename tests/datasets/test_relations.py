@@ -24,7 +24,7 @@ def test_by_hand() -> None:
     assert (found.within_class, found.across_classes) == (1, 3)
     assert (found.train_val, found.train_test, found.val_test) == (0, 2, 1)
     assert (found.clusters, found.largest_cluster) == (2, 3)
-    assert found.partner.tolist() == [False, True, False, True, False, False, False]
+    assert found.overlap.tolist() == [False, True, False, True, False, False, False]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 14), st.integers(1, 10), st.integers(0, 8))
@@ -56,4 +56,4 @@ def test_as_if_every_pair_were_looked_at(seed: int, items: int, nodes: int, edge
         for a, b in (pair, pair[::-1])
         if subsets[a] == TEST and subsets[b] == TRAIN
     }
-    assert set(np.flatnonzero(used)[found.partner]) == reached
+    assert set(np.flatnonzero(used)[found.overlap]) == reached

@@ -300,12 +300,14 @@ def test_grouped_of_every_data_set_parts_no_group(
         }
     )
     if not images:
-        table["kin"] = ["a+b" if patient < related else f"patient{patient}" for _, patient in rows]
+        table["linked"] = [
+            "a+b" if patient < related else f"patient{patient}" for _, patient in rows
+        ]
     found = PROTOCOLS["grouped"](source(dataset), RUN, table)
     assert crossing_groups(found) == 0
     assert set(found.subset) <= {"train", "val", "test"}
     assert found.row.tolist() == table.row.tolist()
-    for name in {"group", "kin"} & set(table.columns):
+    for name in {"group", "linked"} & set(table.columns):
         subsets = found.subset.groupby(table[name]).nunique()
         assert (subsets == 1).all()
 

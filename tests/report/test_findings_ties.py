@@ -27,7 +27,7 @@ def leak(kind: Leak, **changes: Any) -> LeakageRow:
 def split(protocol: str, counts: tuple[int, int, int], **changes: Any) -> list[LeakageRow]:
     kinds = (Leak.SAME_PIXELS, Leak.NEAR_DUPLICATE, Leak.ANY)
     return [
-        leak(kind, protocol=protocol, test_with_partner=count, **changes)
+        leak(kind, protocol=protocol, test_overlap=count, **changes)
         for kind, count in zip(kinds, counts, strict=True)
     ]
 
@@ -35,7 +35,7 @@ def split(protocol: str, counts: tuple[int, int, int], **changes: Any) -> list[L
 def test_counts_stand_where_they_belong(reduced: Path) -> None:
     rows = [*split("paper", (1, 25, 101)), *split("grouped", (0, 0, 0))]
     # Neither the next slice nor a single cue has a column.
-    rows += [leak(Leak.NEXT_SLICE, test_with_partner=77), leak(Leak.CUE_SIZE, accuracy=0.9)]
+    rows += [leak(Leak.NEXT_SLICE, test_overlap=77), leak(Leak.CUE_SIZE, accuracy=0.9)]
     write_rows(reduced / "leakage.csv", LeakageRow, rows)
     found = ties(reduced_results())
     assert [(p["protocol"], p["test"], p["shares"]) for p in found["pairs"]] == [

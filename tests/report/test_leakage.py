@@ -53,8 +53,8 @@ def rows(**changes: Any) -> list[LeakageRow]:
     for protocol, torn in (("paper", 63), ("grouped", 0)):
         more: dict[str, Any] = pairs | {"clusters": 205, "largest_cluster": 9} | changes
         found += [
-            row(Leak.NEAR_DUPLICATE, protocol, test_with_partner=torn, note="a|b", **more),
-            row(Leak.ANY, protocol, test_with_partner=torn, **changes),
+            row(Leak.NEAR_DUPLICATE, protocol, test_overlap=torn, note="a|b", **more),
+            row(Leak.ANY, protocol, test_overlap=torn, **changes),
             row(
                 Leak.CUE_SIZE,
                 protocol,
@@ -120,12 +120,12 @@ def test_stand_in_data_say_so() -> None:
 
 
 def test_volumes_have_no_cues(results: Path) -> None:
-    volumes = [row(Leak.SAME_PATIENT, unit="volumes", pairs=3, test_with_partner=1)]
+    volumes = [row(Leak.SAME_PATIENT, unit="volumes", pairs=3, test_overlap=1)]
     assert len(grids(volumes)) == 1
     write_rows(results / "leakage.csv", LeakageRow, volumes)
     leakage.write(make_profile(), results / "figures")
     svg = (results / "figures" / "leakage_sars_cov2_ct.svg").read_text(encoding="utf-8")
-    assert "test volumes with a relative in train" in svg and "guessed" not in svg
+    assert "test volumes that overlap with train" in svg and "guessed" not in svg
 
 
 def test_nothing_audited_is_a_clear_error(results: Path) -> None:
@@ -145,7 +145,7 @@ def figure(
     every = [
         row(kind, protocol, source="phantom", accuracy=0.6, ci_low=0.4, ci_high=0.7, baseline=0.5)
         if kind.startswith("cue")
-        else row(kind, protocol, source="phantom", test_with_partner=496)
+        else row(kind, protocol, source="phantom", test_overlap=496)
         for protocol in ("paper", "grouped", "grouped_originals", "fold1")
         for kind in Leak
         if request.param == "images" or not kind.startswith("cue")
@@ -181,6 +181,6 @@ def test_the_bars_are_the_shares(results: Path, monkeypatch: pytest.MonkeyPatch)
     leakage.write(make_profile(), results / "figures")
     widths = [patch.get_width() for patch in kept[0].axes[0].patches]
     assert widths == pytest.approx([100 * 63 / 496, 100 * 63 / 496, 0, 0])
-    assert kept[0].axes[0].get_xlabel() == "test images with a relative in train (%)"
+    assert kept[0].axes[0].get_xlabel() == "test images that overlap with train (%)"
     monkeypatch.undo()
     plt.close("all")

@@ -1,4 +1,4 @@
-"""One figure per data set: test items with a relative in train, and what the files give away."""
+"""One figure per data set: test items that overlap with train, and what the files give away."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def _label(axis: Any, rows: Sequence[LeakageRow]) -> None:
 
 
 def _bars(axis: Any, rows: Sequence[LeakageRow]) -> None:
-    """Share of the test items with a relative in train, the count at the end of each bar."""
+    """Share of the test items that overlap with train, the count at the end of each bar."""
     places = _places(rows)
     for protocol, placed in places:
-        shares = [100 * (r.test_with_partner or 0) / max(r.test_items, 1) for _, r in placed]
+        shares = [100 * (r.test_overlap or 0) / max(r.test_items, 1) for _, r in placed]
         bars = axis.barh(
             [y for y, _ in placed],
             shares,
@@ -105,11 +105,11 @@ def _bars(axis: Any, rows: Sequence[LeakageRow]) -> None:
             color=COLOURS[protocol],
             label=protocol,
         )
-        axis.bar_label(bars, [str(r.test_with_partner) for _, r in placed], padding=2, fontsize=7)
+        axis.bar_label(bars, [str(r.test_overlap) for _, r in placed], padding=2, fontsize=7)
     _label(axis, rows)
     axis.set_xlim(0, 112)
     axis.set_xticks(range(0, 101, 25))
-    axis.set_xlabel(f"test {rows[0].unit} with a relative in train (%)")
+    axis.set_xlabel(f"test {rows[0].unit} that overlap with train (%)")
 
 
 def _points(axis: Any, rows: Sequence[LeakageRow]) -> None:

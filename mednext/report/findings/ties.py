@@ -61,10 +61,10 @@ def seen(results: Results) -> list[dict[str, Any]]:
 
 
 def _share(row: LeakageRow) -> str:
-    if row.test_with_partner is None:
+    if row.test_overlap is None:
         return "–"
-    share = f" ({100 * row.test_with_partner / row.test_items:.1f} %)" if row.test_items else ""
-    return f"{row.test_with_partner}{share}"
+    share = f" ({100 * row.test_overlap / row.test_items:.1f} %)" if row.test_items else ""
+    return f"{row.test_overlap}{share}"
 
 
 def _cue(row: LeakageRow) -> dict[str, Any]:

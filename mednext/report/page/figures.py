@@ -46,7 +46,7 @@ def read_figures(folder: Path, partial: bool = False) -> list[Figure]:
 
 
 def leakage_figures(folder: Path) -> list[Figure]:
-    """What ties the subsets of the splits together, one picture per data set."""
+    """The overlap of the subsets of the splits, one picture per data set."""
     return [
         Figure(file.stem, "Leakage", file.stem.removeprefix("leakage_"), _data_uri(file))
         for file in sorted(folder.glob("leakage_*.png"))
