@@ -42,7 +42,7 @@ def delong(
     n_pos, n_neg = int(positive.sum()), int((~positive).sum())
     if min(n_pos, n_neg) < 2:
         return math.nan, math.nan, math.nan
-    parts = [_placements(positive, scores) for scores in (first, second)]
+    parts = [placements(positive, scores) for scores in (first, second)]
     areas = [float(of_pos.mean()) for of_pos, _ in parts]
     on_pos = np.cov(np.stack([of_pos for of_pos, _ in parts]))
     on_neg = np.cov(np.stack([of_neg for _, of_neg in parts]))
@@ -54,7 +54,7 @@ def delong(
     return areas[0], areas[1], float(2 * norm.sf(abs(z)))
 
 
-def _placements(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def placements(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share of the other class that each positive beats, and that each negative is beaten by."""
     ranks = rankdata(scores)
     pos, neg = scores[positive], scores[~positive]
