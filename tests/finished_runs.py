@@ -22,7 +22,7 @@ def run_of(task: str, **changes: Any) -> RunConfig:
         "protocol": "paper",
         "method": "mednext" if image else "medunext",
         "method_kwargs": {},
-        "constructor": "none:none",
+        "constructor": "mednext.models.mednext:mednext",
         "seed": 0,
         "img_size": 32,
         "channels": 1,

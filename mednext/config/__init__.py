@@ -18,6 +18,7 @@ from mednext.config.benchmarks import (
     load_methods,
     load_recipes,
     method_slug,
+    reader_module,
 )
 from mednext.config.downloads import DownloadSpec, load_downloads
 from mednext.config.figures import FIGURE_DATASETS, case_files, shown_methods
@@ -72,5 +73,6 @@ __all__ = [
     "method_slug",
     "parse",
     "read_yaml",
+    "reader_module",
     "shown_methods",
 ]

@@ -209,6 +209,11 @@ def load_methods() -> dict[str, MethodSpec]:
     return _methods() | CUSTOM_METHODS
 
 
+def reader_module(dataset: str) -> str:
+    """The module that reads a data set, by name: its own, or that of its layout."""
+    return f"mednext.datasets.{load_datasets()[dataset].layout or dataset}"
+
+
 def method_slug(name: str, path: str | Path | None = None) -> str:
     """The registered name of a method given by its name or one of its aliases.
 

@@ -6,8 +6,6 @@ own, and pass through the same pipeline.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,27 +115,3 @@ def register_custom(
     CUSTOM_METHODS.update({slug: custom.spec() for slug, custom in methods.items()})
     if methods and "" not in sys.path:
         sys.path.append("")  # the working folder, as for `python -m mednext`
-
-
-def custom_code(method: str) -> str | None:
-    """Digest of the file behind a custom network, so that a change of it trains again.
-
-    Raises:
-        UserError: its module cannot be found.
-    """
-    spec = CUSTOM_METHODS.get(method)
-    if spec is None:
-        return None
-    module = spec.constructor.partition(":")[0]
-    try:
-        found = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        found = None
-    if found is None or found.origin is None:
-        raise UserError(
-            f"the module of your network '{method}' cannot be found",
-            found=module,
-            expected=f"{module}.py in the working folder, or an installed package",
-            remedy="start the command in the folder that holds the file",
-        )
-    return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest()[:16]

@@ -177,8 +177,8 @@ class RunConfig(Strict):
     compile: bool = False
     selections: tuple[Selection, ...]
     own_code: str | None = None
-    """Digest of the file of a custom network; other networks are part of ``code_hash``. The field
-    keeps the name that stands in the stored ``run.json``, whose hashes cover it."""
+    """Retired, since ``code_hash`` covers custom networks; here for the stored ``run.json``, whose
+    hashes cover it."""
 
     @property
     def config_hash(self) -> str:

@@ -23,7 +23,7 @@ import pandas as pd
 from PIL import Image, ImageEnhance, ImageOps
 from scipy.stats import binomtest
 
-from mednext.config import DatasetRun
+from mednext.config import DatasetRun, reader_module
 from mednext.datasets import near
 from mednext.datasets.chunks import default_jobs, in_chunks
 from mednext.datasets.fetch import fetch
@@ -32,7 +32,7 @@ from mednext.datasets.reader import Picture
 from mednext.datasets.source import open_files, resolve_source
 from mednext.errors import UserError
 from mednext.files import write_csv
-from mednext.provenance import folder_hash
+from mednext.provenance import closure_hash
 
 DATASET = "sars_cov2_ct"
 RECALL = 0.99
@@ -121,7 +121,7 @@ def calibrate(run: DatasetRun, out: Path) -> pd.DataFrame:
         chunks = in_chunks(places, CHUNK, make, work / name, ".npy", default_jobs())
         return np.concatenate([np.load(chunk) for chunk in chunks]).swapaxes(0, 1)
 
-    work = source.paths.root / f".calibrate-{folder_hash('datasets')}"
+    work = source.paths.root / f".calibrate-{closure_hash(__name__, reader_module(DATASET))}"
     first = hashed(~second, [CHANGES["none", ""], *(CHANGES[c] for c in MILD)], "first")
     radius = fix_radius([distances_of_pairs(first[0], changed) for changed in first[1:]])
     late = hashed(second, [*CHANGES.values()], "second")

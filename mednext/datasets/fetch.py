@@ -5,7 +5,7 @@ from __future__ import annotations
 from mednext.config import DatasetRun
 from mednext.datasets.manifest import list_entries, write_manifest
 from mednext.datasets.official import bring, original
-from mednext.datasets.source import PHANTOMS, resolve_source
+from mednext.datasets.source import phantom_of, resolve_source
 
 
 def fetch(dataset: str, run: DatasetRun) -> None:
@@ -23,7 +23,7 @@ def fetch(dataset: str, run: DatasetRun) -> None:
             bring(original(dataset))
         else:
             assert run.phantom is not None  # checked by the configuration
-            PHANTOMS[dataset].generate(source.root, run.phantom, source.spec)
+            phantom_of(dataset).generate(source.root, run.phantom, source.spec)
         entries = tuple(
             list_entries(source.root, source.reader.list_files(source.root, source.spec))
         )

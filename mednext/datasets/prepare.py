@@ -24,13 +24,13 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import zoom
 
-from mednext.config import DatasetRun
+from mednext.config import DatasetRun, load_datasets, reader_module
 from mednext.datasets import groups, images, near
 from mednext.datasets.chunks import default_jobs, in_chunks
 from mednext.datasets.reader import Item, Picture, Volume
 from mednext.datasets.source import Source, open_files, resolve_source
 from mednext.files import hash_json, sha256_file, write_json
-from mednext.provenance import folder_hash
+from mednext.provenance import closure_hash
 
 CHUNK = {"classification": 32, "segmentation": 1}
 VOLUME_COLUMNS = ("start", "depth", "height", "width", "offset")
@@ -43,8 +43,15 @@ def padded_size(img_size: int) -> int:
 
 
 def prepared_key(dataset: str, img_size: int) -> str:
-    """Name of the prepared folder: the size, and a digest of the code that makes the arrays."""
-    return f"px{img_size}-{hash_json([dataset, img_size, folder_hash('datasets')])[:8]}"
+    """Name of the prepared folder: the size, and a digest of what makes the arrays: code, and the
+    data set's classes as its delivery has them.
+    """
+    names = {"slug", "folder", "original_label"}
+    spec = load_datasets()[dataset].model_dump(
+        include={"channels": True, "patient": True, "classes": {"__all__": names}}
+    )
+    code = closure_hash(__name__, reader_module(dataset))
+    return f"px{img_size}-{hash_json([dataset, img_size, spec, code])[:8]}"
 
 
 def prepare(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:

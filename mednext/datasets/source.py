@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
-from mednext.config import DatasetRun, DatasetSpec, SplitCounts, load_datasets, lookup
-from mednext.datasets import (
-    acdc,
-    class_folders,
-    large_covid_ct,
-    monkeypox_msld,
-    pairs,
-    sars_cov2_ct,
-    synapse,
+from mednext.config import (
+    DatasetRun,
+    DatasetSpec,
+    SplitCounts,
+    load_datasets,
+    lookup,
+    reader_module,
 )
 from mednext.datasets.manifest import Entry, list_entries, manifest_hash, read_manifest
-from mednext.datasets.phantom import acdc as phantom_acdc
-from mednext.datasets.phantom import large_covid_ct as phantom_large_covid_ct
-from mednext.datasets.phantom import monkeypox_msld as phantom_monkeypox_msld
-from mednext.datasets.phantom import sars_cov2_ct as phantom_sars_cov2_ct
-from mednext.datasets.phantom import synapse as phantom_synapse
 from mednext.datasets.reader import Files, Reader
 from mednext.errors import UserError
 from mednext.files import hash_json
@@ -34,23 +28,6 @@ class Phantom(Protocol):
 
     def generate(self, root: Path, counts: SplitCounts, spec: DatasetSpec) -> None:
         """Write a data set of about ``counts`` items in the layout of the original."""
-
-
-READERS: dict[str, Reader] = {
-    "sars_cov2_ct": sars_cov2_ct,
-    "monkeypox_msld": monkeypox_msld,
-    "large_covid_ct": large_covid_ct,
-    "synapse": synapse,
-    "acdc": acdc,
-}
-LAYOUTS: dict[str, Reader] = {"class_folders": class_folders, "pairs": pairs}
-PHANTOMS: dict[str, Phantom] = {
-    "sars_cov2_ct": phantom_sars_cov2_ct,
-    "monkeypox_msld": phantom_monkeypox_msld,
-    "large_covid_ct": phantom_large_covid_ct,
-    "synapse": phantom_synapse,
-    "acdc": phantom_acdc,
-}
 
 
 @dataclass(frozen=True)
@@ -74,7 +51,7 @@ class Source:
     @property
     def reader(self) -> Reader:
         """The module that reads this data set's layouts."""
-        return reader_of(self.dataset, self.spec)
+        return reader_of(self.dataset)
 
     @property
     def stand_in(self) -> str | None:
@@ -108,16 +85,21 @@ def resolve_source(dataset: str, run: DatasetRun) -> Source:
         root = DataPaths("official", dataset).raw / "files"
         return Source(dataset, spec, "official", "official", root, None)
     root = _local_folder(dataset, spec, run.folder)
-    entries = tuple(list_entries(root, reader_of(dataset, spec).list_files(root, spec)))
+    entries = tuple(list_entries(root, reader_of(dataset).list_files(root, spec)))
     digest = manifest_hash(entries)
     if spec.layout is not None:  # what the user says about the files is part of the data set
         digest = hash_json([digest, spec.model_dump(mode="json")])[:8]
     return Source(dataset, spec, "local", f"local-{digest}", root, entries)
 
 
-def reader_of(dataset: str, spec: DatasetSpec) -> Reader:
-    """The module that reads a data set: its own, or that of its layout."""
-    return LAYOUTS[spec.layout] if spec.layout is not None else READERS[dataset]
+def reader_of(dataset: str) -> Reader:
+    """The module that reads a data set. Loaded by name, so that no other set depends on it."""
+    return cast(Reader, import_module(reader_module(dataset)))
+
+
+def phantom_of(dataset: str) -> Phantom:
+    """The module that draws the phantom of a data set."""
+    return cast(Phantom, import_module(f"mednext.datasets.phantom.{dataset}"))
 
 
 def _phantom_hash(dataset: str) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mednext.config import DatasetRun, Protocol, benchmarks_dir
+from mednext.config import DatasetRun, Protocol, benchmarks_dir, reader_module
 from mednext.datasets import near
 from mednext.datasets.designs import FOLDS, fill, fold, overlap
 from mednext.datasets.groups import components, group_names, neighbours, same, similar
@@ -33,7 +33,7 @@ from mednext.datasets.source import Source, resolve_source
 from mednext.datasets.subsets import OUTSIDE, SUBSETS, read_split
 from mednext.errors import UserError
 from mednext.files import write_json, write_text
-from mednext.provenance import folder_hash
+from mednext.provenance import closure_hash
 
 COLUMNS = ["row", "item", "group", "label", "subset"]
 Drawn = Callable[[Source, DatasetRun, pd.DataFrame], pd.DataFrame]
@@ -53,6 +53,11 @@ def proportional(total: int, shares: Sequence[int]) -> list[int]:
             counts[counts.argmax()] -= 1
             counts[index] = 1
     return [int(c) for c in counts]
+
+
+def split_code(dataset: str) -> str:
+    """Digest of the code behind the splits of a data set."""
+    return closure_hash(__name__, reader_module(dataset))
 
 
 def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = None) -> None:
@@ -88,7 +93,7 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
         "sha256": hashlib.sha256(content.encode()).hexdigest(),
         "command": command,
         "source_id": source.id,
-        "code": folder_hash("datasets"),
+        "code": split_code(dataset),
         "seed": source.spec.split_seed,
         "near_duplicate_radius": near.fixed_radius(),
         "counts": {subset: int((table.subset == subset).sum()) for subset in SUBSETS},

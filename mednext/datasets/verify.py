@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.config import DatasetRun
+from mednext.config import DatasetRun, reader_module
 from mednext.datasets.chunks import default_jobs, in_chunks
 from mednext.datasets.prepare import CHUNK
 from mednext.datasets.reader import Files, Item, Picture, Volume
 from mednext.datasets.source import Source, open_files, resolve_source
 from mednext.errors import UserError
 from mednext.files import write_csv, write_json
-from mednext.provenance import folder_hash
+from mednext.provenance import closure_hash
 
 SHOWN = 20
 
@@ -43,7 +43,7 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
         found = [_described(i, files, source) for i in chunk]
         file.write_text(json.dumps(found), encoding="utf-8")
 
-    work = source.paths.raw / f".verify-{folder_hash('datasets')}"
+    work = source.paths.raw / f".verify-{closure_hash(__name__, reader_module(dataset))}"
     size = CHUNK[source.spec.task]
     parts = in_chunks(items, size, make, work, ".json", jobs or default_jobs())
     found = [row for part in parts for row in json.loads(part.read_text())]

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mednext.config import load_methods, method_slug
 from mednext.errors import UserError
 
 
@@ -26,6 +27,19 @@ class CamLayer:
     assemble: Callable[[Tensor, Tensor, Tensor], Tensor] = _same
     """(maps ``N x 1 x h x w`` of Grad-CAM, the feature maps, target classes) -> one map per image.
     Only a network that sees several crops of an image needs it."""
+
+
+def gradcam_layer(method: str, model: nn.Module) -> CamLayer:
+    """Where Grad-CAM finds the last spatial feature map of a classifier.
+
+    Raises:
+        UserError: unknown method, not a classifier, or one that does not say where its maps are.
+    """
+    if load_methods()[method_slug(method)].task != "classification":
+        raise UserError(
+            f"'{method}' has no Grad-CAM layer", found="segmentation", expected="classification"
+        )
+    return cam_layer(model)
 
 
 def cam_layer(model: nn.Module) -> CamLayer:

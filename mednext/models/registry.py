@@ -10,7 +10,6 @@ from torch import nn
 
 from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
-from mednext.models.cam import CamLayer, cam_layer
 
 
 def list_models(task: Task | None = None) -> list[str]:
@@ -47,19 +46,6 @@ def create_model(
         if "unexpected keyword argument" not in str(error):
             raise
         raise UserError(f"'{method}' does not have this option", found=str(error)) from error
-
-
-def gradcam_layer(method: str, model: nn.Module) -> CamLayer:
-    """Where Grad-CAM finds the last spatial feature map of a classifier.
-
-    Raises:
-        UserError: unknown method, not a classifier, or one that does not say where its maps are.
-    """
-    if _spec(method).task != "classification":
-        raise UserError(
-            f"'{method}' has no Grad-CAM layer", found="segmentation", expected="classification"
-        )
-    return cam_layer(model)
 
 
 def _spec(method: str) -> MethodSpec:

@@ -144,8 +144,8 @@ def _reasons(run: RunConfig, record: RunRecord) -> Iterator[str]:
     if record.config_hash != run.config_hash:
         names = ", ".join(_changed(run, record)) or "it was written by another version"
         yield f"the configuration changed ({names})"
-    if record.code_hash != code_hash():
-        yield f"the code changed ({record.code_hash} is now {code_hash()})"
+    if record.code_hash != code_hash(run):
+        yield f"the code changed ({record.code_hash} is now {code_hash(run)})"
     for what, was, now in (
         ("data", record.data_hash, _data_hash(run)),
         ("split", record.split_hash, _split_hash(run)),

@@ -192,7 +192,13 @@ class Clock:
             include={"task", "method", "method_kwargs", "img_size", "batch_size", "micro_batch"}
             | {"threads", "device", "precision", "compile", "deterministic", "recipe"},
         )
-        how = [setting, len(run.classes), self.at_once, folder_hash("planning/microbenchmark.py")]
+        how = [
+            setting,
+            code_hash(run),
+            len(run.classes),
+            self.at_once,
+            folder_hash("planning/microbenchmark.py"),
+        ]
         return f"{'training' if training else 'forward'}-{hash_json(how)[:24]}"
 
     def _is_kept(self, pair: Pair, training: bool) -> bool:
@@ -231,7 +237,7 @@ class Clock:
         ]
 
     def _file(self, key: str) -> Path:
-        return data_root() / ".timing" / f"{env_hash()}-{code_hash()}" / f"{key}.json"
+        return data_root() / ".timing" / env_hash() / f"{key}.json"
 
     def _kept(self, key: str, work: Callable[[], Any]) -> Any:
         file = self._file(key)

@@ -1,9 +1,9 @@
 """Bring runs of several machines, or of another checkout, into one results folder.
 
 A run is taken as a whole or not at all: its record must fit the schema, its weights (where they are
-there) must have the digests of the record, and runs that belong side by side must be of one code,
-one data set and one split. What a machine is (CPU, GPU, versions) may differ; it stands in every
-run's ``env_hash``.
+there) must have the digests of the record, and runs that belong side by side must be of one code
+(per method and data set), one data set and one split. What a machine is (CPU, GPU, versions) may
+differ; it stands in every run's ``env_hash``.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def check_equal(runs: Iterable[Found]) -> None:
         setting = f"{dataset}/{protocol}/{method}"
         record = run.record
         for scope, key, value in (
-            ("all runs", "code_hash", record.code_hash),
+            (f"runs of {method} on {dataset}", "code_hash", record.code_hash),
             (f"runs on {dataset}", "data_hash", record.data_hash),
             (f"runs on {dataset}/{protocol}", "split_hash", record.split_hash),
             (f"seeds of {setting}", "setting_hash", _setting(record)),

@@ -15,7 +15,6 @@ from mednext.config import (
     lookup,
     method_slug,
 )
-from mednext.config.custom import custom_code
 from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
 from mednext.layout import RunPaths, results_root
@@ -76,7 +75,6 @@ def resolve_run(
         precision=profile.precision,
         compile=profile.compile,
         selections=profile.selections,
-        own_code=custom_code(method),
     )
 
 

@@ -19,7 +19,7 @@ from mednext.datasets.load import ClassificationData, SegmentationData, load
 from mednext.errors import UserError
 from mednext.files import atomic_path
 from mednext.metrics.segmentation import dice
-from mednext.models.registry import gradcam_layer
+from mednext.models.cam import gradcam_layer
 from mednext.results import read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import ordered_batches

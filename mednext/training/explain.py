@@ -16,8 +16,7 @@ from mednext.datasets.load import ClassificationData, SegmentationData, load
 from mednext.errors import UserError
 from mednext.files import atomic_path
 from mednext.metrics.segmentation import dice, organ_counts
-from mednext.models.cam import CamLayer
-from mednext.models.registry import gradcam_layer
+from mednext.models.cam import CamLayer, gradcam_layer
 from mednext.results import read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import ordered_batches

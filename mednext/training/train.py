@@ -22,10 +22,7 @@ from mednext.files import exclusive, remove_leftovers, sha256_file, write_bytes,
 from mednext.layout import RunPaths
 from mednext.provenance import env_hash, git_state, machine, versions
 from mednext.results import RunRecord
-from mednext.training import checkpoint
-from mednext.training.batches import AUGMENT, Data, batch_count, subset_rows, train_batches
-from mednext.training.device import device_name, fresh_network, pick_device, prepare_torch
-from mednext.training.finished import (
+from mednext.runs.finished import (
     Identity,
     equal_protocols,
     finished,
@@ -35,7 +32,10 @@ from mednext.training.finished import (
     taken_over,
     tidy,
 )
-from mednext.training.progress import bar, epoch_line
+from mednext.runs.progress import bar, epoch_line
+from mednext.training import checkpoint
+from mednext.training.batches import AUGMENT, Data, batch_count, subset_rows, train_batches
+from mednext.training.device import device_name, fresh_network, pick_device, prepare_torch
 from mednext.training.schedule import SCHEDULES, factor
 from mednext.training.seeds import seed_of
 from mednext.training.step import OPTIMIZERS, Stepper

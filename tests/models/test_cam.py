@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from mednext.errors import UserError
 from mednext.models.baselines.patch_cnn import PatchCNN
-from mednext.models.cam import cam_layer
-from mednext.models.registry import create_model, gradcam_layer, list_models
+from mednext.models.cam import cam_layer, gradcam_layer
+from mednext.models.registry import create_model, list_models
 from mednext.training.explain import grad_cam
 
 PX = 64

@@ -17,7 +17,8 @@ from mednext.config import (
 )
 from mednext.errors import UserError
 from mednext.models.baselines.nnunet import planned_features
-from mednext.models.registry import create_model, gradcam_layer, list_models
+from mednext.models.cam import gradcam_layer
+from mednext.models.registry import create_model, list_models
 
 PX = 64
 

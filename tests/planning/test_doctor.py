@@ -115,7 +115,7 @@ def finished(this: Profile) -> RunPaths:
     hashes = {
         "data_hash": json.loads(meta.read_text())["data_hash"],
         "split_hash": split_hash(source.split("paper")),
-        "code_hash": code_hash(),
+        "code_hash": code_hash(run),
         "env_hash": env_hash(),
         "weights": {"last": sha256_file(paths.weights("last"))},
     }

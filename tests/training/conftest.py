@@ -58,7 +58,7 @@ def tiny_run(task: str, **changes: Any) -> RunConfig:
         "protocol": "paper",
         "method": "resnet18" if classification else "unet",
         "method_kwargs": {},
-        "constructor": "none:none",
+        "constructor": "mednext.models.mednext:mednext",
         "seed": 0,
         "img_size": SIZE,
         "channels": 1,

@@ -16,7 +16,7 @@ from mednext.analysis.metrics import collect
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.results import MetricRow, RunRecord, read_rows, read_run
-from mednext.training import finished
+from mednext.runs import finished
 from mednext.training import train as engine
 from mednext.training.batches import batch_count, train_batches
 from mednext.training.evaluate import evaluate, paths_of, predict
@@ -209,7 +209,7 @@ def test_a_failed_run_is_tried_again_with_other_code(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = failed(tiny, monkeypatch)
-    monkeypatch.setattr(finished, "code_hash", lambda: "0" * 16)
+    monkeypatch.setattr(finished, "code_hash", lambda run: "0" * 16)
     assert engine.train(run).status == "ok"
 
 

@@ -13,9 +13,9 @@ from mednext.datasets.subsets import split_hash
 from mednext.files import exclusive, sha256_file
 from mednext.layout import DataPaths
 from mednext.results import read_run
+from mednext.runs.finished import equal_protocols
 from mednext.training import train as engine
 from mednext.training.evaluate import evaluate, paths_of, predict
-from mednext.training.finished import equal_protocols
 
 from .conftest import tiny_run
 

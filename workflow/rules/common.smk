@@ -6,12 +6,13 @@ from glob import glob
 
 from mednext.config import FIGURE_DATASETS, case_files, load_profile
 from mednext.datasets.prepare import prepared_key
+from mednext.datasets.splits import split_code
 from mednext.errors import UserError
 from mednext.layout import DataPaths, browse_npz, results_root
 from mednext.files import hold
 from mednext.provenance import code_hash, folder_hash
 from mednext.results import read_run
-from mednext.runs.resolve import first_runs, resolve_runs, run_paths
+from mednext.runs.resolve import first_runs, resolve_runs, run_name, run_paths
 from snakemake.exceptions import WorkflowError
 
 
@@ -30,6 +31,9 @@ CONFIGFILE = only_configfile()
 try:
     PROFILE = load_profile(CONFIGFILE)
     RUNS = resolve_runs(PROFILE)
+    # A network that cannot be found is said before anything starts.
+    BY_NAME = {run_name(run): run for run in RUNS}
+    CODE_HASHES = {run_name(run): code_hash(run) for run in RUNS}
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -85,10 +89,11 @@ def was_imported(wildcards):
     """Is this a run taken over from elsewhere, of this very code? Data that are prepared here do
     not make it train again.
     """
-    paths = run_paths(run_of(wildcards))
+    run = run_of(wildcards)
+    paths = run_paths(run)
     if not (paths.imported.is_file() and paths.run_json.is_file()):
         return False
-    return read_run(paths.run_json).code_hash == code_hash()
+    return read_run(paths.run_json).code_hash == CODE_HASHES[run_name(run)]
 
 
 def prepared_meta(wildcards):
@@ -103,13 +108,7 @@ def prepared_meta(wildcards):
 
 def run_of(wildcards):
     """The resolved configuration behind the wildcards of a training rule."""
-    axes = (
-        wildcards.dataset,
-        wildcards.protocol,
-        wildcards.method,
-        int(wildcards.seed),
-    )
-    return next(r for r in RUNS if (r.dataset, r.protocol, r.method, r.seed) == axes)
+    return BY_NAME["{0.dataset}/{0.protocol}/{0.method}/seed{0.seed}".format(wildcards)]
 
 
 def splits_of(wildcards):

@@ -90,6 +90,7 @@ for _dataset, _source_id in SOURCE_IDS.items():
             runtime=doubled(60),
         params:
             dataset=_dataset,
+            code=split_code(_dataset),
         shell:
             mednext(
                 "datasets split",

@@ -36,7 +36,7 @@ for _task, _priority in (("segmentation", 50), ("classification", 10)):
             gpu=GPUS,
         params:
             config_hash=lambda w: run_of(w).config_hash,
-            code_hash=code_hash(),
+            code_hash=lambda w: CODE_HASHES[run_name(run_of(w))],
         shell:
             mednext("train", options=AXES)
 

@@ -39,7 +39,7 @@ class Identity:
 
 def identity_of(run: RunConfig, data_hash: str, split_hash: str) -> Identity:
     """The identity of ``run`` on these data, with the code as it is now."""
-    return Identity(run.training_hash, code_hash(), data_hash, split_hash)
+    return Identity(run.training_hash, code_hash(run), data_hash, split_hash)
 
 
 def paths_under(run: RunConfig, protocol: str) -> RunPaths:
