@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["create_model", "optimize_for_inference"]
+__all__ = ["__version__", "create_model", "optimize_for_inference"]
+__version__ = "0.2.0"
 
 
 def create_model(method: str, **kwargs: Any) -> nn.Module:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from mednext import __version__
 from mednext.config import Profile, RunConfig, load_datasets, load_methods
 from mednext.errors import UserError
 from mednext.files import hash_json, sha256_file, write_json
 from mednext.layout import results_root
-from mednext.provenance import code_hash, git_state, versions
+from mednext.provenance import git_state, versions
 from mednext.results import RunRecord, read_run
 from mednext.runs.resolve import run_paths
 
@@ -58,7 +59,7 @@ def provenance(profile: Profile, records: Sequence[tuple[RunConfig, RunRecord]])
         "gathered_with": {
             "git_commit": commit,
             "git_dirty": dirty,
-            "code_hash": code_hash(),
+            "version": __version__,
             "versions": versions(),
         },
         "code_hashes": sorted({r.code_hash for r in found}),
@@ -144,7 +145,7 @@ def crate(profile: Profile, root: Path) -> dict[str, Any]:
             "@id": SOFTWARE,
             "@type": "SoftwareApplication",
             "name": "mednext-plos-benchmark",
-            "version": code_hash(),
+            "version": __version__,
         },
         {
             "@id": MADE,
