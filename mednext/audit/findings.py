@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 
 from mednext.audit.schema import (
     AdditivityRow,
+    Basis,
     CellRow,
     ConfusionRow,
     IdentityRow,
     MisfitRow,
+    ScoreRow,
     SignificanceRow,
     SplitRow,
     SplitTableRow,
@@ -26,9 +28,31 @@ IDENTITY_NOTES = {
     "mean": "not the mean of the printed columns, which is {low} to {high}",
     "sum": "not the sum of the printed columns, which is {low}",
     "bounds": "outside what the metric can be, {low} to {high}",
+    "iou": "not the mean IoU of cases with the printed mean Dice, which is {low} to {high}",
+    "sd": "no cases between 0 and 1 with the printed mean have this SD, which is {low} to {high}",
     "auc_from_matrix": "outside what the row's confusion matrix allows, {low} to {high}",
 }
 REPEATS = ("repeated", "across")
+
+
+Source = (
+    AdditivityRow | ConfusionRow | IdentityRow | MisfitRow | ScoreRow | SignificanceRow | SplitRow
+)
+
+
+def cell(
+    row: Source, column: str | None, rule: str, verdict: str, basis: Basis, note: str
+) -> CellRow:
+    """A finding about a row of one of the audit's files."""
+    return CellRow(
+        table=row.table,
+        slug=row.method if hasattr(row, "method") else row.slug,
+        column=column,
+        rule=rule,
+        verdict=verdict,
+        basis=basis,
+        note=note,
+    )
 
 
 def matrix_findings(
@@ -54,45 +78,29 @@ def matrix_findings(
     for (table, method), group in of_row.items():
         fitting = [row for row in group if row.verdict == "fits"]
         if fitting:
-            yield from _orientation(table, method, fitting)
+            yield from _orientation(fitting)
             continue
         explained = [m for m in misfits if (m.table, m.method) == (table, method) and m.off_column]
         sizes = f"{group[0].n_positive} and {group[0].n_negative} test images"
-        yield CellRow(
-            table=table,
-            slug=method,
-            column=None,
-            rule="confusion",
-            verdict="one cell off" if explained else "no fit",
-            basis="arithmetic",
-            note=f"no confusion matrix of {sizes} gives these four metrics",
-        )
+        note = f"no confusion matrix of {sizes} gives these four metrics"
+        verdict = "one cell off" if explained else "no fit"
+        yield cell(group[0], None, "confusion", verdict, "arithmetic", note)
         for s in splits:
             at = likely.get((s.table, s.positive, s.split))
             if (s.table, s.method) == (table, method) and s.verdict == "fits" and at is not None:
-                yield CellRow(
-                    table=table,
-                    slug=method,
-                    column=None,
-                    rule="test size",
-                    verdict="would explain",
-                    basis="inference",
-                    note=f"the row fits {s.n_positive} and {s.n_negative} test images "
-                    f"({s.split}), as do {at.fits} of {at.rows} rows of the table",
+                note = (
+                    f"the row fits {s.n_positive} and {s.n_negative} test images "
+                    f"({s.split}), as do {at.fits} of {at.rows} rows of the table"
                 )
+                yield cell(s, None, "test size", "would explain", "inference", note)
         for m in explained:
             needed = m.needed_low if m.needed_low == m.needed_high else None
-            yield CellRow(
-                table=table,
-                slug=method,
-                column=m.off_column,
-                rule="confusion",
-                verdict="would explain",
-                basis="inference",
-                note=f"the other three metrics fit if this cell were "
+            note = (
+                f"the other three metrics fit if this cell were "
                 f"{needed or f'{m.needed_low} or {m.needed_high}'} (positive: "
-                f"{CLASS_WORDS[m.positive]})",
+                f"{CLASS_WORDS[m.positive]})"
             )
+            yield cell(m, m.off_column, "confusion", "would explain", "inference", note)
 
 
 def likely_splits(tables: Sequence[SplitTableRow], alpha: float) -> list[SplitTableRow]:
@@ -101,20 +109,16 @@ def likely_splits(tables: Sequence[SplitTableRow], alpha: float) -> list[SplitTa
     return [s for s in tables if s.fits > fits[s.table, s.positive] and s.p_corrected <= alpha]
 
 
-def _orientation(table: int, method: str, fitting: list[ConfusionRow]) -> Iterator[CellRow]:
+def _orientation(fitting: list[ConfusionRow]) -> Iterator[CellRow]:
     if {row.positive for row in fitting} == {"non_disease"}:
         errors = sorted({(row.missed_disease, row.false_alarms) for row in fitting})
         counts = " or ".join(f"{missed} missed, {alarms} false alarms" for missed, alarms in errors)
-        yield CellRow(
-            table=table,
-            slug=method,
-            column=None,
-            rule="orientation",
-            verdict="positive is the absence of the disease",
-            basis="arithmetic",
-            note=f"a confusion matrix gives the row only with the class without the disease as "
-            f"positive; of the disease it has {counts}",
+        note = (
+            f"a confusion matrix gives the row only with the class without the disease as "
+            f"positive; of the disease it has {counts}"
         )
+        verdict = "positive is the absence of the disease"
+        yield cell(fitting[0], None, "orientation", verdict, "arithmetic", note)
 
 
 def identity_findings(rows: Sequence[IdentityRow]) -> Iterator[CellRow]:
@@ -126,74 +130,53 @@ def identity_findings(rows: Sequence[IdentityRow]) -> Iterator[CellRow]:
         if row.rule in IDENTITY_NOTES:
             text = IDENTITY_NOTES[row.rule].format(low=row.expected_low, high=row.expected_high)
             note = f"{text} (off by {row.off_by})" + (f"; {note}" if note else "")
-        yield CellRow(
-            table=row.table,
-            slug=row.slug,
-            column=row.column,
-            rule=row.rule,
-            verdict=row.verdict,
-            basis="arithmetic",
-            note=f"{note}; may be chance" if row.rule in REPEATS else note,
-        )
+        if row.rule in REPEATS:
+            note += "; may be chance"
+        yield cell(row, row.column, row.rule, row.verdict, "arithmetic", note)
+
+
+def score_findings(rows: Sequence[ScoreRow]) -> Iterator[CellRow]:
+    """Rows of any metrics that no counts give, and the cells each of which would explain it."""
+    for row in rows:
+        if row.verdict in ("fits", "cannot tell"):
+            continue
+        note = f"no counts give {row.columns} together ({row.design})"
+        if row.verdict == "fits swapped":
+            note = f"counts give the row only with the classes swapped ({row.example})"
+        yield cell(row, None, "scores", row.verdict, "arithmetic", note)
+        off = row.off_columns.split() if row.off_columns else []
+        verdict = "would explain" if len(off) == 1 else "one of several explanations"
+        for column in off:
+            note = "the other cells of the row fit if this one were different"
+            yield cell(row, column, "scores", verdict, "inference", note)
 
 
 def additivity_findings(rows: Sequence[AdditivityRow]) -> Iterator[CellRow]:
     """Cells that a smallest repair changes, and cells that lack the shared part."""
     for row in rows:
         if row.verdict == "in the smallest repair":
-            yield CellRow(
-                table=row.table,
-                slug=row.slug,
-                column=row.column,
-                rule="additivity",
-                verdict="would explain",
-                basis="inference",
-                note=f"the column adds up over modules if this cell were {row.repaired}",
-            )
+            note = f"the column adds up over modules if this cell were {row.repaired}"
+            yield cell(row, row.column, "additivity", "would explain", "inference", note)
         elif row.verdict == "may be in the smallest repair":
-            yield CellRow(
-                table=row.table,
-                slug=row.slug,
-                column=row.column,
-                rule="additivity",
-                verdict="one of several explanations",
-                basis="inference",
-                note="the column does not add up over modules; this cell is in one of the "
-                "smallest sets whose change mends it",
+            note = (
+                "the column does not add up over modules; this cell is in one of the "
+                "smallest sets whose change mends it"
             )
+            verdict = "one of several explanations"
+            yield cell(row, row.column, "additivity", verdict, "inference", note)
         if row.note:
-            yield CellRow(
-                table=row.table,
-                slug=row.slug,
-                column=row.column,
-                rule="measured",
-                verdict="lacks the shared part",
-                basis="inference",
-                note=row.note,
-            )
+            yield cell(row, row.column, "measured", "lacks the shared part", "inference", row.note)
 
 
 def significance_findings(rows: Sequence[SignificanceRow], column: str) -> Iterator[CellRow]:
     """Accuracies that no count gives, and those that cannot differ from the best."""
     for row in rows:
         if not row.attainable:
-            yield CellRow(
-                table=row.table,
-                slug=row.method,
-                column=column,
-                rule="attainable",
-                verdict="off",
-                basis="arithmetic",
-                note=f"no whole number of {row.n} test images gives this accuracy",
-            )
+            note = f"no whole number of {row.n} test images gives this accuracy"
+            yield cell(row, column, "attainable", "off", "arithmetic", note)
         if row.verdict == "cannot differ":
-            yield CellRow(
-                table=row.table,
-                slug=row.method,
-                column=column,
-                rule="significance",
-                verdict="cannot differ",
-                basis="arithmetic",
-                note="no pairing of the predictions makes the difference to the best significant "
-                f"(McNemar exact, p at least {row.smallest_p:.3g})",
+            note = (
+                "no pairing of the predictions makes the difference to the best significant "
+                f"(McNemar exact, p at least {row.smallest_p:.3g})"
             )
+            yield cell(row, column, "significance", "cannot differ", "arithmetic", note)

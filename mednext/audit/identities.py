@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Literal
+from math import isqrt
 
 from mednext.audit.matrices import Readings
-from mednext.audit.paper import Bounds, Mean, Paper, Sum
+from mednext.audit.paper import Bounds, Dice, Mean, Paper, Sum
 from mednext.audit.printed import Convention, decimal_text, interval, number, units
-from mednext.audit.schema import IdentityRow
+from mednext.audit.schema import IdentityRow, Rule
 from mednext.errors import UserError
 
-Rule = Literal["f1", "mean", "sum", "bounds", "auc_from_matrix", "repeated", "across"]
 Range = tuple[Fraction, Fraction]
 
 
@@ -32,6 +31,8 @@ def identity_rows(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
         yield from _sum(paper, total)
     for bounds in spec.bounds:
         yield from _bounds(paper, bounds)
+    for dice in spec.dice:
+        yield from _dice(paper, dice)
     if spec.classification is not None and spec.classification.auc is not None:
         yield from _auc(paper, readings, spec.classification.auc)
     yield from _repeated(paper)
@@ -175,6 +176,35 @@ def _bounds(paper: Paper, rule: Bounds) -> Iterator[IdentityRow]:
                     (low, high),
                     decimals_of(row[rule.column]),
                 )
+
+
+def _dice(paper: Paper, rule: Dice) -> Iterator[IdentityRow]:
+    """Means over cases: D / (2 - D) <= IoU <= D, and the SD of n values between 0 and 1.
+
+    A case's IoU is D / (2 - D), which is convex: its mean is at least that of the mean Dice
+    (Jensen) and, since no case is above its Dice, at most the mean Dice. Values in [0, 1] of mean m
+    have squares of at most n m together, so that their variance is at most m (1 - m) n / (n - 1).
+    """
+    share = 100 if rule.unit == "percent" else 1
+    for slug, row in paper.rows(rule.table).items():
+        printed = {c: row[c] for c in (rule.dice, rule.iou, rule.sd) if c is not None}
+        known = {c: behind(text, decimals_of(text)) for c, text in printed.items()}
+        dice = known[rule.dice]
+        if dice is None:
+            continue
+        low, high = (min(max(end / share, Fraction(0)), Fraction(1)) for end in dice)
+        middle = min(max(Fraction(1, 2), low), high)
+        largest = middle * (1 - middle) * Fraction(rule.cases, rule.cases - 1)
+        scale = 10**12
+        root = Fraction(isqrt(int(largest * scale**2)) + 1, scale)
+        allowed: dict[Rule, tuple[str | None, Range]] = {
+            "iou": (rule.iou, (low / (2 - low) * share, high * share)),
+            "sd": (rule.sd, (Fraction(0), root * share)),
+        }
+        for name, (column, values) in allowed.items():
+            if column is not None and (cell := known[column]) is not None:
+                text, digits = row[column], decimals_of(row[column])
+                yield _judged(rule.table, slug, column, name, text, cell, values, digits)
 
 
 def _auc(paper: Paper, readings: Readings, column: str) -> Iterator[IdentityRow]:

@@ -6,13 +6,17 @@ import csv
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from mednext.audit.bands import Unit
 from mednext.audit.printed import number
+from mednext.audit.programme import Average
+from mednext.audit.ratios import Metric
 from mednext.config import Strict, parse, read_yaml
 from mednext.errors import UserError
 
 Positive = Literal["disease", "non_disease"]
+Design = Literal["test set", "pooled folds", "mean of folds", "classes"]
 SPEC = "audit.yaml"
 
 
@@ -60,6 +64,53 @@ class Classification(Strict):
     fractions: tuple[int, ...] = ()
     alpha: float = 0.05
     tables: tuple[TwoClasses, ...]
+
+
+class Scores(Strict):
+    """Columns of any metrics that must come from the same counts, and how these were taken."""
+
+    table: int
+    unit: Unit
+    columns: dict[Metric, str]
+    design: Design = "test set"
+    positive: int | None = Field(default=None, gt=0)
+    negative: int | None = Field(default=None, gt=0)
+    """Test images of the two classes (with folds: of all folds together)."""
+    folds: int | None = Field(default=None, ge=2)
+    fold_sizes: Literal["stratified", "unknown"] | tuple[tuple[int, int], ...] = "stratified"
+    """``[positive, negative]`` of each fold, or how they came about."""
+    average: Average = "macro"
+    classes: tuple[int, ...] = ()
+    """Test images per class, for averages over classes."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Scores:
+        if self.design == "classes":
+            if len(self.classes) < 2 or min(self.classes) < 1:
+                raise ValueError("averages over classes need 'classes', the test images of each")
+            return self
+        if self.positive is None or self.negative is None:
+            raise ValueError(f"design '{self.design}' needs 'positive' and 'negative'")
+        if self.design == "mean of folds":
+            if not isinstance(self.fold_sizes, str):
+                sums = tuple(sum(part) for part in zip(*self.fold_sizes, strict=True))
+                if sums != (self.positive, self.negative):
+                    raise ValueError(f"the fold_sizes sum up to {sums}")
+            elif self.folds is None:
+                raise ValueError("a mean of folds needs 'folds', how many there are")
+        return self
+
+
+class Dice(Strict):
+    """Dice (and IoU) averaged over cases."""
+
+    table: int
+    unit: Unit
+    dice: str
+    iou: str | None = None
+    sd: str | None = None
+    """Column with the SD of the Dice over cases."""
+    cases: int = Field(ge=2)
 
 
 class Mean(Strict):
@@ -140,6 +191,8 @@ class PaperSpec(Strict):
     paper: str
     tables: dict[int, TableFile]
     classification: Classification | None = None
+    scores: tuple[Scores, ...] = ()
+    dice: tuple[Dice, ...] = ()
     means: tuple[Mean, ...] = ()
     sums: tuple[Sum, ...] = ()
     bounds: tuple[Bounds, ...] = ()
@@ -182,6 +235,8 @@ class Paper:
         spec = self.spec
         wanted: list[tuple[int, str]] = [
             *((mean.table, c) for mean in spec.means for c in (mean.column, *mean.of)),
+            *((rule.table, c) for rule in spec.scores for c in rule.columns.values()),
+            *((d.table, c) for d in spec.dice for c in (d.dice, d.iou, d.sd) if c is not None),
             *((total.table, c) for total in spec.sums for c in (total.column, *total.of)),
             *((t, bound.column) for bound in spec.bounds for t in bound.tables),
             *((t, c) for t, columns in spec.repeats.columns.items() for c in columns),

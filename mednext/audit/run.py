@@ -12,6 +12,7 @@ from mednext.audit.findings import (
     additivity_findings,
     identity_findings,
     matrix_findings,
+    score_findings,
     significance_findings,
 )
 from mednext.audit.identities import identity_rows
@@ -27,10 +28,12 @@ from mednext.audit.schema import (
     MisfitRow,
     ModuleRow,
     RepairRow,
+    ScoreRow,
     SignificanceRow,
     SplitRow,
     SplitTableRow,
 )
+from mednext.audit.scores import score_rows
 from mednext.audit.significance import significance_rows
 
 
@@ -43,6 +46,7 @@ class Audit:
     misfits: Sequence[MisfitRow]
     splits: Sequence[SplitRow]
     splits_by_table: Sequence[SplitTableRow]
+    scores: Sequence[ScoreRow]
     identities: Sequence[IdentityRow]
     additivity: Sequence[AdditivityRow]
     additivity_checks: Sequence[CheckRow]
@@ -72,7 +76,12 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
     costs = Additivity(paper, cost)
     additivity = list(costs.cell_rows())
     significance = list(significance_rows(paper, readings))
-    cells = [*identity_findings(identities), *additivity_findings(additivity)]
+    scores = list(score_rows(paper))
+    cells = [
+        *identity_findings(identities),
+        *score_findings(scores),
+        *additivity_findings(additivity),
+    ]
     if (rules := paper.spec.classification) is not None:
         cells += matrix_findings(confusion, misfits, splits, tables, rules.alpha)
         cells += significance_findings(significance, rules.metrics.accuracy)
@@ -84,6 +93,7 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
         misfits=misfits,
         splits=splits,
         splits_by_table=tables,
+        scores=scores,
         identities=identities,
         additivity=additivity,
         additivity_checks=list(costs.check_rows()),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from mednext.audit.confusion import How
-from mednext.audit.paper import Positive
+from mednext.audit.paper import Design, Positive
 from mednext.results import Row
 
 FitVerdict = Literal["fits", "one cell off", "no fit"]
 Difference = Literal["best", "cannot differ", "may differ", "differs"]
 Basis = Literal["arithmetic", "inference"]
+Rule = Literal["f1", "mean", "sum", "bounds", "auc_from_matrix", "iou", "sd", "repeated", "across"]
 
 
 class ConfusionRow(Row):
@@ -103,13 +104,33 @@ class IdentityRow(Row):
     table: int
     slug: str
     column: str
-    rule: Literal["f1", "mean", "sum", "bounds", "auc_from_matrix", "repeated", "across"]
+    rule: Rule
     printed: str
     expected_low: str | None
     expected_high: str | None
     off_by: str | None
     """Distance of the cell from what the rule allows; empty if it is inside."""
     verdict: Literal["agrees", "off", "repeated", "not checkable"]
+    note: str | None
+
+
+class ScoreRow(Row):
+    """``scores.csv``: one printed row of any metrics, under the design of ``audit.yaml``."""
+
+    table: int
+    slug: str
+    design: Design
+    columns: str
+    """Columns that were printed and tried together."""
+    verdict: Literal["fits", "fits swapped", "one cell off", "no fit", "cannot tell"]
+    printed_by: str | None
+    """Conventions of printing under which the row fits."""
+    solutions: int | None
+    """Matrices that give the row; empty where one was looked for, not all."""
+    example: str | None
+    """One solution as TP/FP/FN/TN, of every fold or class."""
+    off_columns: str | None
+    """Columns each of which explains a misfit alone."""
     note: str | None
 
 

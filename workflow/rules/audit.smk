@@ -6,6 +6,7 @@ AUDIT_FILES = (
     "misfits",
     "splits",
     "splits_by_table",
+    "scores",
     "identities",
     "additivity",
     "additivity_checks",
