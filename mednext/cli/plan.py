@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from mednext.cli.common import Verbs, add_verb, profile_of
+from mednext.cli.common import Later, Verbs, add_verb, profile_of
 
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
@@ -29,25 +29,46 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
         "measured when the same is asked again",
     )
     plan.add_argument(
-        "--gpu-gmacs",
-        type=float,
-        help="fp32 GMACs per second of a large matrix product on the GPU to plan for, where there "
-        "is none here (default: that of benchmarks/gpus.yaml)",
+        "--gpu",
+        choices=Later(_gpus),
+        metavar="GPU",
+        default="h100",
+        help="of benchmarks/gpus.yaml: whose hours the rows are where a profile wants a GPU that "
+        "is not here (default: h100)",
     )
 
 
+def _gpus() -> tuple[str, ...]:
+    from mednext.config import load_gpus
+
+    return tuple(load_gpus())
+
+
 def _plan(arguments: argparse.Namespace) -> None:
-    from mednext.planning.estimate import Clock
+    import torch
+
+    from mednext.config import load_gpus
+    from mednext.planning import roofline
+    from mednext.planning.estimate import Clock, Kept
     from mednext.planning.format import text
     from mednext.planning.plan import plan
     from mednext.planning.validate import against_text, compare
     from mednext.results import PlanRow, write_rows
 
     profile = profile_of(arguments)
-    at_once = max(1, arguments.cores // profile.threads)
-    clock = Clock(profile, arguments.seconds, arguments.gpu_gmacs, at_once)
-    done = plan(profile, clock.timing, clock.startup_seconds, clock.disk_bytes_per_second)
-    print(text(done, clock.device_name, arguments.cores, clock.age))
+    kept = Kept(profile)
+    if profile.device == "cuda" and not torch.cuda.is_available():
+        gpu = load_gpus()[arguments.gpu]
+        timing = roofline.timing(profile, gpu, kept.work, kept.cost)
+        done = plan(profile, timing, roofline.STARTUP_SECONDS, kept.disk_bytes_per_second)
+        name = f"an {gpu.name}, which is NOT here: by a roofline, one training after the other"
+        print(text(done, name, arguments.cores))
+    else:
+        clock = Clock(profile, arguments.seconds)
+        done = plan(profile, clock.timing, clock.startup_seconds, clock.disk_bytes_per_second)
+        print(text(done, clock.device_name, arguments.cores, clock.age))
+    if profile.device == "cuda":
+        print("\n" + roofline.roofline_text(done, kept.work, profile.seeds))
     if arguments.against:
         print("\n" + against_text(*compare(profile, done.rows, arguments.against)))
     if arguments.out:

@@ -1,28 +1,42 @@
-"""GPUs that a plan may assume where there is none: ``benchmarks/gpus.yaml``."""
+"""The GPUs that a plan prices: ``benchmarks/gpus.yaml``."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Literal
 
 from pydantic import Field
 
 from mednext.config.benchmarks import load_map
 from mednext.config.files import Strict
 
+LEAST_CAPABILITY = 7.5
+"""CUDA 13, which the lock brings, has no code for older GPUs (CUDA Toolkit 13.0 release notes)."""
+LEAST_DRIVER = 580
+"""The branch of the driver that CUDA 13 needs (the same notes, table of driver versions)."""
+
 
 class GpuSpec(Strict):
-    """One GPU by its data sheet."""
+    """One GPU by its data sheet; two operations are one multiply-accumulate."""
 
     name: str
-    fp32_tflops: float = Field(gt=0)
-    """Peak of single precision without tensor cores; two operations are one multiply-accumulate."""
+    compute_capability: float = Field(ge=LEAST_CAPABILITY)
+    memory_gb: float = Field(gt=0)
+    bandwidth_gbs: float = Field(gt=0)
+    """Of its memory, 10^9 bytes per second."""
+    vector_tflops: float = Field(gt=0)
+    """Single precision without tensor cores."""
+    tensor_tflops: dict[Literal["tf32", "bf16", "fp16"], float]
+    """Dense peak of the tensor cores by precision; at another the vector peak holds."""
+    pcie_gbs: float = Field(gt=0)
+    """From the host, one direction."""
     source: str
-    """The document that states it."""
+    """The document that states all this."""
 
-    @property
-    def gmacs(self) -> float:
-        """Multiply-accumulates per second, in thousand millions."""
-        return self.fp32_tflops * 1000 / 2
+    def peak_tflops(self, precision: str) -> float:
+        """Of a large matrix product."""
+        found = (peak for name, peak in self.tensor_tflops.items() if name == precision)
+        return next(found, self.vector_tflops)
 
 
 @cache

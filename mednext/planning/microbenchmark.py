@@ -8,13 +8,11 @@ taken, which others who use the machine stretch little; a run waits for nothing 
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,19 +31,7 @@ from mednext.training.step import Stepper
 PASS_GMACS = 4.0
 """About how much the larger measured forward pass on a CPU may compute: tenths of a second."""
 MOST_IMAGES = 16
-MATMUL = 1024
-"""Side of the square matrices whose product measures the device."""
 DISK_BYTES = 64_000_000
-NEIGHBOUR = """
-import os
-import numpy
-os.nice(19)
-parent = os.getppid()
-a = numpy.random.default_rng(0).random((1500, 1500), dtype=numpy.float32)
-while os.getppid() == parent:
-    a = numpy.tanh(a @ a)
-"""
-"""What works on another core meanwhile: a matrix product, and a pass over memory."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +53,7 @@ class Speed:
     forward: Pass
     """Prediction, with the loss."""
     step: Pass | None = None
-    """A training step without the optimiser; None: not measured."""
-    optimizer: float | None = None
-    """Of one step."""
+    """A training step, the optimiser's included; None: not measured."""
 
 
 def measure_speed(run: RunConfig, gmacs: float, training: bool) -> Speed:
@@ -88,11 +72,7 @@ def measure_speed(run: RunConfig, gmacs: float, training: bool) -> Speed:
     if not training:
         return Speed(forward)
     small, large = (2, 2) if small == large else (max(small, 2), max(large, 4))  # batch norm: two
-    step = _pass(lambda n: _step(run, model, stepper, n), small, large, clock)
-    for parameter in model.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer = min(clock.seconds(stepper.optimizer.step) for _ in range(3))
-    return Speed(forward, Pass(max(step.call - optimizer, 0.0), step.image), optimizer)
+    return Speed(forward, _pass(lambda n: _step(run, model, stepper, n), small, large, clock))
 
 
 def batches(run: RunConfig, gmacs: float, device: torch.device) -> tuple[int, int]:
@@ -166,25 +146,6 @@ class _Clock:
         return self.now() - begun
 
 
-@contextmanager
-def neighbours(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Keep ``count`` other cores at work: runs side by side share caches, memory and clock, and
-    cores may be two halves of one.
-    """
-    words = [sys.executable, "-c", NEIGHBOUR]
-    one_thread = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-    started = [
-        subprocess.Popen(words, env={**os.environ, **one_thread})  # noqa: S603  fixed words
-        for _ in range(count)
-    ]
-    try:
-        yield started
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-
-
 def random_data(run: RunConfig, count: int) -> ClassificationData | SegmentationData:
     """``count`` random images in the form that training reads."""
     random = np.random.default_rng(0)
@@ -209,16 +170,6 @@ def random_data(run: RunConfig, count: int) -> ClassificationData | Segmentation
     return SegmentationData(
         images, labels, images, labels, [case], {"train": [0]}, run.classes, run.img_size, **digests
     )
-
-
-def matmul_gmacs(device: torch.device, threads: int) -> float:
-    """GMACs per second of a large fp32 matrix product: what the device can do at best."""
-    torch.set_num_threads(threads)
-    a = torch.rand(MATMUL, MATMUL, device=device)
-    out = torch.empty_like(a)
-    clock = _Clock(device, threads)
-    seconds = [clock.seconds(lambda: torch.mm(a, a, out=out)) for _ in range(4)]
-    return MATMUL**3 / min(seconds[1:]) / 1e9
 
 
 def startup_seconds() -> float:

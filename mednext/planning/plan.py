@@ -1,7 +1,8 @@
 """What a profile will take before anything starts: jobs, hours, disk, downloads, credentials.
 
-Counts of images are those of :mod:`mednext.planning.sizes`. Hours are measured GMACs and measured
-seconds of this device (:mod:`mednext.planning.estimate`), passed in by the command line.
+Counts of images are those of :mod:`mednext.planning.sizes`. Seconds are those of this device, as
+measured (:mod:`mednext.planning.estimate`), or of a GPU that is not here
+(:mod:`mednext.planning.roofline`), passed in by the command line.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from mednext.results import PlanRow
 DATA_JOBS = 3
 """Of each data set, besides one per split: fetch, verify, prepare."""
 FLOAT_BYTES = 4
+GPU_CHECKPOINT_SECONDS = 120
+"""A training on a GPU writes its checkpoint no more often (:mod:`mednext.training.train`)."""
 CHECKPOINT_COPIES = 3
 """Weights and two moments of Adam; the best weights of a selection come on top."""
 
@@ -67,15 +70,20 @@ class Plan:
 
     @property
     def writing_hours(self) -> float:
-        """A checkpoint after each epoch, and the weights in the end."""
+        """Checkpoints after epochs, and the weights in the end."""
         selections = self.profile.selections
         count = sum(
             row.trained
             * row.params
-            * (row.epochs * checkpoint_copies(selections) + len(selections))
+            * (self._checkpoints(row) * checkpoint_copies(selections) + len(selections))
             for row in self.rows
         )
         return count * FLOAT_BYTES / self.write_rate / 3600
+
+    def _checkpoints(self, row: PlanRow) -> float:
+        if self.profile.device != "cuda":
+            return row.epochs
+        return min(row.epochs, 1 + row.train_seconds / GPU_CHECKPOINT_SECONDS)
 
     @property
     def startup_hours(self) -> float:
@@ -147,11 +155,10 @@ def _row(
 ) -> PlanRow:
     run = profile.datasets[dataset]
     steps = math.ceil(sizes.train / run.batch_size)
-    watched = sizes.val + (sizes.test if "best_test" in profile.selections else 0)
     epoch = (
         sizes.train * timing.train_seconds
         + steps * timing.step_seconds
-        + watched * timing.forward_seconds
+        + watched(profile, sizes.val, sizes.test) * timing.forward_seconds
     )
     return PlanRow(
         dataset=dataset,
@@ -169,4 +176,30 @@ def _row(
         train_seconds=run.epochs * epoch,
         predict_seconds=len(profile.selections) * sizes.test * timing.forward_seconds,
         basis=timing.basis,
+    )
+
+
+def watched(profile: Profile, val: float, test: float) -> float:
+    """Images that an epoch is validated on: those of the test set, too, where a selection asks."""
+    return val + (test if "best_test" in profile.selections else 0)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What all runs of a row do."""
+
+    steps: int
+    validated: float
+    """Images."""
+    predicted: float
+    """Images."""
+
+
+def counts(profile: Profile, row: PlanRow) -> Counts:
+    """Training steps, validated images and predicted images of all seeds of one row."""
+    epochs = row.trained * row.epochs
+    return Counts(
+        steps=epochs * math.ceil(row.n_train / profile.datasets[row.dataset].batch_size),
+        validated=epochs * watched(profile, row.n_val, row.n_test),
+        predicted=row.runs * len(profile.selections) * row.n_test,
     )

@@ -44,8 +44,8 @@ def compare(
 ) -> tuple[list[Compared], list[str]]:
     """Every finished run below ``folder`` (``results/<profile>``), and what could not be compared.
 
-    The estimate of a run is scaled to the epochs that it did. Trainings that were taken over from
-    another protocol, or failed, are no truth about an estimate.
+    The estimate of a run is scaled to the epochs that it did and the images that it had. Trainings
+    that were taken over from another protocol, or failed, are no truth about an estimate.
 
     Raises:
         UserError: no run of the profile is there.
@@ -121,9 +121,10 @@ def against_text(found: Sequence[Compared], left: Sequence[str]) -> str:
 
 def _compared(name: str, row: PlanRow, record: RunRecord) -> Compared:
     done = len(record.epoch_seconds)
+    had = record.n_train / row.n_train
     return Compared(
         name,
-        row.train_seconds * done / row.epochs,
+        row.train_seconds * had * done / row.epochs,
         record.wall_seconds,
         done * min(record.epoch_seconds),
     )

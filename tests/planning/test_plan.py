@@ -54,7 +54,10 @@ def test_the_paper_profile_holds_the_whole_matrix(paper: Plan) -> None:
             profile.datasets[slug].methods
         )
         if task == "classification":
-            assert set(profile.datasets[slug].protocols) == set(load_datasets()[slug].protocols)
+            # Cross-validation, and training with and without overlap, have their own profiles.
+            apart = ("cv", "overlap")
+            known = {p for p in load_datasets()[slug].protocols if not p.startswith(apart)}
+            assert set(profile.datasets[slug].protocols) == known
     # 19 x 2 + 12 x 4 + 12 x 2 + 14 + 21 networks, three seeds each.
     assert paper.jobs == {"data": 15 + 2 + 4 + 2 + 1 + 1, "train": 435, "evaluate": 435}
 

@@ -32,7 +32,12 @@ def one_second(dataset: str, method: str) -> Timing:
 
 def record(seed: int, seconds: list[float], **changes: object) -> None:
     run = run_of("segmentation", method="unet", seed=seed, batch_size=2, epochs=4)
-    values = {"epoch_seconds": seconds, "wall_seconds": sum(seconds), "epochs_done": len(seconds)}
+    values = {
+        "n_train": 30,
+        "epoch_seconds": seconds,
+        "wall_seconds": sum(seconds),
+        "epochs_done": len(seconds),
+    }
     trained(run, **(values | changes))
 
 
@@ -42,7 +47,9 @@ def test_by_hand(profile: Profile) -> None:
     record(0, [images] * 4)
     record(1, [images / 2, images, 2 * images, images / 2])  # its machine was busy
     record(2, [images / 4] * 4)
-    record(3, [images, images], epochs_done=2)  # half of the epochs
+    assert rows[0].n_train == 30
+    # Half of the epochs, on half of the images.
+    record(3, [images / 2, images / 2], epochs_done=2, n_train=15)
     record(4, [images] * 4, trained_as="grouped")
     record(5, [], status="failed", reason="diverged")
     found, left = compare(profile, rows, Path("results/tiny"))
@@ -52,9 +59,9 @@ def test_by_hand(profile: Profile) -> None:
     assert [r.busy for r in found] == [False, True, False, False]
     assert len(left) == 2 and "taken over from 'grouped'" in left[0] and "diverged" in left[1]
     shown = against_text(found, left)
-    # 4 + 4 + 4 + 2 epochs were estimated; 4 + 4 + 1 + 2 were taken, 4 + 2 + 1 + 2 undisturbed.
+    # 4 + 4 + 4 + 1 whole epochs were estimated; 4 + 4 + 1 + 1 taken, 4 + 2 + 1 + 1 undisturbed.
     together = next(line for line in shown.splitlines() if line.startswith("together (4 runs)"))
-    assert together.split()[-1] == f"{14 / 9:.2f}" and f" {14 / 11:.2f} " in together
+    assert together.split()[-1] == f"{13 / 8:.2f}" and f" {13 / 10:.2f} " in together
     assert "of the wall time: 3 of 4 runs (from 1.00 to 4.00)" in shown
     assert "of the undisturbed time: 2 of 4 runs (from 1.00 to 4.00)" in shown
     assert shown.count("busy machine") == 1 and shown.count("not compared") == 2
