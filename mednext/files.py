@@ -161,6 +161,12 @@ def hash_json(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def seed_of(*axes: object, bits: int = 64) -> int:
+    """A seed that depends on the named axes alone: ``seed_of("bootstrap", "acdc")``."""
+    digest = hashlib.sha256("\0".join(str(axis) for axis in axes).encode()).digest()
+    return int.from_bytes(digest[: bits // 8], "little")
+
+
 _HELD: dict[Path, ExitStack] = {}
 """Locks that last as long as the process: the kernel frees them at its end, however it ends."""
 

@@ -4,24 +4,19 @@ their order is, both from the counts per case of every run."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, groupby
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from mednext.analysis.metrics import read_cases, stream_seed
+from mednext.analysis.cases import Cases, by_method, known, test_sets
 from mednext.config import RunConfig
-from mednext.errors import UserError
+from mednext.files import seed_of
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, rank_shares, wilcoxon_paired
-from mednext.metrics.segmentation import dice
 from mednext.metrics.statistics import bootstrap
-from mednext.results import ComparisonRow, Metric, PairedTest, RankRow, read_run, write_rows
-from mednext.runs.resolve import run_paths
+from mednext.results import SCORE, ComparisonRow, Metric, PairedTest, RankRow, write_rows
 
-POLICY = "transunet"
-"""The empty-mask policy of the compared Dice: that of the tables."""
 NOT_INDEPENDENT = "cases of one group are not independent, which the test takes them to be"
 
 
@@ -37,19 +32,14 @@ def compare(runs: Sequence[RunConfig], tests: Path, ranking: Path) -> None:
     """
     rows: list[ComparisonRow] = []
     ranks: list[RankRow] = []
-
-    def axes(run: RunConfig) -> tuple[str, str, int]:
-        return run.dataset, run.protocol, run.seed
-
-    for _, members in groupby(sorted(runs, key=axes), key=axes):
-        peers = list(members)
+    for peers in test_sets(runs):
         for selection in peers[0].selections:
-            tables = _tables(peers, selection)
-            if len(tables) < 2:
+            found = by_method(peers, selection)
+            if len(found) < 2:
                 continue
             base = _base(peers[0], selection)
-            rows += _tests(peers[0], tables, base)
-            ranks += _ranks(peers[0], tables, base)
+            rows += _tests(found, base)
+            ranks += _ranks(found, base)
     write_rows(tests, ComparisonRow, rows)
     write_rows(ranking, RankRow, ranks)
 
@@ -66,105 +56,60 @@ def _base(run: RunConfig, selection: str) -> dict[str, Any]:
     }
 
 
-def _tables(runs: Sequence[RunConfig], selection: str) -> dict[str, pd.DataFrame]:
-    """Method -> its cases, of the runs that have weights of this selection."""
-    found: dict[str, pd.DataFrame] = {}
-    for run in runs:
-        record = read_run(run_paths(run).run_json)
-        if record.status != "ok" or selection not in record.weights:
-            continue
-        file = run_paths(run).cases(selection)
-        table = read_cases(file, run)
-        key = ["path"] if run.task == "classification" else ["case", "organ"]
-        first = next(iter(found.values()), table)
-        if table[key].to_numpy().tolist() != first[key].to_numpy().tolist():
-            raise UserError(
-                "two runs of one test set hold different cases",
-                file=file,
-                found=f"{len(table)} rows of {run.method}",
-                expected=f"the same cases as {next(iter(found))}",
-                remedy="evaluate both again",
-            )
-        found[run.method] = table
-    return found
-
-
-def _patients(table: pd.DataFrame) -> pd.Series:
-    """Mean Dice of each patient over organs and frames."""
-    values = dice(table.tp, table.fp, table.fn, POLICY)
-    return pd.Series(values, index=table.index).groupby(table.group).mean()
-
-
-def _tests(
-    run: RunConfig, tables: dict[str, pd.DataFrame], base: dict[str, Any]
-) -> list[ComparisonRow]:
-    first = next(iter(tables.values()))
-    groups = first.group.nunique()
+def _tests(cases: dict[str, Cases], base: dict[str, Any]) -> list[ComparisonRow]:
+    first = next(iter(cases.values()))
+    groups = len(set(first.groups))
+    scored = {method: found.scored().to_numpy() for method, found in cases.items()}
     found: dict[PairedTest, list[dict[str, Any]]] = {}
-    for a, b in combinations(tables, 2):
-        pair = {"method_a": a, "method_b": b, "n_groups": groups}
-        if run.task == "segmentation":
-            ours, theirs = _patients(tables[a]), _patients(tables[b])
-            row = {
-                "metric": Metric.DICE,
-                "value_a": ours.mean(),
-                "value_b": theirs.mean(),
-                "p": wilcoxon_paired(ours.to_numpy(), theirs.to_numpy()),
-                "n_cases": len(ours),
-                "note": None,
-            }
-            found.setdefault("wilcoxon", []).append(pair | row)
+    for a, b in combinations(cases, 2):
+        ours, theirs = scored[a], scored[b]
+        pair: dict[str, Any] = {
+            "metric": SCORE[first.run.task],
+            "method_a": a,
+            "method_b": b,
+            "value_a": ours.mean(),
+            "value_b": theirs.mean(),
+            "n_cases": len(ours),
+            "n_groups": groups,
+            "note": None,
+        }
+        if first.run.task == "segmentation":
+            p = wilcoxon_paired(ours, theirs)
+            found.setdefault("wilcoxon", []).append(pair | {"p": p})
             continue
-        right = [(tables[m].label == tables[m].prediction).to_numpy() for m in (a, b)]
-        positive = (first.label == 1).to_numpy()
-        scores = [tables[m].score_1.to_numpy() for m in (a, b)]
-        area_a, area_b, p = delong(positive, *scores)
-        pair |= {
-            "n_cases": len(first),
-            "note": NOT_INDEPENDENT if groups < len(first) else None,
-        }
-        accuracy = {
-            "metric": Metric.ACCURACY,
-            "value_a": right[0].mean(),
-            "value_b": right[1].mean(),
-            "p": mcnemar_exact(*right),
-        }
-        found.setdefault("mcnemar", []).append(pair | accuracy)
+        if groups < len(ours):
+            pair["note"] = NOT_INDEPENDENT
+        p = mcnemar_exact(ours == 1, theirs == 1)
+        found.setdefault("mcnemar", []).append(pair | {"p": p})
+        area_a, area_b, p = delong(first.ill, cases[a].ill_scores, cases[b].ill_scores)
         area = {"metric": Metric.AUC, "value_a": area_a, "value_b": area_b, "p": p}
         found.setdefault("delong", []).append(pair | area)
     rows = []
     for test, family in found.items():
         for row, adjusted in zip(family, holm([r["p"] for r in family]), strict=True):
-            values = {k: _known(v) for k, v in (row | {"p_holm": adjusted}).items()}
-            rows.append(ComparisonRow(**base, test=test, **values))
+            numbers = ("value_a", "value_b", "p")
+            row |= {name: known(row[name]) for name in numbers} | {"p_holm": known(adjusted)}
+            rows.append(ComparisonRow(**base, test=test, **row))
     return rows
 
 
-def _ranks(run: RunConfig, tables: dict[str, pd.DataFrame], base: dict[str, Any]) -> list[RankRow]:
+def _ranks(cases: dict[str, Cases], base: dict[str, Any]) -> list[RankRow]:
     """Share of each rank over draws of whole groups, the same draws for all methods."""
-    if run.task == "segmentation":
-        columns = [_patients(t) for t in tables.values()]
-        metric, groups = Metric.DICE, columns[0].index.tolist()
-        values = np.stack([c.to_numpy() for c in columns], axis=1)
-    else:
-        metric, groups = Metric.ACCURACY, next(iter(tables.values())).group.tolist()
-        right = [(t.label == t.prediction).to_numpy(float) for t in tables.values()]
-        values = np.stack(right, axis=1)
-    seed = stream_seed("ranking", run.dataset, run.protocol)
+    run = next(iter(cases.values())).run
+    columns = [found.scored() for found in cases.values()]
+    groups = list(columns[0].index)
+    values = np.stack([column.to_numpy() for column in columns], axis=1)
+    seed = seed_of("ranking", run.dataset, run.protocol)
     shares = rank_shares(bootstrap(groups, lambda rows: values[rows].mean(axis=0), seed))
     return [
         RankRow(
             **base,
-            metric=metric,
+            metric=SCORE[run.task],
             method=method,
             rank=rank + 1,
             share=float(shares[row, rank]),
             n_groups=len(set(groups)),
         )
-        for row, method in enumerate(tables)
-        for rank in range(len(tables))
+        for row, method in enumerate(cases)
+        for rank in range(len(cases))
     ]
-
-
-def _known(value: Any) -> Any:
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.metrics import stream_seed
+from mednext.analysis.cases import Cases, known, read, recorded
 from mednext.config import RunConfig
+from mednext.files import seed_of
 from mednext.metrics.curves import reliability, roc_at
 from mednext.metrics.statistics import interval, resample, wilson
-from mednext.results import CurveRow, read_run, write_rows
+from mednext.results import HEADLINE, CurveRow, write_rows
 from mednext.runs.resolve import run_paths
 
 GRID = np.linspace(0, 1, 51)
@@ -24,8 +25,8 @@ REPEATS = 300
 def curves(runs: Sequence[RunConfig], path: Path) -> None:
     """Write the curves of protocol ``paper``, last weights and the first seed of each method.
 
-    The positive class is the second, in the paper's data sets the disease; more than two classes
-    have training curves alone. Bands of a ROC curve are 95 % intervals of the sensitivity
+    The positive class is the disease (:attr:`Cases.disease`); more than two classes have training
+    curves alone. Bands of a ROC curve are 95 % intervals of the sensitivity
     at that false-positive rate over resampled groups; those of the reliability are Wilson's, which
     take the cases of a bin for independent.
 
@@ -33,26 +34,26 @@ def curves(runs: Sequence[RunConfig], path: Path) -> None:
         UserError: a run has not been trained.
     """
     rows: list[CurveRow] = []
-    seen: set[tuple[str, str]] = set()
+    drawn: set[tuple[str, str]] = set()
     for run in runs:
-        if run.protocol != "paper" or (run.dataset, run.method) in seen:
+        if run.protocol != HEADLINE.protocol or (run.dataset, run.method) in drawn:
             continue
-        seen.add((run.dataset, run.method))
-        record = read_run(run_paths(run).run_json)
+        drawn.add((run.dataset, run.method))
+        config, _ = recorded(run)
         base: dict[str, Any] = {
-            "profile": run.profile,
-            "source": run.source,
-            "source_id": run.source_id,
-            "dataset": run.dataset,
-            "protocol": run.protocol,
-            "selection": "last",
-            "method": run.method,
-            "seed": run.seed,
+            "profile": config.profile,
+            "source": config.source,
+            "source_id": config.source_id,
+            "dataset": config.dataset,
+            "protocol": config.protocol,
+            "selection": HEADLINE.selection,
+            "method": config.method,
+            "seed": config.seed,
         }
         points = _history(pd.read_csv(run_paths(run).history))
-        if len(run.classes) == 2 and run.task == "classification" and "last" in record.weights:
-            cases = pd.read_csv(run_paths(run).cases("last"), dtype={"group": str})
-            points += _roc(cases, run.dataset) + _reliability(cases)
+        two = len(config.classes) == 2 and config.task == "classification"
+        if two and (cases := read(run)) is not None:
+            points += _roc(cases) + _reliability(cases)
         rows += [CurveRow(**base, **point) for point in points]
     write_rows(path, CurveRow, rows)
 
@@ -67,33 +68,27 @@ def _history(history: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _roc(cases: pd.DataFrame, dataset: str) -> list[dict[str, Any]]:
-    positive, score = (cases.label == 1).to_numpy(), cases.score_1.to_numpy()
-    groups = cases.group.tolist()
+def _roc(cases: Cases) -> list[dict[str, Any]]:
+    positive, score = cases.ill, cases.ill_scores
     values = roc_at(positive, score, GRID)
     resampled = resample(
-        groups,
+        cases.groups,
         lambda rows: roc_at(positive[rows], score[rows], GRID),
-        stream_seed("roc", dataset),
+        seed_of("roc", cases.run.dataset),
         REPEATS,
     )
     points = []
     for column, (x, y) in enumerate(zip(GRID, values, strict=True)):
         low, high = interval(float(y), resampled, column)
-        band = {"y_low": _known(low), "y_high": _known(high)}
-        points.append({"curve": "roc", "x": float(x), "y": _known(y), **band, "n": len(cases)})
+        band = {"y_low": known(low), "y_high": known(high)}
+        points.append({"curve": "roc", "x": float(x), "y": known(y), **band, "n": len(positive)})
     return points
 
 
-def _reliability(cases: pd.DataFrame) -> list[dict[str, Any]]:
-    positive, score = (cases.label == 1).to_numpy(), cases.score_1.to_numpy()
+def _reliability(cases: Cases) -> list[dict[str, Any]]:
     points = []
-    for mean, hits, count in reliability(positive, score):
+    for mean, hits, count in reliability(cases.ill, cases.ill_scores):
         low, high = wilson(hits, count)
         band = {"y_low": low, "y_high": high}
         points.append({"curve": "reliability", "x": mean, "y": hits / count, **band, "n": count})
     return points
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

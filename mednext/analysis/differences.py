@@ -7,49 +7,34 @@ one the design could have shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, groupby
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy.stats import t
 
-from mednext.analysis.metrics import read_cases, stream_seed
+from mednext.analysis.cases import by_method, test_sets
 from mednext.config import RunConfig
-from mednext.metrics.segmentation import dice
+from mednext.files import seed_of
 from mednext.metrics.statistics import bootstrap
-from mednext.results import DifferenceRow, Metric, read_run, write_rows
-from mednext.runs.resolve import run_paths
-
-SELECTION, POLICY = "last", "transunet"
+from mednext.results import SCORE, DifferenceRow, write_rows
 
 
 def differences(runs: Sequence[RunConfig], path: Path) -> None:
     """Write the paired differences of accuracy, or of the mean Dice of each patient."""
-
-    def axes(run: RunConfig) -> tuple[str, str, int]:
-        return run.dataset, run.protocol, run.seed
-
-    rows: list[DifferenceRow] = []
-    for _, members in groupby(sorted(runs, key=axes), key=axes):
-        rows += _of_one_test_set(list(members))
+    rows = [row for peers in test_sets(runs) for row in _of_one_test_set(peers)]
     write_rows(path, DifferenceRow, rows)
 
 
 def _of_one_test_set(runs: Sequence[RunConfig]) -> list[DifferenceRow]:
-    columns: dict[str, pd.Series] = {}
-    for run in runs:
-        record = read_run(run_paths(run).run_json)
-        if record.status == "ok" and SELECTION in record.weights:
-            columns[run.method] = _scores(run)
+    columns = {method: cases.scored() for method, cases in by_method(runs).items()}
     if len(columns) < 2:
         return []
-    first = next(iter(columns.values()))
-    groups, values = first.index.astype(str).tolist(), np.stack(list(columns.values()), axis=1)
+    groups = list(next(iter(columns.values())).index)
+    values = np.stack(list(columns.values()), axis=1)
     count = len(set(groups))
-    seed = stream_seed("differences", runs[0].dataset, runs[0].protocol)
+    seed = seed_of("differences", runs[0].dataset, runs[0].protocol)
     draws = bootstrap(groups, lambda rows: values[rows].mean(axis=0), seed)
-    metric = Metric.ACCURACY if runs[0].task == "classification" else Metric.DICE
     rows = []
     for (i, a), (j, b) in combinations(enumerate(columns), 2):
         paired = values[:, i] - values[:, j]
@@ -63,7 +48,7 @@ def _of_one_test_set(runs: Sequence[RunConfig]) -> list[DifferenceRow]:
                 dataset=runs[0].dataset,
                 protocol=runs[0].protocol,
                 seed=runs[0].seed,
-                metric=metric,
+                metric=SCORE[runs[0].task],
                 method_a=a,
                 method_b=b,
                 difference=mean,
@@ -75,13 +60,3 @@ def _of_one_test_set(runs: Sequence[RunConfig]) -> list[DifferenceRow]:
             )
         )
     return rows
-
-
-def _scores(run: RunConfig) -> pd.Series:
-    """Right or wrong of each image, or the mean Dice of each patient; indexed by group."""
-    cases = read_cases(run_paths(run).cases(SELECTION), run)
-    if run.task == "classification":
-        right = (cases.label == cases.prediction).to_numpy(float)
-        return pd.Series(right, index=cases.group.astype(str))
-    values = dice(cases.tp, cases.fp, cases.fn, POLICY)
-    return pd.Series(values, index=cases.index).groupby(cases.group).mean()

@@ -34,8 +34,8 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_verb(steps, "table", "write datasets.csv of a profile", _table)
     text = "train-test overlap of each split: write and print leakage.csv of a profile"
     add_verb(steps, "leakage", text, _leakage)
-    text = "which groups of each test set have members in train: relatives.csv of a profile"
-    add_verb(steps, "relatives", text, _relatives)
+    text = "which groups of each test set have members in train: overlap_groups.csv of a profile"
+    add_verb(steps, "overlap-groups", text, _overlap_groups)
     text = "fix the radius of near-duplicates on one half of SARS-COV-2 CT, try it on the other"
     calibrate = add_verb(steps, "calibrate", text, _calibrate, config=False)
     calibrate.add_argument("--folder", help="below MEDNEXT_LOCAL; default: the first known name")
@@ -82,12 +82,12 @@ def _lists(arguments: argparse.Namespace) -> None:
     write_lists(arguments.out)
 
 
-def _relatives(arguments: argparse.Namespace) -> None:
-    from mednext.analysis.train_overlap import relatives
+def _overlap_groups(arguments: argparse.Namespace) -> None:
+    from mednext.analysis.train_overlap import overlap_groups
     from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
-    relatives(resolve_runs(profile), results_root(profile.profile) / "relatives.csv")
+    overlap_groups(resolve_runs(profile), results_root(profile.profile) / "overlap_groups.csv")
 
 
 def _leakage(arguments: argparse.Namespace) -> None:

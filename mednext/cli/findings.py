@@ -24,7 +24,7 @@ MADE = (
     "ranking.csv",
     "differences.csv",
     "losses.csv",
-    "seen.csv",
+    "train_overlap.csv",
 )
 BEGIN = "<!-- main results: make findings writes what follows -->\n"
 END = "<!-- end of the main results -->\n"
@@ -72,7 +72,8 @@ def make_findings(
         links = {name: os.path.relpath(target, start) for name, target in targets.items()}
         texts = findings_texts(profile, [(run.name, run.record) for run in found], links)
         for name in MADE:
-            write_bytes(reference / name, (root / name).read_bytes())
+            if (root / name).is_file():
+                write_bytes(reference / name, (root / name).read_bytes())
         tables = [f for f in sorted((root / "tables").glob("*.md")) if f.stem != "table5"]
         _replace(reference / "tables", tables)
         _replace(reference / "figures", sorted((root / "figures").glob("*.png")))
@@ -101,7 +102,7 @@ def _compute(runs: list[RunConfig], root: Path) -> None:
     from mednext.analysis.curves import curves
     from mednext.analysis.differences import differences
     from mednext.analysis.metrics import collect
-    from mednext.analysis.train_overlap import seen
+    from mednext.analysis.train_overlap import train_overlap
     from mednext.audit.run import audit
     from mednext.audit.write import write_audit
     from mednext.gate.values import write_losses
@@ -111,7 +112,8 @@ def _compute(runs: list[RunConfig], root: Path) -> None:
     differences(runs, root / "differences.csv")
     write_losses(runs, root / "losses.csv")
     curves(runs, root / "curves.csv")
-    seen(runs, root / "relatives.csv", root / "seen.csv")
+    if (root / "overlap_groups.csv").is_file():
+        train_overlap(runs, root / "overlap_groups.csv", root / "train_overlap.csv")
     cost = root / "cost.csv"
     done = audit(benchmarks_dir() / "reported", cost if cost.is_file() else None)
     write_audit(done, results_root("audit"))

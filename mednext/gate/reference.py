@@ -11,7 +11,7 @@ from mednext.gate.compare import Finding, gate
 from mednext.gate.report import number_text
 from mednext.gate.rules import GateRules
 from mednext.gate.values import LossRow, read_values
-from mednext.results import CostRow, MetricRow, Outcome, ProbeRow, Row, read_rows
+from mednext.results import HEADLINE, CostRow, MetricRow, Outcome, ProbeRow, Row, read_rows
 
 FILES: dict[str, type[Row]] = {
     "metrics.csv": MetricRow,
@@ -46,7 +46,7 @@ def first_findings(new: Path) -> list[Finding]:
             "not in the reference",
         )
         for r in read_values(new)
-        if r.status == "ok" and r.policy in (None, "transunet")
+        if r.status == "ok" and r.policy in (None, HEADLINE.policy)
     ]
 
 

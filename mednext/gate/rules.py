@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
 from mednext.gate.values import Gated, Value
+from mednext.results import HEADLINE
 
 
 class GateRule(Strict):
@@ -38,9 +39,9 @@ class GateRules(Strict):
     """Tolerances are multiplied by this for results of kernels that do not repeat their sums."""
     probe_relative: float = Field(ge=0)
     """Greatest change of an untrained network's output, as a share of its largest one."""
-    selections: tuple[str, ...] = ("last",)
+    selections: tuple[str, ...] = (HEADLINE.selection,)
     """Only these are gated, the others shown."""
-    policies: tuple[str, ...] = ("transunet",)
+    policies: tuple[str, ...] = (HEADLINE.policy,)
     """Segmentation: only these are gated, the others shown."""
     metrics: dict[Gated, GateRule]
 

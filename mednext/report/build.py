@@ -9,11 +9,11 @@ from dataclasses import replace
 from mednext.config import DatasetRun, Profile, load_datasets, load_methods, method_slug
 from mednext.errors import UserError
 from mednext.report.audit import NOTHING, Findings
-from mednext.report.model import Cell, Line, Table, View
+from mednext.report.model import Cell, Line, Table
 from mednext.report.scale import data_difference, describe, scale_difference
 from mednext.report.spec import Column, TableSpec, reported
 from mednext.report.verdicts import judge, load_rules, over_seeds
-from mednext.results import CostRow, DatasetRow, MetricRow
+from mednext.results import CostRow, DatasetRow, MetricRow, View
 
 
 def build(
@@ -46,8 +46,7 @@ def build(
         mine = [
             m
             for m in metrics
-            if (m.dataset, m.protocol, m.selection) == (spec.dataset, view.protocol, view.selection)
-            and m.method in run.methods
+            if m.dataset == spec.dataset and view.holds(m) and m.method in run.methods
         ]
         _same_source(mine, run, profile)
     cost_of = {c.method: c for c in costs if c.verdict_params is not None}
@@ -138,7 +137,7 @@ def _cell(
         if column.cost == "params":
             return Cell(printed, cost.params / 1e6, verdict=cost.verdict_params)
         return Cell(printed, cost.gmacs_torch, verdict=cost.verdict_gmacs)
-    rows = [m for m in found if m.metric == column.metric and _shown(m, column, view)]
+    rows = [m for m in found if m.metric == column.metric and view.judges(m, column.target)]
     known = [m for m in rows if m.value is not None]
     if not known:
         return Cell(printed)
@@ -153,9 +152,3 @@ def _cell(
         seeds = len({row.seed for row in known})
         verdict = judge(float(printed), value, low, high, seeds, margin, rules.min_seeds)
     return Cell(printed, value, low, high, known[0].n_cases, verdict)
-
-
-def _shown(row: MetricRow, column: Column, view: View) -> bool:
-    if row.task == "classification":
-        return row.target == view.orientation
-    return row.target == column.target and row.policy == view.policy

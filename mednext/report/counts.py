@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mednext.config import DatasetRun, Profile
 from mednext.report.audit import NOTHING, Findings
-from mednext.report.model import Cell, Line, Table, View
+from mednext.report.model import Cell, Line, Table
 from mednext.report.spec import Column, TableSpec, reported
-from mednext.results import DatasetRow
+from mednext.results import DatasetRow, View
 
 
 def build_counts(

@@ -16,7 +16,7 @@ from mednext.config import Profile
 from mednext.files import write_csv, write_text
 from mednext.layout import results_root
 from mednext.report.verdicts import over_seeds
-from mednext.results import MetricRow, read_rows
+from mednext.results import HEADLINE, MetricRow, read_rows
 
 METRICS = {
     "classification": ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc"),
@@ -46,7 +46,7 @@ def custom_table(rows: Sequence[MetricRow]) -> pd.DataFrame:
     """One line per method, protocol, selection and positive class (or organ); values are fractions,
     means over seeds with 95 % intervals.
     """
-    shown = [r for r in rows if r.policy in (None, "transunet")]
+    shown = [r for r in rows if r.policy in (None, HEADLINE.policy)]
 
     def key(row: MetricRow) -> tuple[str, ...]:
         return tuple(str(getattr(row, name) or "") for name in KEYS)

@@ -1,26 +1,11 @@
-"""What a table is before it is words: views, cells, lines."""
+"""What a table is before it is words: cells, lines."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from mednext.report.spec import TableSpec
-
-
-@dataclass(frozen=True)
-class View:
-    """Which of the results a table shows; the headline is the default."""
-
-    protocol: str = "paper"
-    selection: str = "last"
-    orientation: str = "non_disease"
-    policy: str = "transunet"
-
-    @property
-    def suffix(self) -> str:
-        """What is added to the file's name: nothing for the headline."""
-        changed = [v for k, v in vars(self).items() if v != getattr(View, k)]
-        return "".join(f".{value}" for value in changed)
+from mednext.results import View
 
 
 @dataclass(frozen=True)

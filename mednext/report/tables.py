@@ -16,13 +16,13 @@ from mednext.report.audit import Findings
 from mednext.report.build import build
 from mednext.report.cells import Form
 from mednext.report.counts import build_counts
-from mednext.report.model import Line, Table, View
+from mednext.report.model import Line, Table
 from mednext.report.render import html_page, latex, markdown
 from mednext.report.spec import load_tables, reported
-from mednext.results import CostRow, DatasetRow, MetricRow, R, read_rows
+from mednext.results import HEADLINE, CostRow, DatasetRow, MetricRow, R, View, read_rows
 
 VIEWS = (
-    View(),
+    HEADLINE,
     View(protocol="grouped"),
     View(protocol="grouped_originals"),
     View(protocol="fold1"),
@@ -58,7 +58,7 @@ def read_tables(profile: Profile, partial: bool = False) -> list[Table]:
                 table = build_counts(number, spec, view, profile, datasets, findings)
             else:
                 table = build(number, spec, view, profile, metrics, costs, datasets, findings)
-            if view == View() or _differs(table):
+            if view == HEADLINE or _differs(table):
                 tables.append(table)
     pending = [
         f"table {t.number}: {r.slug}" for t in tables for r in t.lines if r.status == "pending"
@@ -75,7 +75,7 @@ def read_tables(profile: Profile, partial: bool = False) -> list[Table]:
 
 def _differs(table: Table) -> bool:
     """Is this view something else than the headline, and is there a result for it?"""
-    base, view = View(), table.view
+    base, view = HEADLINE, table.view
     if table.spec.dataset is None:
         if view != View(protocol=view.protocol):
             return False
@@ -97,7 +97,7 @@ def write_tables(profile: Profile, out: Path, partial: bool = False) -> None:
     for table in read_tables(profile, partial):
         _write(out / f"table{table.number}{table.view.suffix}", table, "side")
         _write(out / "reproduced" / f"table{table.number}{table.view.suffix}", table, "reproduced")
-        if table.view == View():
+        if table.view == HEADLINE:
             _write(out / "reported" / f"table{table.number}", table, "reported")
 
 

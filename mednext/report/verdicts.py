@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
-from statistics import stdev
 from typing import Literal
 
 from pydantic import Field
-from scipy.stats import t
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
+from mednext.metrics import intervals
 from mednext.results import Metric, MetricRow, Verdict
 
 Kind = Literal["fractions", "auc", "dice", "hd95"]
@@ -88,26 +86,17 @@ def judge(
 
 
 def over_seeds(rows: Sequence[MetricRow]) -> tuple[float, float | None, float | None]:
-    """Mean over seeds and its interval, in the unit of ``metrics.csv``.
-
-    Two uncertainties, added as squares: the test cases, which all seeds share (the mean half-width
-    of the intervals), and the seeds (Student's interval of their mean). One seed shows nothing of
-    the latter: its interval is that of the test cases alone.
+    """Mean over seeds and its interval inside the metric's limits, in the unit of ``metrics.csv``;
+    see :func:`mednext.metrics.intervals.over_seeds`.
     """
     values = [row.value for row in rows if row.value is not None]
-    count = len(values)
-    mean = sum(values) / count
     known = [
         (row.value - row.ci_low, row.ci_high - row.value)
         for row in rows
         if row.value is not None and row.ci_low is not None and row.ci_high is not None
     ]
-    if len(known) < count:
-        return mean, None, None
-    below, above = (sum(halves) / count for halves in zip(*known, strict=True))
-    seeds = 0.0
-    if count > 1:
-        seeds = float(t.ppf(0.975, count - 1)) * stdev(values) / math.sqrt(count)
-    low = max(-1.0 if rows[0].metric is Metric.MCC else 0.0, mean - math.hypot(below, seeds))
-    high = mean + math.hypot(above, seeds)
+    if len(known) < len(values):
+        return sum(values) / len(values), None, None
+    mean, (low, high) = intervals.over_seeds(values, known)
+    low = max(-1.0 if rows[0].metric is Metric.MCC else 0.0, low)
     return mean, low, high if _kind(rows[0].metric) == "hd95" else min(1.0, high)

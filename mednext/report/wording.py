@@ -9,6 +9,7 @@ from statistics import mean, stdev
 
 from scipy.stats import norm, t
 
+from mednext.metrics.intervals import over_seeds
 from mednext.results import DifferenceRow
 
 ALPHA, POWER = 0.05, 0.8
@@ -24,14 +25,14 @@ class Estimate:
 
     @property
     def words(self) -> str:
-        """``higher`` or ``lower`` where the interval excludes 0, else that nobody can tell."""
+        """``higher`` or ``lower`` where the interval excludes 0, else ``inconclusive``."""
         if self.low is None or self.high is None:
-            return "cannot tell: no interval"
+            return "inconclusive: no interval"
         value, low, high = (signed(v) for v in (self.value, self.low, self.high))
         interval = f"{value} points, the interval is [{low}, {high}]"
         if self.low > 0:
             return f"higher: {interval}"
-        return f"lower: {interval}" if self.high < 0 else f"cannot tell: {interval}"
+        return f"lower: {interval}" if self.high < 0 else f"inconclusive: {interval}"
 
 
 def signed(value: float) -> str:
@@ -42,20 +43,16 @@ def signed(value: float) -> str:
 def estimate(rows: Sequence[DifferenceRow], turned: bool = False) -> Estimate:
     """Mean over seeds of one pair of methods.
 
-    The half-width joins, as squares, that of the test cases (which all seeds share) and Student's
-    of the mean over seeds. ``turned`` gives the second method minus the first.
+    See :func:`mednext.metrics.intervals.over_seeds`. ``turned`` gives the second method minus the
+    first.
     """
-    values = [100 * row.difference for row in rows]
-    value = mean(values)
+    sign = -100 if turned else 100
+    values = [sign * row.difference for row in rows]
     halves = [50 * (r.ci_high - r.ci_low) for r in rows if None not in (r.ci_low, r.ci_high)]  # type: ignore[operator]
-    sign = -1 if turned else 1
     if len(halves) < len(rows):
-        return Estimate(sign * value, None, None)
-    seeds = 0.0
-    if len(values) > 1:
-        seeds = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / math.sqrt(len(values))
-    half = math.hypot(mean(halves), seeds)
-    return Estimate(sign * value, sign * value - half, sign * value + half)
+        return Estimate(mean(values), None, None)
+    value, bounds = over_seeds(values, [(half, half) for half in halves])
+    return Estimate(value, *bounds)
 
 
 def detectable(deviation: float, n: int, tests: int = 1) -> float:

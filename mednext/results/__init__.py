@@ -5,8 +5,16 @@ on writing and on reading, so that a table can never be drawn from something mal
 """
 
 from mednext.results.base import Outcome, Row, Status
-from mednext.results.data import DatasetRow, Leak, LeakageRow, RelativeRow
+from mednext.results.cases import (
+    CASE_KEYS,
+    DIAGONALS,
+    DISTANCES,
+    case_columns,
+    read_cases,
+)
+from mednext.results.data import DatasetRow, Leak, LeakageRow, OverlapGroupRow
 from mednext.results.files import R, read_rows, read_run, write_rows, write_run
+from mednext.results.headline import HEADLINE, SCORE, TEST, View
 from mednext.results.metrics import (
     ALL_METHODS,
     ComparisonRow,
@@ -14,9 +22,9 @@ from mednext.results.metrics import (
     DifferenceRow,
     Metric,
     MetricRow,
+    OverlapRow,
     PairedTest,
     RankRow,
-    SeenRow,
     Verdict,
 )
 from mednext.results.networks import (
@@ -31,6 +39,12 @@ from mednext.results.runs import PlanRow, RunRecord
 
 __all__ = [
     "ALL_METHODS",
+    "CASE_KEYS",
+    "DIAGONALS",
+    "DISTANCES",
+    "HEADLINE",
+    "SCORE",
+    "TEST",
     "ComparisonRow",
     "CostRow",
     "CostVerdict",
@@ -43,19 +57,22 @@ __all__ = [
     "Metric",
     "MetricRow",
     "Outcome",
+    "OverlapGroupRow",
+    "OverlapRow",
     "PairedTest",
     "PlanRow",
     "ProbeRow",
     "R",
     "RankRow",
-    "RelativeRow",
     "Row",
     "RunRecord",
-    "SeenRow",
     "SignalRow",
     "Status",
     "Verdict",
+    "View",
+    "case_columns",
     "cost_verdict",
+    "read_cases",
     "read_rows",
     "read_run",
     "write_rows",

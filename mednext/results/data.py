@@ -96,9 +96,9 @@ class LeakageRow(Row):
     split_hash: str
 
 
-class RelativeRow(Row):
-    """One row of ``relatives.csv``: one group (of copies, near-duplicates, successive slices or
-    images of one patient) with members in the test set of a split.
+class OverlapGroupRow(Row):
+    """One row of ``overlap_groups.csv``: one group (of copies, near-duplicates, successive slices
+    or images of one patient) with members in the test set of a split.
     """
 
     dataset: str

@@ -158,9 +158,9 @@ ALL_METHODS = "all"
 """In place of a method: the mean over all methods, image by image."""
 
 
-class SeenRow(Row):
-    """One row of ``seen.csv``: one classifier on the test images with a relative in train and on
-    those without; values are fractions.
+class OverlapRow(Row):
+    """One row of ``train_overlap.csv``: one classifier on the test images whose group has members
+    in train (overlap) and on the others (clean); values are fractions.
     """
 
     dataset: str
@@ -169,15 +169,14 @@ class SeenRow(Row):
     method: str
     """Or :data:`ALL_METHODS`, over all methods of this seed."""
     methods: int
-    n_seen: int
-    """Test images whose group has members in train."""
-    n_new: int
-    groups_seen: int
-    groups_new: int
-    accuracy_seen: float
-    accuracy_new: float
+    n_overlap: int
+    n_clean: int
+    groups_overlap: int
+    groups_clean: int
+    accuracy_overlap: float
+    accuracy_clean: float
     difference: float
-    """Seen minus new."""
+    """Overlap minus clean."""
     ci_low: float
     ci_high: float
     """95 % interval, from draws of whole groups."""

@@ -21,7 +21,7 @@ from mednext.runs.resolve import resolve_run, run_name
 SMALL = (
     "datasets.csv",
     "leakage.csv",
-    "relatives.csv",
+    "overlap_groups.csv",
     "cost.csv",
     "probes.csv",
     "signal.csv",

@@ -16,11 +16,10 @@ from PIL import Image
 
 from mednext.config import RunConfig
 from mednext.datasets.load import ClassificationData, SegmentationData, load
-from mednext.errors import UserError
 from mednext.files import atomic_path
 from mednext.metrics.segmentation import dice
 from mednext.models.cam import gradcam_layer
-from mednext.results import read_run
+from mednext.results import HEADLINE, read_cases, read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import ordered_batches
 from mednext.training.evaluate import load_model, paths_of, stored_predictions
@@ -31,7 +30,7 @@ HEAT_SIDE = 32
 """Of a stored heatmap: more than any of the networks' last feature maps has."""
 PICTURES = 300
 PLANES = 6
-SELECTION = "last"
+SELECTION = HEADLINE.selection
 
 
 def browse(runs: Sequence[RunConfig], out: Path) -> None:
@@ -58,7 +57,7 @@ def browse(runs: Sequence[RunConfig], out: Path) -> None:
         "classes": list(runs[0].classes),
     }
     data = load(runs[0])
-    cases = [_cases(run) for run in shown]
+    cases = [read_cases(paths_of(run).cases(SELECTION), run) for run in shown]
     if isinstance(data, ClassificationData):
         arrays = _images(data, shown, cases)
     else:
@@ -66,13 +65,6 @@ def browse(runs: Sequence[RunConfig], out: Path) -> None:
     with atomic_path(out) as part:
         both = {name: np.asarray(value) for name, value in (common | arrays).items()}
         np.savez_compressed(part, **both)  # type: ignore[arg-type]
-
-
-def _cases(run: RunConfig) -> pd.DataFrame:
-    file = paths_of(run).cases(SELECTION)
-    if not file.is_file():
-        raise UserError("this run has not been evaluated", file=file, remedy="evaluate it first")
-    return pd.read_csv(file)
 
 
 def pictured(true_scores: np.ndarray, count: int) -> np.ndarray:

@@ -21,12 +21,9 @@ from mednext.layout import RunPaths
 from mednext.metrics.segmentation import image_diagonal, organ_counts
 from mednext.metrics.surface import hd95_of_organs
 from mednext.models.registry import create_model
-from mednext.results import read_run
+from mednext.results import DIAGONALS, DISTANCES, case_columns, read_run
 from mednext.training.batches import ordered_batches, subset_rows
 from mednext.training.device import pick_device, prepare_torch
-
-DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
-DIAGONALS = ("diagonal_vox", "diagonal_mm")
 
 
 def paths_of(run: RunConfig) -> RunPaths:
@@ -155,16 +152,8 @@ def evaluate(run: RunConfig) -> None:
                     rows = _image_rows(data, arrays["row"], arrays["score"])
                 else:
                     rows = _volume_rows(data, arrays)
-            frame = pd.DataFrame(rows, columns=_columns(run))
+            frame = pd.DataFrame(rows, columns=case_columns(run))
             write_csv(paths_of(run).cases(selection), frame)
-
-
-def _columns(run: RunConfig) -> list[str]:
-    # "side" as in version 0.1: a repeated run must give the bytes of the stored one.
-    if run.task == "classification":
-        scores = [f"score_{k}" for k in range(len(run.classes))]
-        return ["row", "path", "group", "side", "label", *scores, "prediction"]
-    return ["case", "group", "organ", "side", "tp", "fp", "fn", *DISTANCES, *DIAGONALS]
 
 
 def _image_rows(

@@ -1,4 +1,4 @@
-"""Test images with a relative in train against those without: counts, means and intervals."""
+"""Test images that overlap with train against the others: counts, means and intervals."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep
 
-from mednext.analysis.train_overlap import newcombe, relatives, seen
+from mednext.analysis.train_overlap import overlap_groups, train_overlap
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.layout import DataPaths
-from mednext.results import RelativeRow, SeenRow, read_rows, write_rows
+from mednext.results import OverlapGroupRow, OverlapRow, read_rows, write_rows
 from tests.finished_runs import images, paths, run_of, trained
 
-FILE, OUT = Path("relatives.csv"), Path("seen.csv")
+FILE, OUT = Path("overlap_groups.csv"), Path("train_overlap.csv")
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +33,10 @@ def finished(cases: pd.DataFrame, **changes: object) -> RunConfig:
 
 def related(in_train: dict[object, int]) -> None:
     rows = [
-        RelativeRow(dataset="sars_cov2_ct", protocol="paper", group=str(g), test=2, train=n)
+        OverlapGroupRow(dataset="sars_cov2_ct", protocol="paper", group=str(g), test=2, train=n)
         for g, n in in_train.items()
     ]
-    write_rows(FILE, RelativeRow, rows)
+    write_rows(FILE, OverlapGroupRow, rows)
 
 
 def test_both_kinds_by_hand() -> None:
@@ -46,27 +46,27 @@ def test_both_kinds_by_hand() -> None:
     other["prediction"] = other.label ^ (other.row == 0)
     second = finished(other, method="vit")
     related({0: 3, 1: 1, 2: 4, 3: 0, 4: 0})
-    seen([run, second], FILE, OUT)
-    rows = {row.method: row for row in read_rows(OUT, SeenRow)}
+    train_overlap([run, second], FILE, OUT)
+    rows = {row.method: row for row in read_rows(OUT, OverlapRow)}
     assert list(rows) == ["mednext", "vit", "all"]
-    counted = {(r.n_seen, r.n_new, r.groups_seen, r.groups_new) for r in rows.values()}
+    counted = {(r.n_overlap, r.n_clean, r.groups_overlap, r.groups_clean) for r in rows.values()}
     assert counted == {(6, 4, 3, 2)}
-    assert (rows["mednext"].accuracy_seen, rows["mednext"].accuracy_new) == (
+    assert (rows["mednext"].accuracy_overlap, rows["mednext"].accuracy_clean) == (
         pytest.approx(5 / 6), pytest.approx(3 / 4)
     )  # fmt: skip
-    assert (rows["vit"].accuracy_seen, rows["vit"].accuracy_new) == (pytest.approx(5 / 6), 1.0)
-    assert rows["all"].accuracy_new == pytest.approx(7 / 8) and rows["all"].methods == 2
+    assert (rows["vit"].accuracy_overlap, rows["vit"].accuracy_clean) == (pytest.approx(5 / 6), 1.0)
+    assert rows["all"].accuracy_clean == pytest.approx(7 / 8) and rows["all"].methods == 2
     for row in rows.values():
-        assert row.difference == pytest.approx(row.accuracy_seen - row.accuracy_new)
+        assert row.difference == pytest.approx(row.accuracy_overlap - row.accuracy_clean)
         assert row.ci_low < row.difference < row.ci_high
     before = OUT.read_bytes()
-    seen([run, second], FILE, OUT)
+    train_overlap([run, second], FILE, OUT)
     assert OUT.read_bytes() == before
 
 
-def many(wrong_seen: int, wrong_new: int) -> pd.DataFrame:
-    """200 images, each a group of its own: the first 100 have a relative in train."""
-    wrong = np.r_[np.arange(100) < wrong_seen, np.arange(100) < wrong_new]
+def many(wrong_overlap: int, wrong_clean: int) -> pd.DataFrame:
+    """200 images, each a group of its own: the first 100 overlap with train."""
+    wrong = np.r_[np.arange(100) < wrong_overlap, np.arange(100) < wrong_clean]
     label = np.arange(200) % 2
     return pd.DataFrame(
         {
@@ -82,35 +82,27 @@ def many(wrong_seen: int, wrong_new: int) -> pd.DataFrame:
     )
 
 
-@pytest.mark.parametrize(("wrong_seen", "wrong_new"), [(5, 20), (20, 5), (10, 10), (0, 0)])
-def test_independent_images_have_newcombes_interval(wrong_seen: int, wrong_new: int) -> None:
-    run = finished(many(wrong_seen, wrong_new))
+@pytest.mark.parametrize(("wrong_overlap", "wrong_clean"), [(5, 20), (20, 5), (10, 10), (0, 0)])
+def test_independent_images_have_newcombes_interval(wrong_overlap: int, wrong_clean: int) -> None:
+    run = finished(many(wrong_overlap, wrong_clean))
     related({g: int(g < 100) for g in range(200)})
-    seen([run], FILE, OUT)
-    row = read_rows(OUT, SeenRow)[0]
+    train_overlap([run], FILE, OUT)
+    row = read_rows(OUT, OverlapRow)[0]
     low, high = confint_proportions_2indep(
-        100 - wrong_seen, 100, 100 - wrong_new, 100, method="newcomb"
+        100 - wrong_overlap, 100, 100 - wrong_clean, 100, method="newcomb"
     )
     # The spread comes from draws, and Student's quantile is a little larger than the normal one.
     assert (row.ci_low, row.ci_high) == pytest.approx((low, high), abs=0.012)
 
 
-@pytest.mark.parametrize(("a", "b"), [(10, 5), (5, 10), (0, 7), (9, 2)])
-def test_bounds_are_joined_as_newcombe_does(a: int, b: int) -> None:
-    """Of ten and ten: bounds so lopsided that none may stand in another's place."""
-    bounds = [proportion_confint(k, 10, method="wilson") for k in (a, b)]
-    expected = confint_proportions_2indep(a, 10, b, 10, method="newcomb")
-    assert newcombe((a / 10, b / 10), bounds) == pytest.approx(expected, abs=1e-12)
-
-
 def test_without_both_kinds_there_is_no_row() -> None:
     run = finished(images())
     related(dict.fromkeys(range(5), 2))
-    seen([run], FILE, OUT)
-    assert read_rows(OUT, SeenRow) == []
+    train_overlap([run], FILE, OUT)
+    assert read_rows(OUT, OverlapRow) == []
     related({0: 1, 1: 0, 2: 0, 3: 0, 4: 0})  # one group says nothing of groups
-    seen([run], FILE, OUT)
-    assert read_rows(OUT, SeenRow) == []
+    train_overlap([run], FILE, OUT)
+    assert read_rows(OUT, OverlapRow) == []
 
 
 def test_failed_runs_and_segmenters_are_left_out() -> None:
@@ -119,23 +111,23 @@ def test_failed_runs_and_segmenters_are_left_out() -> None:
     paths(failed).root.mkdir(parents=True)
     trained(failed, status="failed", reason="loss is nan", weights={})
     related({0: 3, 1: 1, 2: 4, 3: 0, 4: 0})
-    seen([run, failed, run_of("segmentation")], FILE, OUT)
-    assert [row.method for row in read_rows(OUT, SeenRow)] == ["mednext", "all"]
+    train_overlap([run, failed, run_of("segmentation")], FILE, OUT)
+    assert [row.method for row in read_rows(OUT, OverlapRow)] == ["mednext", "all"]
 
 
-def test_relatives_of_another_split_are_refused() -> None:
+def test_groups_of_another_split_are_refused() -> None:
     run = finished(images())
     related({0: 1, 1: 0, 2: 0, 3: 0})
     with pytest.raises(UserError, match="of another split") as raised:
-        seen([run], FILE, OUT)
-    assert "group 4" in str(raised.value) and not OUT.exists()
+        train_overlap([run], FILE, OUT)
+    assert "no group 4" in str(raised.value) and not OUT.exists()
 
 
-def test_groups_of_the_test_side_are_counted() -> None:
+def test_groups_of_the_test_set_are_counted() -> None:
     run = run_of("classification")
     file = DataPaths(run.source_id, run.dataset).split("paper")
     with pytest.raises(UserError, match="a split is missing"):
-        relatives([run], FILE)
+        overlap_groups([run], FILE)
     file.parent.mkdir(parents=True)
     file.write_text(
         "row,item,group,label,subset\n"
@@ -143,6 +135,6 @@ def test_groups_of_the_test_side_are_counted() -> None:
         "3,d,g2,covid19,test\n4,e,g2,covid19,test\n5,f,g2,covid19,val\n"
         "6,g,g3,covid19,train\n"
     )
-    relatives([run, run_of("classification", method="vit")], FILE)
-    found = [(row.group, row.test, row.train) for row in read_rows(FILE, RelativeRow)]
+    overlap_groups([run, run_of("classification", method="vit")], FILE)
+    found = [(row.group, row.test, row.train) for row in read_rows(FILE, OverlapGroupRow)]
     assert found == [("g1", 1, 2), ("g2", 2, 0)]  # g3 is not tested; val is neither

@@ -172,7 +172,7 @@ def rank_rows(source: str = "local") -> list[RankRow]:
 
 
 def comparison_rows(source: str = "local") -> list[ComparisonRow]:
-    """The first two and the last two are not told apart."""
+    """The first two do not differ significantly, nor do the last two."""
     alike = [{"mednext", "resnet18"}, {"convnext_t", "resnet50"}]
     methods = ("mednext", "resnet18", "convnext_t", "resnet50")
     return [

@@ -6,10 +6,10 @@ import pytest
 
 from mednext.errors import UserError
 from mednext.report.build import build
-from mednext.report.model import Table, View
+from mednext.report.model import Table
 from mednext.report.scale import data_difference, scale_difference
 from mednext.report.spec import load_tables
-from mednext.results import MetricRow
+from mednext.results import MetricRow, View
 
 from .made_up import dataset_rows, make_profile, metric_row, metric_rows
 

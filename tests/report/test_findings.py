@@ -25,8 +25,8 @@ def row(difference: float, seed: int = 0, half: float = 0.01) -> DifferenceRow:
 
 @pytest.mark.parametrize(
     ("low", "high", "word"),
-    [(0.1, 2.0, "higher"), (-2.0, -0.1, "lower"), (-1.0, 1.0, "cannot tell"),
-     (0.0, 2.0, "cannot tell"), (None, None, "cannot tell")],
+    [(0.1, 2.0, "higher"), (-2.0, -0.1, "lower"), (-1.0, 1.0, "inconclusive"),
+     (0.0, 2.0, "inconclusive"), (None, None, "inconclusive")],
 )  # fmt: skip
 def test_words_follow_the_interval_alone(low: float, high: float, word: str) -> None:
     assert Estimate(0.5, low, high).words.startswith(word)
@@ -34,7 +34,7 @@ def test_words_follow_the_interval_alone(low: float, high: float, word: str) -> 
 
 def test_nothing_has_no_minus() -> None:
     words = Estimate(-0.04, -1.04, 0.96).words
-    assert words == "cannot tell: +0.0 points, the interval is [-1.0, +1.0]"
+    assert words == "inconclusive: +0.0 points, the interval is [-1.0, +1.0]"
 
 
 def test_seeds_widen_the_interval() -> None:

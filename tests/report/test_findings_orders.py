@@ -88,7 +88,7 @@ def test_laffn_is_asked_of_segmenters_too(reduced: Path) -> None:
     pair, *others = found[1]["pairs"]
     # The other way round: 10 and 14 points, of which 12.706 * 2.8284 / sqrt(2) and 2 are joined.
     assert pair["seeds"] == 2
-    assert pair["joint"] == "cannot tell: +12.0 points, the interval is [-13.5, +37.5]"
+    assert pair["joint"] == "inconclusive: +12.0 points, the interval is [-13.5, +37.5]"
     assert pair["each"][1] == (1, "higher: +14.0 points, the interval is [+12.0, +16.0]")
     assert pair["detectable"] == pytest.approx((12.7062 + 1.3764) * 2, abs=1e-3)
     assert {other["joint"] for other in others} == {"not yet measured"}

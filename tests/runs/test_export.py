@@ -64,7 +64,7 @@ def test_only_small_files_of_finished_runs_and_the_same_bytes_again(profile: Pro
     finish(profile, ("resnet18", 1))
     half = next(r for r in resolve_runs(profile) if r.method == "mednext" and r.seed == 1)
     run_paths(half).cases("last").unlink()  # trained, not counted yet
-    for name in ("leakage.csv", "relatives.csv", "notes.csv"):
+    for name in ("leakage.csv", "overlap_groups.csv", "notes.csv"):
         Path("results/tiny", name).write_text("a\n")
     assert main(["results", "export", *CONFIG]) == 0
     out = Path("results/reference/tiny")
@@ -73,7 +73,7 @@ def test_only_small_files_of_finished_runs_and_the_same_bytes_again(profile: Pro
     names = ("cases.last.csv.gz", "history.csv", "run.json")
     assert list(found) == [
         "leakage.csv",
-        "relatives.csv",
+        "overlap_groups.csv",
         *(f"{r}/{n}" for r in runs for n in names),
     ]
     packed = found[f"{runs[0]}/cases.last.csv.gz"]

@@ -134,17 +134,17 @@ rule leakage:
         mednext("datasets leakage")
 
 
-# Which test images have a relative in train, for results/FINDINGS.md: snakemake relatives
-rule relatives:
+# Which groups have members in both test and train, for train_overlap.csv: snakemake overlap_groups
+rule overlap_groups:
     input:
         rules.datasets_table.input,
     output:
-        f"{RESULTS}/relatives.csv",
+        f"{RESULTS}/overlap_groups.csv",
     log:
-        f"{LOGS}/relatives.log",
+        f"{LOGS}/overlap_groups.log",
     conda:
         "../../environment.yml"
     params:
         code=folder_hash("analysis/train_overlap.py"),
     shell:
-        mednext("datasets relatives")
+        mednext("datasets overlap-groups")

@@ -12,16 +12,14 @@ from matplotlib.lines import Line2D
 from mednext.config import Profile, load_datasets, load_methods
 from mednext.layout import results_root
 from mednext.report.figures.style import PAGE_HEIGHT, PALETTE
-from mednext.report.model import View
 from mednext.report.scale import scale_difference
 from mednext.report.verdicts import over_seeds
-from mednext.results import CurveRow, DatasetRow, Metric, MetricRow, R, read_rows
+from mednext.results import HEADLINE, CurveRow, DatasetRow, Metric, MetricRow, R, read_rows
 
 MARKERS = "os^Dv<>pPX*h"
 WIDTH = 7.4
 LEGEND, LEGEND_LINE = 1.6, 0.13
 """Width of a legend and height of one of its lines, in inches."""
-HEADLINE = {"classification": Metric.ACCURACY, "segmentation": Metric.DICE}
 
 
 def small(profile: Profile, name: str, model: type[R], partial: bool) -> list[R]:
@@ -51,14 +49,10 @@ def headline(
     metrics: Sequence[MetricRow], dataset: str, metric: Metric
 ) -> dict[str, tuple[float, float | None, float | None]]:
     """Method -> mean over seeds and interval of the headline view; only what came about."""
-    view = View()
     rows: dict[str, list[MetricRow]] = {}
     for row in metrics:
-        target = view.orientation if row.task == "classification" else "mean"
-        policy = None if row.task == "classification" else view.policy
-        shown = (row.dataset, row.protocol, row.selection, row.metric, row.target, row.policy)
-        wanted = (dataset, view.protocol, view.selection, metric, target, policy)
-        if shown == wanted and row.value is not None:
+        shown = (row.dataset, row.metric) == (dataset, metric) and HEADLINE.holds(row)
+        if shown and HEADLINE.judges(row) and row.value is not None:
             rows.setdefault(row.method, []).append(row)
     return {method: over_seeds(found) for method, found in rows.items()}
 

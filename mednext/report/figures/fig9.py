@@ -11,9 +11,10 @@ from matplotlib.lines import Line2D
 from mednext.config import Profile
 from mednext.report.figures.charts import WIDTH
 from mednext.report.figures.style import PALETTE, STYLE, heading, save
-from mednext.report.model import Line, Table, View
+from mednext.report.model import Line, Table
 from mednext.report.spec import Column
 from mednext.report.tables import read_tables
+from mednext.results import HEADLINE
 
 COLUMNS, ROW_HEIGHT, HEAD = 4, 1.62, 0.5
 PRINTED: dict[str, Any] = {
@@ -26,7 +27,7 @@ OURS: dict[str, Any] = {"color": PALETTE[0], "marker": "s", "linewidth": 0.8, "m
 
 def write(profile: Profile, out: Path, partial: bool = False) -> None:
     """A panel per task with one small chart per column of its table."""
-    tables = {t.number: t for t in read_tables(profile, partial) if t.view == View()}
+    tables = {t.number: t for t in read_tables(profile, partial) if t.view == HEADLINE}
     blocks = [("A", tables["7"]), ("B", tables["8"])]
     rows = [-(-(len(table.spec.columns) + 1) // COLUMNS) for _, table in blocks]
     height = 0.35 + sum(HEAD + count * ROW_HEIGHT for count in rows) + 0.42

@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 
 from mednext.config import Profile, load_datasets
 from mednext.report.figures.charts import (
-    HEADLINE,
     axes_rows,
     headline,
     legend_of,
@@ -20,9 +19,8 @@ from mednext.report.figures.charts import (
     source_of,
 )
 from mednext.report.figures.style import STYLE, empty, heading, save
-from mednext.report.model import View
 from mednext.report.tables import read_tables
-from mednext.results import CostRow, LatencyRow, MetricRow
+from mednext.results import HEADLINE, SCORE, CostRow, LatencyRow, MetricRow
 
 SCORES = {"classification": "Accuracy (%)", "segmentation": "Mean Dice (%)"}
 PRINTED_SCORES = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
@@ -43,7 +41,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     metrics = small(profile, "metrics.csv", MetricRow, partial)
     scores: dict[str, dict[str, Point]] = {}
     for dataset in profile.datasets:
-        found = headline(metrics, dataset, HEADLINE[load_datasets()[dataset].task])
+        found = headline(metrics, dataset, SCORE[load_datasets()[dataset].task])
         percent = {
             method: (
                 value * 100,
@@ -64,7 +62,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     draw(scores, x_of, title, source_of(profile), out / "pareto", names)
     printed: dict[str, dict[str, Point]] = {}
     for table in read_tables(profile, partial):
-        if table.view == View() and table.spec.dataset and not table.spec.slug_prefix:
+        if table.view == HEADLINE and table.spec.dataset and not table.spec.slug_prefix:
             column = PRINTED_SCORES[load_datasets()[table.spec.dataset].task]
             cells = {line.slug: line.cells[column].printed for line in table.lines}
             printed[table.spec.dataset] = {m: (float(v), None, None) for m, v in cells.items() if v}

@@ -1,4 +1,4 @@
-"""Critical-difference diagrams: mean ranks, and which methods a paired test does not tell apart.
+"""Critical-difference diagrams: mean ranks, and which methods no paired test finds different.
 
 After Demsar (2006, JMLR 7:1-30), with pairwise Holm-adjusted tests in place of Nemenyi's distance,
 as Benavoli, Corani and Mangili (2016, JMLR 17:1-10) recommend.
@@ -15,10 +15,9 @@ import matplotlib.pyplot as plt
 from mednext.config import Profile, load_datasets
 from mednext.report.figures.charts import WIDTH, panel_title, small, source_of
 from mednext.report.figures.style import STYLE, empty, heading, save
-from mednext.results import ComparisonRow, RankRow
+from mednext.results import HEADLINE, TEST, ComparisonRow, RankRow
 
 ALPHA = 0.05
-TESTS = {"classification": "mcnemar", "segmentation": "wilcoxon"}
 LINE, BAR, LEFT, RIGHT = 0.17, 0.07, 1.9, 5.5
 
 
@@ -28,10 +27,12 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     tests = small(profile, "comparisons.csv", ComparisonRow, partial)
     shown: dict[str, tuple[dict[str, float], list[tuple[str, ...]]]] = {}
     for dataset in profile.datasets:
-        means = mean_ranks([r for r in ranking if _headline(r, dataset)])
+        means = mean_ranks([r for r in ranking if r.dataset == dataset and HEADLINE.holds(r)])
         if len(means) > 1:
-            test = TESTS[load_datasets()[dataset].task]
-            pairs = [t for t in tests if _headline(t, dataset) and t.test == test]
+            test = TEST[load_datasets()[dataset].task]
+            pairs = [
+                t for t in tests if t.dataset == dataset and HEADLINE.holds(t) and t.test == test
+            ]
             shown[dataset] = means, cliques(means, _alike(pairs))
     stem = out / "critical_difference"
     if not shown:
@@ -59,14 +60,12 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
             "last weights, first seed"
         )
         figure.text(0.5, 0.22 / height, text, ha="center", va="bottom", fontsize=7)
-        title = f"Mean rank over resampled groups; bars: not told apart (Holm, p > {ALPHA})"
+        title = (
+            f"Mean rank over resampled groups; bars: no significant difference (Holm, p > {ALPHA})"
+        )
         heading(figure, title, source_of(profile))
         save(figure, stem)
         plt.close(figure)
-
-
-def _headline(row: RankRow | ComparisonRow, dataset: str) -> bool:
-    return (row.dataset, row.protocol, row.selection) == (dataset, "paper", "last")
 
 
 def mean_ranks(rows: Sequence[RankRow]) -> dict[str, float]:
@@ -80,7 +79,7 @@ def mean_ranks(rows: Sequence[RankRow]) -> dict[str, float]:
 
 
 def _alike(tests: Sequence[ComparisonRow]) -> set[frozenset[str]]:
-    """Pairs that the test does not tell apart; one that is not defined tells nothing."""
+    """Pairs without a significant difference; a test that is not defined finds none."""
     first = min((row.seed for row in tests), default=0)
     return {
         frozenset((t.method_a, t.method_b))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mednext.audit.schema import CellRow
@@ -10,16 +11,18 @@ from mednext.config import Profile, load_datasets
 from mednext.layout import audit_cells, results_root
 from mednext.report.wording import Estimate, estimate
 from mednext.results import (
+    HEADLINE,
+    SCORE,
     ComparisonRow,
     DatasetRow,
     DifferenceRow,
     LeakageRow,
     MetricRow,
+    OverlapRow,
     PlanRow,
     R,
     RankRow,
     RunRecord,
-    SeenRow,
     SignalRow,
     read_rows,
 )
@@ -38,12 +41,12 @@ class Results:
     def __init__(self, profile: Profile, runs: Runs) -> None:
         self.profile, self.runs, self.root = profile, runs, results_root(profile.profile)
         self.metrics = self._rows("metrics.csv", MetricRow)
-        self.tests = [r for r in self._rows("comparisons.csv", ComparisonRow) if head(r)]
-        self.ranking = [r for r in self._rows("ranking.csv", RankRow) if head(r)]
+        self.tests = [r for r in self._rows("comparisons.csv", ComparisonRow) if HEADLINE.holds(r)]
+        self.ranking = [r for r in self._rows("ranking.csv", RankRow) if HEADLINE.holds(r)]
         self.differences = self._rows("differences.csv", DifferenceRow)
         self.datasets = self._rows("datasets.csv", DatasetRow)
         self.leakage = self._rows("leakage.csv", LeakageRow)
-        self.seen = self._rows("seen.csv", SeenRow)
+        self.train_overlap = self._rows("train_overlap.csv", OverlapRow)
         self.signal = self._rows("signal.csv", SignalRow)
         self.plan = self._rows("plan_paper.csv", PlanRow)
         self.audit = read_rows(audit_cells(), CellRow)
@@ -80,11 +83,6 @@ class Results:
         return estimate(rows, rows[0].method_a != a) if rows else None
 
 
-def head(row: ComparisonRow | RankRow) -> bool:
-    """Whether a row belongs to the headline: the paper's protocol, the last weights."""
-    return (row.protocol, row.selection) == ("paper", "last")
-
-
 def unique(values: Iterable[object]) -> list[str]:
     """Each text once, sorted."""
     return sorted({str(value) for value in values})
@@ -110,14 +108,14 @@ def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int])
 
 def headlines(results: Results, dataset: str, protocol: str, method: str) -> dict[int, MetricRow]:
     """Seed -> accuracy or mean Dice of its last weights; only what has been measured."""
-    task = load_datasets()[dataset].task
-    view = ("accuracy", "non_disease") if task == "classification" else ("dice", "mean")
-    wanted = (dataset, protocol, method, "last", *view)
+    view = replace(HEADLINE, protocol=protocol)
+    wanted = (dataset, method, SCORE[load_datasets()[dataset].task])
     return {
         r.seed: r
         for r in results.metrics
-        if (r.dataset, r.protocol, r.method, r.selection, r.metric, r.target) == wanted
-        and r.policy in (None, "transunet")
+        if (r.dataset, r.method, r.metric) == wanted
+        and view.holds(r)
+        and view.judges(r)
         and r.value is not None
     }
 

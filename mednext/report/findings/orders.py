@@ -10,10 +10,9 @@ from mednext.config import load_datasets
 from mednext.report.findings.facts import Results, caption, headlines, unique
 from mednext.report.spec import load_tables, reported
 from mednext.report.wording import ALPHA, detectable
-from mednext.results import ComparisonRow, DifferenceRow
+from mednext.results import HEADLINE, TEST, ComparisonRow, DifferenceRow
 
 SCORE = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
-TEST = {"classification": "mcnemar", "segmentation": "wilcoxon"}
 OURS = {"classification": "mednext", "segmentation": "medunext"}
 
 
@@ -59,7 +58,7 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
     rows = [
         row
         for row in results.differences
-        if (row.dataset, row.protocol, row.seed) == (dataset, "paper", seed)
+        if (row.dataset, row.protocol, row.seed) == (dataset, HEADLINE.protocol, seed)
         and {row.method_a, row.method_b} <= known
     ]
     best = [r for r in results.ranking if (r.dataset, r.seed, r.rank) == (dataset, seed, 1)]

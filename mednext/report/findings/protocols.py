@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from mednext.config import load_datasets
+from mednext.metrics.intervals import mover
 from mednext.report.findings.facts import Results, caption, headline, interval_words
 from mednext.report.wording import Estimate
+from mednext.results import MetricRow
 
 
 def protocols(results: Results) -> list[dict[str, Any]]:
@@ -21,17 +22,8 @@ def protocols(results: Results) -> list[dict[str, Any]]:
                 paper, other = (headline(results, dataset, p, method) for p in ("paper", protocol))
                 if paper is None or other is None:
                     continue
-                halves = [
-                    None if r.ci_low is None or r.ci_high is None else 50 * (r.ci_high - r.ci_low)
-                    for r in (paper, other)
-                ]
-                value = 100 * ((paper.value or 0.0) - (other.value or 0.0))
-                bounds: tuple[float | None, float | None] = (None, None)
-                if halves[0] is not None and halves[1] is not None:
-                    half = math.hypot(halves[0], halves[1])
-                    bounds = value - half, value + half
                 texts = [interval_words(r) for r in (paper, other)]
-                lines.append((method, *texts, Estimate(value, *bounds).words))
+                lines.append((method, *texts, _difference(paper, other).words))
             about = caption(results, dataset, protocol, [results.profile.seeds[0]])
             found.append(
                 {
@@ -43,6 +35,19 @@ def protocols(results: Results) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _difference(paper: MetricRow, other: MetricRow) -> Estimate:
+    """Of two test sets, in points, with the half-widths of both intervals."""
+    values, bounds = [], []
+    for row in (paper, other):
+        values.append(100 * (row.value or 0.0))
+        if row.ci_low is not None and row.ci_high is not None:
+            half = 50 * (row.ci_high - row.ci_low)
+            bounds.append((values[-1] - half, values[-1] + half))
+    if len(bounds) < 2:
+        return Estimate(values[0] - values[1], None, None)
+    return Estimate(values[0] - values[1], *mover(values, bounds, (1, -1)))
 
 
 def guess(results: Results, dataset: str, protocol: str) -> float | None:

@@ -12,10 +12,10 @@ from mednext.report.findings.costs import costs
 from mednext.report.findings.facts import Results, Runs, unique
 from mednext.report.findings.laffn import laffn
 from mednext.report.findings.orders import order
+from mednext.report.findings.overlap import overlaps, train_overlap
 from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
 from mednext.report.findings.signal import signals
-from mednext.report.findings.ties import seen, ties
 from mednext.report.scale import data_difference, scale_difference
 from mednext.report.spec import load_tables
 from mednext.report.wording import ALPHA
@@ -64,8 +64,8 @@ def _facts(results: Results) -> dict[str, Any]:
         "absent": [s.name for slug, s in load_datasets().items() if slug not in profile.datasets],
         "orders": [found for n in load_tables() if (found := order(results, n)) is not None],
         "scores": [found for n in load_tables() if (found := scores(results, n)) is not None],
-        "ties": ties(results),
-        "seen": seen(results),
+        "overlaps": overlaps(results),
+        "train_overlap": train_overlap(results),
         "protocols": protocols(results),
         "laffn": laffn(results),
         "signals": signals(results),

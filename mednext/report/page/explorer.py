@@ -10,7 +10,7 @@ from mednext.config import method_slug
 from mednext.errors import UserError
 from mednext.report.spec import load_tables, reported
 from mednext.report.verdicts import over_seeds
-from mednext.results import MetricRow
+from mednext.results import HEADLINE, SCORE, MetricRow
 
 AXES = ("task", "dataset", "protocol", "selection", "metric", "target", "policy", "method")
 
@@ -35,7 +35,19 @@ def explorer_rows(metrics: Sequence[MetricRow]) -> dict[str, Any]:
         bounds = [None if v is None else round(v, 6) for v in (value, low, high)]
         seeds = [[row.seed, round(float(row.value or 0), 6)] for row in found]
         rows.append([*axes, *bounds, seeds, found[0].n_cases, found[0].n_groups])
-    return {"axes": list(AXES), "rows": rows, "missing": missing, "printed": printed_values()}
+    return {
+        "axes": list(AXES),
+        "rows": rows,
+        "missing": missing,
+        "printed": printed_values(),
+        "headline": {
+            "protocol": [HEADLINE.protocol],
+            "selection": [HEADLINE.selection],
+            "target": [HEADLINE.orientation, "mean"],
+            "policy": [HEADLINE.policy],
+            "metric": list(SCORE.values()),
+        },
+    }
 
 
 def printed_values() -> list[list[Any]]:

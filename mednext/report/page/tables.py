@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from mednext.config import load_datasets
 from mednext.report.cells import COUNTS_LEGEND, LEGEND, SHORT, Text, grid, headings, letter
-from mednext.report.model import Cell, Line, Table, View
+from mednext.report.model import Cell, Line, Table
+from mednext.results import HEADLINE, View
 
 WORDS = {
     "reproduced": "the printed value lies inside the interval",
@@ -89,7 +90,7 @@ def view_name(view: View) -> str:
     changed = [
         words[name].format(value)
         for name, value in vars(view).items()
-        if value != getattr(View, name)
+        if value != getattr(HEADLINE, name)
     ]
     return ", ".join(changed) or "headline"
 
@@ -136,7 +137,7 @@ def metric_tallies(tables: Sequence[Table]) -> list[Tally]:
     """Verdicts of the reproduced metrics of each headline table, then their sum."""
     found = []
     for table in tables:
-        if table.view != View() or table.spec.dataset is None:
+        if table.view != HEADLINE or table.spec.dataset is None:
             continue
         names = [c.name for c in table.spec.columns if c.metric is not None]
         label = f"Table {table.number}, {load_datasets()[table.spec.dataset].name}"
@@ -149,7 +150,7 @@ def cost_tallies(tables: Sequence[Table]) -> list[Tally]:
     found = []
     for table in tables:
         names = [c.name for c in table.spec.columns if c.cost is not None]
-        if table.view == View() and names:
+        if table.view == HEADLINE and names:
             found.append(_tally(f"Table {table.number}", table, names, COST_VERDICTS))
     return [*found, _sum(found, COST_VERDICTS)]
 

@@ -14,7 +14,6 @@ from mednext.audit.schema import CellRow, ClaimRow
 from mednext.config import Profile, load_datasets
 from mednext.files import write_text
 from mednext.layout import results_root
-from mednext.report.model import View
 from mednext.report.page.explorer import explorer_rows
 from mednext.report.page.figures import leakage_figures, read_figures
 from mednext.report.page.listing import (
@@ -34,7 +33,7 @@ from mednext.report.page.tables import (
     page_table,
 )
 from mednext.report.tables import read_tables
-from mednext.results import CostRow, DatasetRow, MetricRow, R, read_rows
+from mednext.results import HEADLINE, CostRow, DatasetRow, MetricRow, R, read_rows
 from mednext.templates import html_templates
 
 SCRIPTS = ("core", "tables", "explorer", "cases", "start")
@@ -77,8 +76,8 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         cost_verdicts=COST_VERDICTS,
         words=WORDS,
         marks=marks(),
-        tables=[page_table(t) for t in tables if t.view == View()],
-        views=[page_table(t) for t in tables if t.view != View()],
+        tables=[page_table(t) for t in tables if t.view == HEADLINE],
+        views=[page_table(t) for t in tables if t.view != HEADLINE],
         figures=read_figures(root / "figures", partial),
         leakage_figures=leakage_figures(root / "figures"),
         costs=small("cost.csv", CostRow),

@@ -2,12 +2,11 @@
 const ROW = 24;
 const GROUPS = { task: 0, dataset: 1, protocol: 2, selection: 3, metric: 4, target: 5, policy: 6, method: 7, value: 8, low: 9, high: 10, seeds: 11, cases: 12, groups: 13 };
 const LABELS = { task: "Task", metric: "Metric", protocol: "Protocol", selection: "Weights", policy: "Empty masks" };
-const HEADLINE = { protocol: "paper", selection: "last", target: ["non_disease", "mean"], policy: "transunet", metric: ["accuracy", "dice"] };
 
 function startExplorer() {
   const source = parsed($("#json-explorer"));
   const rows = source.rows.map(r => Object.fromEntries(Object.entries(GROUPS).map(([name, i]) => [name, r[i]])));
-  const tools = $("#explorer-tools"), panels = $("#explorer-panels");
+  const headline = source.headline, tools = $("#explorer-tools"), panels = $("#explorer-panels");
   if (!rows.length) {
     panels.append(h("p", { class: "absent" }, "There are no results yet."));
     return;
@@ -19,7 +18,7 @@ function startExplorer() {
     for (const axis of Object.keys(chosen)) {
       const values = [...new Set(left.map(r => r[axis]))];
       if (!values.includes(chosen[axis])) {
-        const wanted = [HEADLINE[axis] || []].flat();
+        const wanted = headline[axis] ?? [];
         chosen[axis] = wanted.find(v => values.includes(v)) ?? values[0];
       }
       left = left.filter(r => r[axis] === chosen[axis]);
@@ -33,7 +32,7 @@ function startExplorer() {
       }));
     }
     tools.replaceChildren(...controls);
-    const printedOf = row => printed(source.printed, row);
+    const printedOf = row => printed(source.printed, row, headline);
     const datasets = [...new Set(left.map(r => r.dataset))];
     panels.replaceChildren(...datasets.map(d => panel(d, left.filter(r => r.dataset === d), printedOf, chosen.metric)));
     drawTable(left, printedOf, source.missing, chosen);
@@ -42,9 +41,9 @@ function startExplorer() {
 }
 
 // The printed value of a row's cell, where the paper prints this metric in this view.
-function printed(all, row) {
-  if (row.protocol !== "paper" || row.selection !== "last") return null;
-  if (row.task === "classification" ? row.target !== "non_disease" : row.policy !== "transunet") return null;
+function printed(all, row, headline) {
+  const axes = ["protocol", "selection", row.task === "classification" ? "target" : "policy"];
+  if (!axes.every(axis => headline[axis].includes(row[axis]))) return null;
   const hit = all.find(([dataset, metric, target, method]) => dataset === row.dataset && metric === row.metric
     && method === row.method && (target === null || target === row.target));
   return hit ? hit[4] : null;
@@ -61,13 +60,13 @@ function ticks(low, high) {
 const ours = method => /^med(u)?next/.test(method);
 
 function panel(dataset, rows, printedOf, metric) {
-  const hd = metric.startsWith("hd95"), digits = hd ? 1 : 3;
-  const sorted = [...rows].sort((a, b) => hd ? a.value - b.value : b.value - a.value);
+  const hd = metric.startsWith("hd95"), loss = metric === "train_loss", digits = hd ? 1 : 3;
+  const sorted = [...rows].sort((a, b) => hd || loss ? a.value - b.value : b.value - a.value);
   const values = sorted.flatMap(r => [r.value, r.low, r.high, printedOf(r)].filter(v => v != null));
   let low = Math.min(...values), high = Math.max(...values);
   const pad = Math.max((high - low) * 0.08, hd ? 0.5 : 0.01);
   low = hd ? Math.max(0, low - pad) : low - pad;
-  high = hd ? high + pad : Math.min(1, high + pad);
+  high = hd || loss ? high + pad : Math.min(1, high + pad);
   const width = 440, left = 128, right = 150, height = sorted.length * ROW + 34;
   const x = v => left + (v - low) / (high - low) * (width - left - right);
   const lines = ticks(low, high).map(t => h("g", {},
@@ -77,7 +76,7 @@ function panel(dataset, rows, printedOf, metric) {
     const y = i * ROW + 16, other = printedOf(r);
     const text = `${fixed(r.value, digits)}` + (r.low == null ? "" : ` [${fixed(r.low, digits)}, ${fixed(r.high, digits)}]`);
     return h("g", { class: ours(r.method) ? "mine" : null },
-      h("title", {}, `${r.method}: ${text}, ${r.seeds.length} seed(s), ${r.cases} cases in ${r.groups} groups` + (other == null ? "" : `; printed ${fixed(other, digits)}`)),
+      h("title", {}, `${r.method}: ${text}, ${r.seeds.length} seed(s)` + (r.cases == null ? "" : `, ${r.cases} cases in ${r.groups} groups`) + (other == null ? "" : `; printed ${fixed(other, digits)}`)),
       h("text", { x: 0, y: y + 4 }, r.method.length > 18 ? r.method.slice(0, 17) + "…" : r.method),
       r.low == null ? null : h("line", { class: "ci", x1: x(r.low), x2: x(r.high), y1: y, y2: y }),
       r.seeds.length > 1 ? r.seeds.map(([, v]) => h("circle", { class: "seed", cx: x(v), cy: y, r: 2.5 })) : null,

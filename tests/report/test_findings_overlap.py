@@ -1,4 +1,4 @@
-"""FINDINGS.md on relatives between test and train, and on data that only stand in."""
+"""FINDINGS.md on the overlap of test and train, and on data that only stand in."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from mednext.config import load_profile
 from mednext.report.findings import findings_texts
 from mednext.report.findings.orders import order
+from mednext.report.findings.overlap import overlaps, train_overlap
 from mednext.report.findings.scores import scores
-from mednext.report.findings.ties import seen, ties
-from mednext.results import DatasetRow, Leak, LeakageRow, MetricRow, SeenRow, write_rows
+from mednext.results import DatasetRow, Leak, LeakageRow, MetricRow, OverlapRow, write_rows
 
 from .made_up import ROOT, dataset_rows, metric_row, reduced_results
 
@@ -37,7 +37,7 @@ def test_counts_stand_where_they_belong(reduced: Path) -> None:
     # Neither the next slice nor a single cue has a column.
     rows += [leak(Leak.NEXT_SLICE, test_overlap=77), leak(Leak.CUE_SIZE, accuracy=0.9)]
     write_rows(reduced / "leakage.csv", LeakageRow, rows)
-    found = ties(reduced_results())
+    found = overlaps(reduced_results())
     assert [(p["protocol"], p["test"], p["shares"]) for p in found["pairs"]] == [
         ("paper", "200 images", ["1 (0.5 %)", "25 (12.5 %)", "101 (50.5 %)"]),
         ("grouped", "200 images", ["0 (0.0 %)", "0 (0.0 %)", "0 (0.0 %)"]),
@@ -55,28 +55,28 @@ def test_a_cue_reveals_something_only_above_the_baseline(reduced: Path) -> None:
         leak(Leak.CUE_ALL, dataset="large_covid_ct", baseline=0.5, note="the same in all files"),
     ]  # fmt: skip
     write_rows(reduced / "leakage.csv", LeakageRow, rows)
-    found = [(c["accuracy"], c["words"]) for c in ties(reduced_results())["cues"]]
+    found = [(c["accuracy"], c["words"]) for c in overlaps(reduced_results())["cues"]]
     assert found == [
         ("60.0 [51.0, 70.0]", "reveals something of the class"),
-        ("60.0 [49.0, 70.0]", "cannot tell from guessing"),
+        ("60.0 [49.0, 70.0]", "inconclusive"),
         (None, "the same in all files"),
     ]
 
 
 def test_all_methods_together_go_first_and_other_seeds_stay_out(reduced: Path) -> None:
     common: dict[str, Any] = {
-        "dataset": "sars_cov2_ct", "protocol": "paper", "n_seen": 30, "n_new": 20,
-        "groups_seen": 9, "groups_new": 8, "accuracy_seen": 0.9, "accuracy_new": 0.8,
+        "dataset": "sars_cov2_ct", "protocol": "paper", "n_overlap": 30, "n_clean": 20,
+        "groups_overlap": 9, "groups_clean": 8, "accuracy_overlap": 0.9, "accuracy_clean": 0.8,
         "difference": 0.1, "ci_low": 0.02, "ci_high": 0.18,
     }  # fmt: skip
     rows = [
-        SeenRow(**common, seed=0, method="mednext", methods=1),
-        SeenRow(**common, seed=0, method="all", methods=2),
-        SeenRow(**common, seed=1, method="vit", methods=1),
+        OverlapRow(**common, seed=0, method="mednext", methods=1),
+        OverlapRow(**common, seed=0, method="all", methods=2),
+        OverlapRow(**common, seed=1, method="vit", methods=1),
     ]
-    write_rows(reduced / "seen.csv", SeenRow, rows)
-    (found,) = seen(reduced_results())
-    assert (found["seen"], found["new"]) == ("30 images, 9 groups", "20 images, 8 groups")
+    write_rows(reduced / "train_overlap.csv", OverlapRow, rows)
+    (found,) = train_overlap(reduced_results())
+    assert (found["overlap"], found["clean"]) == ("30 images, 9 groups", "20 images, 8 groups")
     assert [line[0] for line in found["lines"]] == ["mean of 2 methods", "mednext"]
     assert found["lines"][0][1:] == (
         90.0, 80.0, "higher: +10.0 points, the interval is [+2.0, +18.0]"
@@ -97,7 +97,7 @@ def test_data_that_stand_in_say_so_in_every_caption(reduced: Path) -> None:
     assert printed is not None and own is not None
     assert printed["caption"].startswith("STAND-IN data (slices of unknown origin), not the data")
     assert printed["stand_in"] and not own["stand_in"] and "STAND-IN" not in own["caption"]
-    assert "(STAND-IN)" in ties(results)["pairs"][0]["name"]
+    assert "(STAND-IN)" in overlaps(results)["pairs"][0]["name"]
 
 
 def test_the_scale_names_what_a_sample_lacks_once(reduced: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ties the test side of each split to its training side, and what the files give away."""
+"""How far test and train of each split overlap, and what the files give away."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mednext.results import ALL_METHODS, Leak, LeakageRow
 COLUMNS = (Leak.SAME_PIXELS, Leak.NEAR_DUPLICATE, Leak.ANY)
 
 
-def ties(results: Results) -> dict[str, Any]:
-    """From ``leakage.csv``: per data set and protocol how many test items have a relative in train,
-    per data set how far a classifier gets that sees no pixel.
+def overlaps(results: Results) -> dict[str, Any]:
+    """From ``leakage.csv``: per data set and protocol how many test items overlap with train, per
+    data set how far a classifier gets that sees no pixel.
     """
     splits: dict[tuple[str, str], dict[Leak, LeakageRow]] = {}
     for row in results.leakage:
@@ -36,12 +36,12 @@ def ties(results: Results) -> dict[str, Any]:
     return {"pairs": pairs, "cues": cues}
 
 
-def seen(results: Results) -> list[dict[str, Any]]:
-    """Per data set and protocol: accuracy of the first seed on test images with a relative in train
-    and on those without, all methods together first.
+def train_overlap(results: Results) -> list[dict[str, Any]]:
+    """Per data set and protocol: accuracy of the first seed on test images that overlap with train
+    and on the others, all methods together first.
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    rows = [row for row in results.seen if row.seed == results.profile.seeds[0]]
+    rows = [row for row in results.train_overlap if row.seed == results.profile.seeds[0]]
     # A stable sort: the mean over methods goes first, the methods keep their order.
     for row in sorted(rows, key=lambda row: row.method != ALL_METHODS):
         split = found.setdefault(
@@ -49,14 +49,14 @@ def seen(results: Results) -> list[dict[str, Any]]:
             {
                 "caption": caption(results, row.dataset, row.protocol, [row.seed]),
                 "name": results.named(row.dataset),
-                "seen": f"{row.n_seen} images, {row.groups_seen} groups",
-                "new": f"{row.n_new} images, {row.groups_new} groups",
+                "overlap": f"{row.n_overlap} images, {row.groups_overlap} groups",
+                "clean": f"{row.n_clean} images, {row.groups_clean} groups",
                 "lines": [],
             },
         )
         name = f"mean of {row.methods} methods" if row.method == ALL_METHODS else row.method
         words = Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high))).words
-        split["lines"].append((name, 100 * row.accuracy_seen, 100 * row.accuracy_new, words))
+        split["lines"].append((name, 100 * row.accuracy_overlap, 100 * row.accuracy_clean, words))
     return list(found.values())
 
 
@@ -82,5 +82,5 @@ def _cue(row: LeakageRow) -> dict[str, Any]:
     above = low > found["baseline"]
     return found | {
         "accuracy": f"{accuracy:.1f} [{low:.1f}, {high:.1f}]",
-        "words": "reveals something of the class" if above else "cannot tell from guessing",
+        "words": "reveals something of the class" if above else "inconclusive",
     }

@@ -1,0 +1,132 @@
+"""The evaluated runs behind every analysis: their cases, and what is computed case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+
+from mednext.config import ClassSpec, RunConfig, load_datasets, parse
+from mednext.errors import UserError
+from mednext.metrics.segmentation import dice
+from mednext.results import CASE_KEYS, HEADLINE, RunRecord, read_cases, read_run
+from mednext.runs.resolve import run_paths
+
+
+@dataclass(frozen=True)
+class Cases:
+    """One run and selection with its counts per case."""
+
+    run: RunConfig
+    """As recorded; ``profile`` is the one that asks."""
+    record: RunRecord
+    table: pd.DataFrame
+
+    @property
+    def groups(self) -> list[str]:
+        """Group of each row: rows of one group are not independent."""
+        return list(self.table.group)
+
+    @property
+    def orientations(self) -> list[str]:
+        """Of each recorded class the name of the view in which it is the positive one."""
+        specs = {spec.slug: spec for spec in load_datasets()[self.run.dataset].classes}
+        return [orientation(slug, specs.get(slug)) for slug in self.run.classes]
+
+    @property
+    def disease(self) -> int:
+        """Place of the class that is the disease; where a custom set names none, of the second."""
+        names = self.orientations
+        return names.index("disease") if "disease" in names else 1
+
+    @property
+    def ill(self) -> np.ndarray:
+        """(N,) whether an image shows the disease."""
+        return (self.table.label == self.disease).to_numpy()
+
+    @property
+    def ill_scores(self) -> np.ndarray:
+        """(N,) score of the disease."""
+        return self.table[f"score_{self.disease}"].to_numpy()
+
+    def scored(self) -> pd.Series:
+        """Per case by its group: whether an image is right, or the mean Dice of a patient over
+        organs and frames, with the headline's policy for empty masks."""
+        table = self.table
+        if self.run.task == "classification":
+            return pd.Series((table.label == table.prediction).to_numpy(float), index=self.groups)
+        values = dice(table.tp, table.fp, table.fn, HEADLINE.policy)
+        return pd.Series(values, index=table.index).groupby(table.group).mean()
+
+
+def recorded(run: RunConfig) -> tuple[RunConfig, RunRecord]:
+    """A run as its ``run.json`` has it, whatever the profile and the benchmarks say today.
+
+    Raises:
+        UserError: it has not been trained, or the record is malformed.
+    """
+    record = read_run(run_paths(run).run_json)
+    config = parse(RunConfig, record.config, run_paths(run).run_json)
+    return config.model_copy(update={"profile": run.profile}), record
+
+
+def read(run: RunConfig, selection: str = HEADLINE.selection) -> Cases | None:
+    """The cases of one run; None if it failed or has no weights of this selection.
+
+    Raises:
+        UserError: it has not been trained or evaluated, or a file is malformed.
+    """
+    config, record = recorded(run)
+    if record.status != "ok" or selection not in record.weights:
+        return None
+    return Cases(config, record, read_cases(run_paths(run).cases(selection), config))
+
+
+def test_sets(runs: Sequence[RunConfig]) -> Iterator[list[RunConfig]]:
+    """The runs of each data set, protocol and seed: methods that are judged on the same cases."""
+
+    def axes(run: RunConfig) -> tuple[str, str, int]:
+        return run.dataset, run.protocol, run.seed
+
+    for _, members in groupby(sorted(runs, key=axes), key=axes):
+        yield list(members)
+
+
+def by_method(runs: Sequence[RunConfig], selection: str = HEADLINE.selection) -> dict[str, Cases]:
+    """Method -> its cases, of the runs of one test set that have weights of this selection.
+
+    Raises:
+        UserError: two of them hold different cases.
+    """
+    found: dict[str, Cases] = {}
+    for run in runs:
+        cases = read(run, selection)
+        if cases is None:
+            continue
+        key = CASE_KEYS[run.task]
+        first = next(iter(found.values()), cases)
+        if cases.table[key].to_numpy().tolist() != first.table[key].to_numpy().tolist():
+            raise UserError(
+                "two runs of one test set hold different cases",
+                file=run_paths(run).cases(selection),
+                found=f"{len(cases.table)} rows of {run.method}",
+                expected=f"the same cases as {next(iter(found))}",
+                remedy="evaluate both again",
+            )
+        found[run.method] = cases
+    return found
+
+
+def orientation(slug: str, klass: ClassSpec | None) -> str:
+    """Name of the view in which the class ``slug`` is the positive one."""
+    if klass is None or klass.disease is None:  # of a custom set, where there may be more than two
+        return slug
+    return "disease" if klass.disease else "non_disease"
+
+
+def known(value: float) -> float | None:
+    """``value``, None for NaN: an empty cell of a result file."""
+    return None if np.isnan(value) else float(value)
