@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas bench near-duplicates lists faults docs cards
+.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas bench near-duplicates lists faults docs cards statistics planned
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -35,12 +35,12 @@ spread: setup  ## measure how far seeds alone move the demo's metrics, for the g
 	snakemake metrics losses --cores all --configfile config/demo_seeds.yaml
 	python -m mednext spread results/demo_seeds --out results/reference/demo/spread.csv
 
-reference: results  ## import the results as the reference of the profile (REASON="why")
+reference: results  ## take over the results as the reference of the profile (REASON="why")
 	snakemake losses --cores all --configfile $(CONFIG)
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
 	  --update-reference --reason "$(REASON)"
 
-findings: setup  ## rebuild results/FINDINGS.md, the README's part of it and its sources
+findings: setup  ## rebuild results/FINDINGS.md, the README's part of it and what it rests on
 	python -m mednext findings --configfile config/reduced.yaml --summary README.md
 
 test: setup  ## quick tests (TESTS=tests/models for a part of them)
@@ -78,6 +78,13 @@ faults: setup  ## bring about every fault and write docs/faults.md
 
 docs: results cards  ## take the README's pictures from the demo's page, write the cards
 	python docs/pictures.py
+
+planned: setup  ## what each question of the second wave can show (MEDNEXT_LOCAL must hold the data)
+	python -m mednext results planned --out results/reference/wave2/planned.csv \
+	  --document docs/protocol_wave2.md
+
+statistics: setup  ## simulate size, coverage and power of every procedure: docs/statistics.md
+	python docs/statistics.py
 
 cards: setup  ## write docs/data_cards.md and docs/model_cards.md
 	python -c "from pathlib import Path; from mednext.release.cards import write_cards; write_cards(Path('docs'))"

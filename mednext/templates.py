@@ -1,8 +1,13 @@
-"""Jinja environments of pages and reports: a name without a value is an error, never a blank."""
+"""Texts that are generated: Jinja environments in which a name without a value is an error, never a
+blank, and the parts of hand-written files."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mednext.errors import UserError
 
 
 def html_templates(package: str, folder: str) -> Environment:
@@ -19,3 +24,21 @@ def html_templates(package: str, folder: str) -> Environment:
 def markdown_templates(package: str, folder: str) -> Environment:
     """Templates of a Markdown report, which is made from committed facts."""
     return html_templates(package, folder).overlay(autoescape=False, keep_trailing_newline=True)
+
+
+def replace_between(file: Path, begin: str, end: str, text: str) -> str:
+    """The content of ``file`` with ``text`` between its lines ``begin`` and ``end``.
+
+    Raises:
+        UserError: the file does not hold both lines.
+    """
+    before, found, rest = file.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise UserError(
+            "no place for what is generated",
+            file=file,
+            expected=f"{begin!r} and, below it, {end!r}",
+            remedy="put both lines where it shall stand",
+        )
+    return f"{before}{begin}{text}{end}{after}"

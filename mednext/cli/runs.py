@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mednext.cli import questions
 from mednext.cli.common import Later, Verbs, add_verb, profile_of, runs_of
 from mednext.errors import UserError
 from mednext.layout import browse_npz, cases_npz, results_root
@@ -39,7 +40,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
     add_verb(kinds, "compare", "comparisons.csv and ranking.csv from the same counts", _compare)
     add_verb(kinds, "crate", "provenance.json and an RO-Crate of the results folder", _crate)
-    text = "import runs of the profile from another folder (results/<profile> elsewhere)"
+    text = "take over runs of the profile from another folder (results/<profile> elsewhere)"
     taken = add_verb(kinds, "import", text, _import)
     taken.add_argument("folder", type=Path)
     text = "pack the finished runs (records, histories, counts per case) for an import elsewhere"
@@ -50,6 +51,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     merged = add_verb(kinds, "merge", text, _merge, config=False)
     merged.add_argument("folders", type=Path, nargs="+")
     merged.add_argument("--out", type=Path, required=True, help="the results folder to write")
+    questions.register(kinds)
     add_verb(kinds, "curves", "curves.csv: ROC, reliability and training curves", _curves)
     explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
     explain.add_argument("figure", choices=Later(_figures), metavar="FIGURE")

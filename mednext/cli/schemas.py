@@ -11,6 +11,7 @@ from mednext.architecture import Architecture
 from mednext.audit.paper import PaperSpec
 from mednext.audit.write import FILES
 from mednext.config import DatasetSpec, DownloadSpec, GpuSpec, MethodSpec, Profile, Recipe
+from mednext.config.questions import Questions
 from mednext.files import write_json
 from mednext.gate.rules import GateRules
 from mednext.gate.seed_spread import SpreadRow
@@ -33,6 +34,7 @@ from mednext.results import (
     RunRecord,
     SignalRow,
 )
+from mednext.results.contrasts import ContrastRow, PlannedRow
 
 MODELS: dict[str, type[BaseModel]] = {
     "profile": Profile,
@@ -58,6 +60,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "overlap_groups": OverlapGroupRow,
     "train_overlap": OverlapRow,
     "differences": DifferenceRow,
+    "planned": PlannedRow,
+    "contrasts": ContrastRow,
+    "questions": Questions,
     "run": RunRecord,
     "audit_input": PaperSpec,
     **{f"audit_{stem}": model for stem, model in FILES.items()},

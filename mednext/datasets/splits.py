@@ -76,7 +76,14 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
             found=protocol,
             expected=", ".join(source.spec.protocols),
         )
-    folder = source.paths.prepared(prepared_key(dataset, run.img_size))
+    key = prepared_key(dataset, run.img_size)
+    folder = source.paths.prepared(key)
+    if not source.paths.prepared_meta(key).is_file():
+        raise UserError(
+            "the data set is not ready",
+            file=source.paths.prepared_meta(key),
+            remedy="run 'mednext datasets prepare'",
+        )
     table = PROTOCOLS[protocol](source, run, _items(source, folder))
     wanted = ("train", "test") if _shares(source, run)[1] == 0 else SUBSETS
     lacking = [subset for subset in wanted if not (table.subset == subset).any()]

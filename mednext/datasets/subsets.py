@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from mednext.errors import UserError
+
 SUBSETS = ("train", "val", "test")
 OUTSIDE = "outside"
 """The ``subset`` of an item that a protocol does not use."""
@@ -20,7 +22,12 @@ def read_split(file: Path, **options: Any) -> pd.DataFrame:
     """A split, or a published list below ``benchmarks/splits/``, read with pandas' ``options``.
 
     The column ``subset`` was called ``side`` in version 0.1 and is read under that name until 0.3.
+
+    Raises:
+        UserError: there is no such file.
     """
+    if not file.is_file():
+        raise UserError("a split is missing", file=file, remedy="run 'mednext datasets split'")
     table = pd.read_csv(file, keep_default_na=False, **options)
     if "side" in table:
         print(f"note: the column 'side' of {file} is now 'subset'", file=sys.stderr)

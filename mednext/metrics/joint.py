@@ -44,7 +44,9 @@ class Joint:
         return float(2 * t.sf(abs(self.value - null) / self.error, self.df))
 
 
-def joint(values: np.ndarray, groups: Sequence[str], folds: Sequence[int] | None = None) -> Joint:
+def joint(
+    values: np.ndarray, groups: Sequence[str], folds: Sequence[object] | None = None
+) -> Joint:
     """Mean of (seeds, cases) values and its error; trainings and groups of cases are random.
 
     Two-way clustering: variance between groups, plus that between trainings, less what both hold,
@@ -68,7 +70,8 @@ def joint(values: np.ndarray, groups: Sequence[str], folds: Sequence[int] | None
     rest = values - value
     seeds = len(rest)
     group = np.unique(np.asarray(groups), return_inverse=True)[1]
-    fold = np.zeros(len(group), int) if folds is None else np.unique(folds, return_inverse=True)[1]
+    one_fold = [0] * len(group)
+    fold = np.unique(np.asarray(folds or one_fold), return_inverse=True)[1]
     n_groups, n_trainings = int(group.max()) + 1, seeds * (int(fold.max()) + 1)
     of_group = np.bincount(group, rest.sum(axis=0))
     of_training = np.concatenate([np.bincount(fold, row) for row in rest])

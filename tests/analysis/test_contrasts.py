@@ -1,0 +1,152 @@
+"""Contrasts over seeds, folds and groups by hand, missing runs, and what a design can show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from mednext.analysis.contrasts import contrast_rows, planned_rows
+from mednext.config import RunConfig, load_profile
+from mednext.config.questions import Arm, Contrast, Part, Questions, load_questions
+from mednext.errors import UserError
+from tests.finished_runs import paths, run_of, trained
+
+ROOT = Path(__file__).resolve().parents[2]
+IN_AGAINST_OUT = Contrast(
+    dataset="sars_cov2_ct",
+    a=Arm(method="mednext", protocols=("overlap_in",)),
+    b=Arm(method="mednext", protocols=("overlap_out",)),
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def finished(right: list[int], first: int = 0, **axes: object) -> RunConfig:
+    """A run whose images, each a group of its own, are right (1) or wrong (0)."""
+    run = run_of("classification", **axes)
+    paths(run).root.mkdir(parents=True)
+    label = np.arange(len(right)) % 2
+    names = range(first, first + len(right))
+    prediction = np.where(right, label, 1 - label)
+    table = pd.DataFrame(
+        {
+            "row": names,
+            "path": [f"{i}.png" for i in names],
+            "group": [f"g{i}" for i in names],
+            "side": "test",
+            "label": label,
+            "score_0": 1.0 - prediction,
+            "score_1": prediction.astype(float),
+            "prediction": prediction,
+        }
+    )
+    return trained(run, table)
+
+
+def part(*contrasts: Contrast) -> Part:
+    return Part(profile="tiny", question="?", contrasts=contrasts)
+
+
+def test_the_same_images_with_and_without_their_groups_in_train() -> None:
+    inside, outside = [1, 1, 1, 1, 1, 0, 1, 1], [1, 0, 1, 0, 1, 0, 1, 0]
+    runs = [
+        finished(right, protocol=protocol, seed=seed)
+        for seed in (0, 1)
+        for protocol, right in (("overlap_in", inside), ("overlap_out", outside))
+    ]
+    (row,) = contrast_rows("A", part(IN_AGAINST_OUT), runs)
+    assert (row.a, row.b) == ("mednext/overlap_in", "mednext/overlap_out")
+    assert (row.value_a, row.value_b) == (pytest.approx(7 / 8), pytest.approx(4 / 8))
+    assert (row.seeds, row.trainings, row.n_cases, row.n_groups) == (2, 2, 8, 8)
+    # Both seeds are alike, so only cases vary: the paired t-interval over them.
+    paired = np.subtract(inside, outside)
+    low, high = stats.t.interval(0.95, 7, paired.mean(), stats.sem(paired))
+    assert (row.difference, row.ci_low, row.ci_high) == (
+        pytest.approx(3 / 8), pytest.approx(low), pytest.approx(high)
+    )  # fmt: skip
+    assert row.p == pytest.approx(stats.ttest_1samp(paired, 0).pvalue) == row.p_holm
+
+
+def test_folds_are_trainings_of_one_arm() -> None:
+    folds = ("cv1", "cv2")
+    runs = [
+        finished(right, first=10 * k, protocol=fold, method=method, seed=seed)
+        for seed in (0, 1, 2)
+        for k, fold in enumerate(folds)
+        for method, right in (("mednext", [1, 1, 1, seed % 2]), ("resnet18", [1, 0, 1, 0]))
+    ]
+    contrast = Contrast(
+        dataset="sars_cov2_ct",
+        a=Arm(method="mednext", protocols=folds),
+        b=Arm(method="resnet18", protocols=folds),
+    )
+    (row,) = contrast_rows("B", part(contrast), runs)
+    assert (row.a, row.b, row.trainings, row.n_cases) == ("mednext", "resnet18", 6, 8)
+    assert row.difference == pytest.approx(1 / 4 + 1 / 12)
+
+
+def test_a_missing_run_leaves_its_contrast_pending_and_counts_in_the_correction() -> None:
+    runs = [
+        finished(right, method=method, seed=seed)
+        for seed in (0, 1)
+        for method, right in (("mednext", [1] * 10), ("resnet18", [1, 1, 0, 1, 0, 1, 0, 1, 0, 1]))
+    ]
+    arms = {m: Arm(method=m, protocols=("paper",)) for m in ("mednext", "resnet18", "vit")}
+    contrasts = [
+        Contrast(dataset="sars_cov2_ct", a=arms["mednext"], b=arms[other])
+        for other in ("resnet18", "vit")
+    ]
+    there, absent = contrast_rows("C", part(*contrasts), runs)
+    assert there.p is not None and there.p_holm == pytest.approx(2 * there.p)
+    assert (absent.status, absent.difference) == ("pending", None)
+
+
+def test_arms_tested_on_different_images_are_refused() -> None:
+    runs = [
+        finished([1, 0, 1, 1], first=first, protocol=protocol)
+        for first, protocol in ((0, "overlap_in"), (4, "overlap_out"))
+    ]
+    with pytest.raises(UserError, match="different cases"):
+        contrast_rows("A", part(IN_AGAINST_OUT), runs)
+
+
+def test_more_seeds_can_show_less_and_a_set_with_one_seed_borrows() -> None:
+    random = np.random.default_rng(0)
+    pilot = [
+        finished(
+            (random.random(60) < share).astype(int).tolist(),
+            method=method,
+            seed=seed,
+            dataset=dataset,
+        )
+        for dataset, seeds in (("sars_cov2_ct", (0, 1, 2)), ("large_covid_ct", (0,)))
+        for seed in seeds
+        for method, share in (("mednext", 0.9), ("resnet18", 0.8))
+    ]
+    other = IN_AGAINST_OUT.model_copy(update={"dataset": "large_covid_ct"})
+    questions = Questions(pilot="tiny", parts={"A": part(IN_AGAINST_OUT, other)})
+    designs = {
+        "A": [(IN_AGAINST_OUT, 3, 100, 100), (IN_AGAINST_OUT, 6, 100, 100), (other, 3, 100, 100)]
+    }
+    few, many, borrowed = planned_rows(questions, designs, pilot)
+    assert 0 < many.detectable < few.detectable < 1
+    assert "between trainings as on sars_cov2_ct" in borrowed.pilot
+
+
+def test_the_written_questions_fit_their_profiles() -> None:
+    for name, asked in load_questions(ROOT / "benchmarks" / "wave2.yaml").parts.items():
+        profile = load_profile(ROOT / "config" / f"{asked.profile}.yaml")
+        assert profile.profile == asked.profile, name
+        for contrast in asked.contrasts:
+            cells = profile.datasets[contrast.dataset].cells(profile.seeds)
+            for arm in (contrast.a, contrast.b):
+                assert {(p, arm.method, s) for p in arm.protocols for s in profile.seeds} <= set(
+                    cells
+                )
