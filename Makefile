@@ -35,12 +35,12 @@ spread: setup  ## measure how far seeds alone move the demo's metrics, for the g
 	snakemake metrics losses --cores all --configfile config/demo_seeds.yaml
 	python -m mednext spread results/demo_seeds --out results/reference/demo/spread.csv
 
-reference: results  ## take over the results as the reference of the profile (REASON="why")
+reference: results  ## import the results as the reference of the profile (REASON="why")
 	snakemake losses --cores all --configfile $(CONFIG)
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
 	  --update-reference --reason "$(REASON)"
 
-findings: setup  ## rebuild results/FINDINGS.md, the README's part of it and what it rests on
+findings: setup  ## rebuild results/FINDINGS.md, the README's part of it and its sources
 	python -m mednext findings --configfile config/reduced.yaml --summary README.md
 
 test: setup  ## quick tests (TESTS=tests/models for a part of them)

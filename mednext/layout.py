@@ -116,12 +116,12 @@ class RunPaths:
 
     @property
     def imported(self) -> Path:
-        """Says that the run was taken over from another folder of results."""
+        """Says that the run was imported from another folder of results."""
         return self.root / "imported"
 
     @property
     def counts_only(self) -> bool:
-        """A run taken over without its weights: counted, but nothing can be predicted again."""
+        """A run imported without its weights: counted, but nothing can be predicted again."""
         return self.imported.is_file() and not any(self.root.glob("weights.*.safetensors"))
 
     @property

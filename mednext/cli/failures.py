@@ -30,7 +30,7 @@ def explained(error: BaseException) -> tuple[str, int] | None:
         return _unwritten(error, remedy), NOT_WRITTEN
     if _memory(error):
         what = UserError(
-            "the memory is full",
+            "out of memory",
             found=" ".join(str(error).split())[:200] or type(error).__name__,
             remedy="set a smaller micro_batch for the data set, or give the job more memory; "
             "finished epochs are kept, the same command continues",

@@ -29,7 +29,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     gate.add_argument("--all", action="store_true", help="show informational metrics, too")
     gate.add_argument("--markdown", type=Path, help="write a table for a pull request")
     gate.add_argument("--junit", type=Path, help="write JUnit XML")
-    gate.add_argument("--update-reference", action="store_true", help="take over the new results")
+    gate.add_argument("--update-reference", action="store_true", help="import the new results")
     gate.add_argument("--reason", help="why the reference changes (with --update-reference)")
     add_verb(verbs, "losses", "losses.csv: how each training of a profile ended", _losses)
     text = "measure how far seeds alone move the metrics of a folder of results"

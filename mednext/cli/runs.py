@@ -40,7 +40,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
     add_verb(kinds, "compare", "comparisons.csv and ranking.csv from the same counts", _compare)
     add_verb(kinds, "crate", "provenance.json and an RO-Crate of the results folder", _crate)
-    text = "take over runs of the profile from another folder (results/<profile> elsewhere)"
+    text = "import runs of the profile from another folder (results/<profile> elsewhere)"
     taken = add_verb(kinds, "import", text, _import)
     taken.add_argument("folder", type=Path)
     text = "pack the finished runs (records, histories, counts per case) for an import elsewhere"

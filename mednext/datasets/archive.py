@@ -146,7 +146,7 @@ class _Tar:
 def unpack(archive: Path, folder: Path, limits: Limits) -> int:
     """Write the files of ``archive`` into the empty ``folder``; returns their number.
 
-    Times, owners and permissions are not taken over; the clutter of desktops (``__MACOSX``,
+    Times, owners and permissions are not kept; the clutter of desktops (``__MACOSX``,
     ``.DS_Store``) is left out.
 
     Raises:

@@ -118,7 +118,7 @@ def mapped(file: Path) -> np.ndarray:
 
 
 def check_prepared(run: RunConfig) -> None:
-    """Refuse prepared arrays whose content is not what was written: a training rests on them.
+    """Refuse prepared arrays whose content is not what was written, before a training.
 
     Raises:
         UserError: a file is gone or has changed.

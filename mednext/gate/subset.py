@@ -46,14 +46,14 @@ def unmatched(values: Sequence[Value], parts: Sequence[str]) -> list[str]:
 
 
 def check_whole(parts: Sequence[str]) -> None:
-    """A reference is taken over whole.
+    """A reference is replaced as a whole.
 
     Raises:
         UserError: parts are named.
     """
     if parts:
         raise UserError(
-            "a reference is taken over whole",
+            "a reference is replaced as a whole",
             found=" ".join(f"--only {part}" for part in parts),
             expected="--update-reference without --only",
             remedy="run the whole profile first",

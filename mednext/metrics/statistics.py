@@ -113,7 +113,7 @@ def interval(
     nothing varies (all cases right) every group counts as one trial, so that the width is never
     zero. Quantiles are those of ``n_groups - 1`` degrees of freedom.
 
-    A spread that rests on few groups (nearly all cases right) says little about how alike the cases
+    The spread of few groups (nearly all cases right) says little about how alike the cases
     of one group are: it counts as many groups as its skewness shows, beside ``PRIOR_GROUPS`` of a
     group in which they are all alike.
 

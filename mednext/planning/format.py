@@ -59,7 +59,7 @@ def _shared(rows: list[PlanRow]) -> list[str]:
         return []
     total = sum(row.runs for row in rows)
     return [
-        f"{taken} of the {total} trainings are taken over from a protocol with the same split and "
+        f"{taken} of the {total} trainings are reused from a protocol with the same split and "
         "take no time"
     ]
 
@@ -95,7 +95,7 @@ def _table(rows: list[PlanRow]) -> list[str]:
 
 def _basis(row: PlanRow) -> str:
     taken = row.runs - row.trained
-    return f"{row.basis} ({taken} taken over)" if taken else row.basis
+    return f"{row.basis} ({taken} reused)" if taken else row.basis
 
 
 def _hours(plan: Plan, device: str, cores: int) -> list[str]:

@@ -94,7 +94,7 @@ class Plan:
 
 
 def device_seconds(row: PlanRow) -> float:
-    """Of all seeds: training, except where another protocol's is taken over, and prediction."""
+    """Of all seeds: training, except where another protocol's is reused, and prediction."""
     return row.trained * row.train_seconds + row.runs * row.predict_seconds
 
 

@@ -45,7 +45,7 @@ def compare(
     """Every finished run below ``folder`` (``results/<profile>``), and what could not be compared.
 
     The estimate of a run is scaled to the epochs that it did and the images that it had. Trainings
-    that were taken over from another protocol, or failed, are no truth about an estimate.
+    that were reused from another protocol, or failed, are no truth about an estimate.
 
     Raises:
         UserError: no run of the profile is there.
@@ -86,7 +86,7 @@ def why_not(profile: Profile, row: PlanRow, record: RunRecord) -> str | None:
     if record.status != "ok":
         return f"{record.status} ({record.reason})"
     if record.trained_as is not None:
-        return f"taken over from '{record.trained_as}'"
+        return f"reused from '{record.trained_as}'"
     run = profile.datasets[row.dataset]
     expected = {"img_size": run.img_size, "batch_size": run.batch_size, "threads": profile.threads}
     other = {k: record.config.get(k) for k, v in expected.items() if record.config.get(k) != v}

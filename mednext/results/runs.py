@@ -50,7 +50,7 @@ class PlanRow(Row):
     method: str
     runs: int
     trained: int
-    """Of the runs those that train; the others take over what a protocol with the same split
+    """Of the runs those that train; the others reuse what a protocol with the same split
     trained."""
     params: int
     gmacs: float

@@ -135,7 +135,7 @@ def _setting(record: RunRecord) -> str:
 
 
 def import_runs(folder: Path, profile: Profile) -> list[str]:
-    """Take over the runs of ``folder`` that belong to ``profile``, as this checkout resolves it.
+    """Import the runs of ``folder`` that belong to ``profile``, as this checkout resolves it.
 
     Raises:
         UserError: a run of the folder is not one of the profile's, or has another configuration.
@@ -193,7 +193,7 @@ def take(run: Found, out: Path, imported: bool = False) -> None:
         shutil.copytree(run.folder, part, dirs_exist_ok=True)
         unpack(part)
         if imported:
-            write_bytes(part / MARK, b"taken over from another folder of results\n")
+            write_bytes(part / MARK, b"imported from another folder of results\n")
         old = target.with_name(f".{target.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if target.exists():

@@ -1,7 +1,7 @@
 """One GPU per process on a machine with several.
 
 A process takes the first GPU that no other process of this suite holds, by a lock that the kernel
-frees when the process ends, and sees no other. GPUs are told apart by their UUID, so that jobs of a
+frees when the process ends, and sees no other. GPUs are identified by their UUID, so that jobs of a
 cluster that each see "GPU 0" do not wait for one another. Must be called before CUDA starts.
 """
 
@@ -63,7 +63,7 @@ def claim_gpu(device: str) -> str | None:
     With more jobs than GPUs it waits for one to become free.
 
     Raises:
-        UserError: the run asks for a GPU and none is there.
+        UserError: the run asks for a GPU and there is none.
     """
     if device == "cpu" or _HELD:
         return os.environ.get(VISIBLE) if _HELD else None
@@ -71,7 +71,7 @@ def claim_gpu(device: str) -> str | None:
     if not gpus:
         if device == "cuda":
             raise UserError(
-                "no GPU is there, and the profile asks for one",
+                "no CUDA device found, but the profile asks for one",
                 found=f"device: cuda; {VISIBLE}={os.environ.get(VISIBLE, '(not set)')}",
                 expected="a GPU that nvidia-smi lists",
                 remedy="run on a machine with a GPU (finished epochs are kept), or write "

@@ -95,5 +95,5 @@ def test_a_gpu_that_is_gone_is_one_message(machine: Path, monkeypatch: pytest.Mo
     job = start()
     assert line(job) == ""
     message = end(job)
-    assert "no GPU is there, and the profile asks for one" in message
+    assert "no CUDA device found, but the profile asks for one" in message
     assert job.returncode != 0

@@ -88,12 +88,12 @@ def assert_pairs(row: LeakageRow, pairs: list[tuple[str, str]], subsets: dict[st
 def test_a_clean_phantom_goes_the_whole_way_and_nothing_is_found(roots: Path, dataset: str) -> None:
     run = run_of(dataset, "phantom")
     found = audited(dataset, run)
-    assert {protocol for protocol, _ in found} == set(load_datasets()[dataset].protocols)
+    assert {protocol for protocol, _ in found} == set(run.all_protocols)
     for protocol in run.all_protocols:
         for kind in (Leak.SAME_BYTES, Leak.SAME_PIXELS):
             assert found[protocol, kind].pairs == 0
         if protocol == "paper" and load_datasets()[dataset].task == "classification":
-            continue  # drawn by image: patients are torn apart
+            continue  # drawn by image: patients are parted
         for kind in (*BY_NAME_GROUP_OR_BYTES, Leak.NEAR_DUPLICATE, Leak.ANY):
             row = found.get((protocol, kind))
             assert row is None or row.test_overlap == 0

@@ -1,4 +1,4 @@
-"""Perceptual near-duplicates: what a copy may look like, and what the committed radius rests on."""
+"""Perceptual near-duplicates: what a copy may look like, and why the committed radius."""
 
 from __future__ import annotations
 

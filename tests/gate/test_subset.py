@@ -65,5 +65,5 @@ def test_a_reference_is_taken_over_whole(capsys: pytest.CaptureFixture[str]) -> 
     more = ("--update-reference", "--reason", "better data", "--only", "sars_cov2_ct")
     before = (OLD / "metrics.csv").read_bytes()
     assert main(["gate", str(OLD), str(NEW), *more]) not in (0, None)
-    assert "taken over whole" in capsys.readouterr().err
+    assert "replaced as a whole" in capsys.readouterr().err
     assert (OLD / "metrics.csv").read_bytes() == before

@@ -81,8 +81,8 @@ def test_equal_splits_are_trained_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert both.device_hours == pytest.approx(once.device_hours + predicting)
     assert both.jobs["train"] == 4  # the workflow has a job for each all the same
     shown = text(both, "a made-up device", 2)
-    assert "2 of the 4 trainings are taken over" in shown
-    assert "taken over" not in text(once, "a made-up device", 2)
+    assert "2 of the 4 trainings are reused" in shown
+    assert "reused" not in text(once, "a made-up device", 2)
 
 
 def test_seeds_that_only_one_protocol_has_are_trained_there(

@@ -57,7 +57,7 @@ def test_by_hand(profile: Profile) -> None:
     assert [r.estimated / r.took for r in found] == pytest.approx([1, 1, 4, 1])
     assert [r.estimated / r.undisturbed for r in found] == pytest.approx([1, 2, 4, 1])
     assert [r.busy for r in found] == [False, True, False, False]
-    assert len(left) == 2 and "taken over from 'grouped'" in left[0] and "diverged" in left[1]
+    assert len(left) == 2 and "reused from 'grouped'" in left[0] and "diverged" in left[1]
     shown = against_text(found, left)
     # 4 + 4 + 4 + 1 whole epochs were estimated; 4 + 4 + 1 + 1 taken, 4 + 2 + 1 + 1 undisturbed.
     together = next(line for line in shown.splitlines() if line.startswith("together (4 runs)"))

@@ -86,7 +86,7 @@ def data_paths(wildcards):
 
 
 def was_imported(wildcards):
-    """Is this a run taken over from elsewhere, of this very code? Data that are prepared here do
+    """Is this a run imported from elsewhere, of this very code? Data that are prepared here do
     not make it train again.
     """
     run = run_of(wildcards)

@@ -128,7 +128,7 @@ class SwinUNet(nn.Module):
             )
 
     def _start_from(self, swin: Any) -> None:
-        """Take over the layers of timm's Swin-T; of its deeper third stage the first blocks."""
+        """Reuse the layers of timm's Swin-T; of its deeper third stage the first blocks."""
         self.embed.load_state_dict(swin.patch_embed.state_dict())
         self.norm.load_state_dict(swin.norm.state_dict())
         for merge, stage in zip(self.merge, swin.layers[1:], strict=True):
