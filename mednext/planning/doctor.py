@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-from mednext.config import Profile, RunConfig
+from mednext.config import Device, Profile, RunConfig
+from mednext.config.gpus import LEAST_CAPABILITY, LEAST_DRIVER
+from mednext.cost.gpu_state import gpu_states
 from mednext.datasets.needs import Need, need_of
 from mednext.datasets.official import original
 from mednext.datasets.prepare import prepared_key
@@ -42,10 +44,11 @@ class Finding:
 
 
 def examine(profile: Profile) -> list[Finding]:
-    """Data, credentials, terms and disk of every data set, then every run that is not finished."""
+    """Data, credentials, terms and disk of every data set, GPUs, then every unfinished run."""
     needs = {slug: need_of(slug, run) for slug, run in profile.datasets.items()}
     found = [finding for need in needs.values() for finding in _data(need)]
     found.append(_disk(list(needs.values())))
+    found += _gpus(profile.device)
     for slug, run in profile.datasets.items():
         if needs[slug].problem:
             continue  # where the data are is not known, so neither is what a run would read
@@ -102,6 +105,36 @@ def _disk(needs: list[Need]) -> Finding:
         return Finding("ok", "disk", text)
     remedy = "make room, or set MEDNEXT_DATA to a folder on a larger disk"
     return Finding("missing", "disk", text, remedy)
+
+
+def _gpus(device: Device) -> Iterator[Finding]:
+    """Driver, compute capability and division (MIG) of each GPU, where runs may use one."""
+    if device == "cpu":
+        return
+    states = gpu_states()
+    if not states:
+        verdict: Verdict = "missing" if device == "cuda" else "note"
+        remedy = "run on a machine with an NVIDIA GPU and its driver, or write 'device: cpu'"
+        yield Finding(verdict, "GPU", "nvidia-smi is not there or shows none", remedy)
+    for number, state in enumerate(states):
+        about = f"GPU {number}"
+        driver = state.driver.partition(".")[0]
+        if driver.isdigit() and int(driver) < LEAST_DRIVER:
+            text = f"driver {state.driver}; CUDA 13 of the lock needs {LEAST_DRIVER} or later"
+            yield Finding("missing", f"{about}, driver", text, "update the driver")
+        if state.capability is not None and float(state.capability) < LEAST_CAPABILITY:
+            text = f"{state.name}, compute capability {state.capability}"
+            remedy = f"the locked wheels need {LEAST_CAPABILITY} or more: use a newer GPU"
+            yield Finding("missing", f"{about}, capability", text, remedy)
+        capability = state.capability or "unknown"
+        text = f"{state.name}, driver {state.driver}, compute capability {capability}"
+        yield Finding("ok", about, text)
+        if state.mig:
+            text = "divided into instances (MIG): a run sees one instance, not the whole GPU"
+            yield Finding("note", f"{about}, MIG", text)
+        if state.other_processes:
+            text = f"{state.other_processes} other processes use it: timings will be disturbed"
+            yield Finding("note", f"{about}, use", text)
 
 
 def _run(run: RunConfig) -> Finding:

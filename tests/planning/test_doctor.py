@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 
 from mednext.cli import main
 from mednext.config import Profile, load_profile
+from mednext.cost.gpu_state import gpu_states
 from mednext.datasets.fetch import fetch
 from mednext.datasets.prepare import prepare, prepared_key
 from mednext.datasets.source import resolve_source
@@ -189,3 +191,51 @@ def test_the_command_prints_and_tells_by_its_exit_code(
     file.write_text(yaml.safe_dump(values))
     assert main(["doctor", "--configfile", str(file)]) == 1
     assert "MISSING sars_cov2_ct: not downloaded yet" in capsys.readouterr().out
+
+
+def machine(folder: Path, monkeypatch: pytest.MonkeyPatch, gpus: str, users: str = "") -> None:
+    """A machine whose nvidia-smi is a shell script."""
+    tool = folder / "bin" / "nvidia-smi"
+    tool.parent.mkdir(exist_ok=True)
+    tool.write_text(
+        f"#!/bin/sh\ncase $1 in --query-gpu*) echo '{gpus}';; *) echo '{users}';; esac\n"
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+H200 = "GPU-1, NVIDIA H200, {driver}, {capability}, {mig}, 1200, 1980, {reasons}"
+
+
+def test_a_gpu_that_the_lock_can_use(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = H200.format(driver="580.65.06", capability="9.0", mig="Disabled", reasons="0x0")
+    machine(here, monkeypatch, good)
+    found = examine(profile(sars_cov2_ct=SARS))
+    assert about(found, "GPU 0").text == "NVIDIA H200, driver 580.65.06, compute capability 9.0"
+    assert [f.about for f in found if f.about.startswith("GPU")] == ["GPU 0"]
+    monkeypatch.setattr("mednext.planning.doctor.gpu_states", lambda: pytest.fail("not asked for"))
+    cpu = profile(sars_cov2_ct=SARS).model_copy(update={"device": "cpu"})
+    assert not [f for f in examine(cpu) if f.about.startswith("GPU")]
+
+
+def test_a_gpu_that_it_cannot_use(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = H200.format(driver="535.1", capability="7.0", mig="Enabled", reasons="0x4")
+    machine(here, monkeypatch, old, users="GPU-1, 1\nGPU-2, 1")
+    found = examine(profile(sars_cov2_ct=SARS))
+    assert about(found, "GPU 0, driver").verdict == "missing" and exit_code(found) == 1
+    assert "needs 580 or later" in about(found, "GPU 0, driver").text
+    assert "7.5 or more" in str(about(found, "GPU 0, capability").remedy)
+    assert about(found, "GPU 0, MIG").verdict == "note"
+    assert about(found, "GPU 0, use").text.startswith("1 other")
+    (state,) = gpu_states()
+    assert (state.clock_mhz, state.max_clock_mhz, state.throttled) == (1200, 1980, True)
+
+
+def test_no_gpu_is_missing_only_where_one_is_asked_for(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mednext.cost.gpu_state.shutil.which", lambda _: None)
+    this = profile(sars_cov2_ct=SARS)
+    assert about(examine(this), "GPU").verdict == "note"
+    asked = this.model_copy(update={"device": "cuda"})
+    assert about(examine(asked), "GPU").verdict == "missing"
