@@ -210,7 +210,7 @@ def test_a_custom_network_counts_with_the_files_beside_it(
         ("datasets/class_folders.py", [False, False, True]),
         ("datasets/download/http.py", [False, False, False]),
         ("training/browse.py", [False, False, False]),
-        ("models/export.py", [False, False, False]),
+        ("models/onnx_export.py", [False, False, False]),
         ("datasets/phantom/sars_cov2_ct.py", [False, False, False]),  # its source_id follows it
     ],
 )

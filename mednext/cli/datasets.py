@@ -117,7 +117,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from mednext.datasets.facts import dataset_rows
+    from mednext.datasets.counts import dataset_rows
     from mednext.results import DatasetRow, write_rows
 
     profile = profile_of(arguments)

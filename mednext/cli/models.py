@@ -77,7 +77,7 @@ def _architecture(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from mednext.models.export import export_onnx, load_weights
+    from mednext.models.onnx_export import export_onnx, load_weights
     from mednext.models.registry import create_model
 
     shape = {"in_chans": arguments.in_chans, "img_size": arguments.img_size}

@@ -49,10 +49,10 @@ def _plan(arguments: argparse.Namespace) -> None:
 
     from mednext.config import load_gpus
     from mednext.planning import roofline
+    from mednext.planning.backtest import against_text, compare
     from mednext.planning.estimate import Clock, Kept
     from mednext.planning.format import text
     from mednext.planning.plan import plan
-    from mednext.planning.validate import against_text, compare
     from mednext.results import PlanRow, write_rows
 
     profile = profile_of(arguments)

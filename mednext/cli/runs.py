@@ -62,7 +62,7 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
 
 
 def _step(arguments: argparse.Namespace) -> None:
-    from mednext.training.gpus import claim_gpu
+    from mednext.training.gpu_lock import claim_gpu
 
     if arguments.step != "evaluate":  # which only counts
         claim_gpu(profile_of(arguments).device)
@@ -154,7 +154,7 @@ def _curves(arguments: argparse.Namespace) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
-    from mednext.training.gpus import claim_gpu
+    from mednext.training.gpu_lock import claim_gpu
 
     claim_gpu(profile_of(arguments).device)
     from mednext.config import case_files, lookup, shown_methods

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mednext.config import DatasetRun, DownloadSpec
-from mednext.datasets.download import synapse
+from mednext.datasets.download import synapse_org
 from mednext.datasets.official import original
 from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
@@ -44,7 +44,7 @@ def credentials_found(spec: DownloadSpec) -> bool:
     if spec.service == "girder":
         return True
     if spec.service == "synapse":
-        return synapse.token() is not None
+        return synapse_org.token() is not None
     words = os.environ
     by_name = bool(words.get("KAGGLE_USERNAME") and words.get("KAGGLE_KEY"))
     folder = Path.home() / ".kaggle"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mednext.config import DownloadSpec, benchmarks_dir, load_downloads, lookup
 from mednext.datasets.archive import Limits, NoSpace, check_free, unpack
-from mednext.datasets.download import girder, kaggle, synapse
+from mednext.datasets.download import girder, kaggle, synapse_org
 from mednext.datasets.download.http import DownloadContext, Policy
 from mednext.datasets.download.lock import (
     Pin,
@@ -41,7 +41,7 @@ Locate = Callable[[DownloadSpec, DownloadContext, Policy], Location]
 SERVICES: dict[str, Locate] = {
     "kaggle": kaggle.locate,
     "girder": girder.locate,
-    "synapse": synapse.locate,
+    "synapse": synapse_org.locate,
 }
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 

@@ -27,7 +27,7 @@ from mednext.models.layers import (
     lowered_to,
     runs_fast,
 )
-from mednext.models.panels import LinearAttention, SimplifiedLinearAttention
+from mednext.models.linear_attention import LinearAttention, SimplifiedLinearAttention
 
 LaffnScale = Literal["none", "nc"]
 SemFusion = Literal["cat", "sum"]

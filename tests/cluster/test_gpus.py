@@ -15,7 +15,7 @@ UUIDS = ["GPU-aaaa", "GPU-bbbb", "GPU-cccc"]
 # Claims a GPU, says which, and keeps it until its stdin closes.
 CLAIM = """
 import os, sys
-from mednext.training.gpus import claim_gpu
+from mednext.training.gpu_lock import claim_gpu
 claim_gpu(sys.argv[1])
 print(os.environ.get("CUDA_VISIBLE_DEVICES", "none"), flush=True)
 sys.stdin.read()

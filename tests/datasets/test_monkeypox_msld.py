@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mednext.config import DatasetRun, SplitCounts, benchmarks_dir, load_datasets
-from mednext.datasets.facts import dataset_rows
+from mednext.datasets.counts import dataset_rows
 from mednext.datasets.fetch import fetch
 from mednext.datasets.phantom import monkeypox_msld as phantom
 from mednext.datasets.prepare import prepare, prepared_key

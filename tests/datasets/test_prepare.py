@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mednext.config import DatasetRun, RunConfig, SplitCounts, load_datasets
-from mednext.datasets.facts import dataset_rows
+from mednext.datasets.counts import dataset_rows
 from mednext.datasets.fetch import fetch
 from mednext.datasets.load import ClassificationData, SegmentationData, load
 from mednext.datasets.prepare import padded_size, prepare, prepared_key

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mednext.config import DownloadSpec, load_downloads
-from mednext.datasets.download import girder, kaggle, synapse
+from mednext.datasets.download import girder, kaggle, synapse_org
 from mednext.datasets.download.http import DownloadContext, Policy, RetryableError
 from mednext.errors import UserError
 
@@ -66,7 +66,7 @@ def project(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[DownloadSpec, Fil
 
 def test_a_synapse_file_is_found_by_its_path(project: tuple[DownloadSpec, Files]) -> None:
     where, files = project
-    found = synapse.locate(where, CONTEXT, QUICK)
+    found = synapse_org.locate(where, CONTEXT, QUICK)
     assert found.url == f"{where.server}/file/4"
     assert found.size == len(CONTENT)
     assert found.md5 == hashlib.md5(CONTENT).hexdigest()
@@ -81,7 +81,7 @@ def test_without_a_token_nothing_is_asked(
     where, files = project
     monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", " ")
     with pytest.raises(UserError, match=r"needs credentials(.|\n)*accept the terms"):
-        synapse.locate(where, CONTEXT, QUICK)
+        synapse_org.locate(where, CONTEXT, QUICK)
     assert files.api_calls == []
 
 
@@ -90,20 +90,20 @@ def test_a_wrong_token(
 ) -> None:
     monkeypatch.setenv("SYNAPSE_AUTH_TOKEN", "bad")
     with pytest.raises(UserError, match=r"401 The token is not valid(.|\n)*set the token"):
-        synapse.locate(project[0], CONTEXT, QUICK)
+        synapse_org.locate(project[0], CONTEXT, QUICK)
 
 
 def test_terms_that_were_not_accepted(project: tuple[DownloadSpec, Files]) -> None:
     where, files = project
     files.md5 = "no"
     with pytest.raises(UserError, match=r"UNAUTHORIZED(.|\n)*accept the terms"):
-        synapse.locate(where, CONTEXT, QUICK)
+        synapse_org.locate(where, CONTEXT, QUICK)
 
 
 def test_a_missing_synapse_file(project: tuple[DownloadSpec, Files]) -> None:
     where = project[0].model_copy(update={"path": ("Abdomen", "Other.zip")})
     with pytest.raises(UserError, match="leads nowhere"):
-        synapse.locate(where, CONTEXT, QUICK)
+        synapse_org.locate(where, CONTEXT, QUICK)
 
 
 @pytest.mark.parametrize(
@@ -114,14 +114,14 @@ def test_passing_failures_of_an_api_pass(
 ) -> None:
     where, files = project
     files.api_faults = [fault]
-    assert synapse.locate(where, CONTEXT, QUICK).size == len(CONTENT)
+    assert synapse_org.locate(where, CONTEXT, QUICK).size == len(CONTENT)
 
 
 def test_a_login_page_instead_of_an_answer(project: tuple[DownloadSpec, Files]) -> None:
     where, files = project
     files.api_faults = [("html",)]
     with pytest.raises(UserError, match=r"not JSON(.|\n)*<html>"):
-        synapse.locate(where, CONTEXT, QUICK)
+        synapse_org.locate(where, CONTEXT, QUICK)
 
 
 @pytest.fixture

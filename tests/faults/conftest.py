@@ -7,6 +7,7 @@ that is not survived has no row, and the suite fails.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from mednext.layout import DataPaths
 from mednext.runs.resolve import resolve_runs, run_paths
 
 ROOT = Path(__file__).resolve().parents[2]
+Outcome = Callable[..., None]
 RECORDED: list[tuple[str, str, str]] = []
 HEAD = """# Faults and what comes of them
 
@@ -80,13 +82,18 @@ class World:
         """As if it had never been trained."""
         shutil.rmtree(self.folder / "results")
 
-    def finish(self) -> None:
-        """Type the same commands again; the results must be those of an undisturbed run."""
+    def finish(self) -> str:
+        """Type the same commands again; the results must be those of an undisturbed run. What they
+        told the user.
+        """
+        told = ""
         for verb in ("train", "predict", "evaluate"):
             code, said = self.do(verb)
             assert code == 0, said
+            told += said
         assert digests(self.run) == self.undisturbed
         assert not any(self.folder.rglob(".*.part*"))
+        return told
 
     def local_data(self, monkeypatch: pytest.MonkeyPatch) -> Path:
         """A copy of the data that a test may damage; the folder of the data set."""
@@ -160,13 +167,18 @@ def world(
 
 
 @pytest.fixture
-def outcome() -> Callable[[str, str, str], None]:
-    """Record a row of the table: the fault, the message that was seen, what became of it."""
+def outcome() -> Outcome:
+    """Record a row of the table: the fault, what was printed (of it the error is shown) or, if no
+    line of it speaks of the fault, what the user sees ``in_words``, and what became of it.
+    """
 
-    def record(fault: str, message: str, became: str) -> None:
-        assert "Traceback" not in message
-        shown = next((s for s in message.splitlines() if s.strip()), "nothing")
-        RECORDED.append((fault, f"`{shown.strip()[:110].replace('|', '/')}`", became))
+    def record(fault: str, printed: str, became: str, in_words: str = "") -> None:
+        assert "Traceback" not in printed
+        lines = [line.strip() for line in printed.splitlines() if line.strip()]
+        marked = [s for s in lines if s.startswith(("error:", "starting anew:"))]
+        shown = re.sub(r"/\S*/", "", (marked or lines)[0])[:110] if not in_words else ""
+        assert in_words or not re.search(r"\b[0-9a-f]{16}\b|epoch \d", shown)
+        RECORDED.append((fault, in_words or f"`{shown.replace('|', '/')}`", became))
 
     return record
 

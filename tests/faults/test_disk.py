@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 
 import pytest
 
 from mednext.layout import DataPaths
 from mednext.runs.resolve import run_paths
-from tests.faults.conftest import World, tmpfs
-
-Outcome = Callable[[str, str, str], None]
+from tests.faults.conftest import Outcome, World, tmpfs
 
 
 def test_full_disk_while_training(world: World, outcome: Outcome) -> None:

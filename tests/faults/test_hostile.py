@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,8 @@ from mednext.config import load_profile
 from mednext.datasets.source import open_files, resolve_source
 from mednext.errors import UserError
 from mednext.runs.resolve import resolve_runs, run_paths
+from tests.faults.conftest import Outcome
 
-Outcome = Callable[[str, str, str], None]
 NAMES = {
     "blanks": "two  words.png",
     "quotes": 'it\'s "quoted".png',
@@ -82,7 +81,8 @@ def test_hostile_names_of_images(folder: Path, outcome: Outcome) -> None:
     assert len(items) == 24 and set(cases.path) <= items
     for what, name in NAMES.items():
         assert {f"healthy/{name}", f"ill/{name}"} <= items, what
-        outcome(f"file names with {what}", "nothing", "whole pipeline, name kept in every file")
+        became = "whole pipeline, name kept in every file"
+        outcome(f"file names with {what}", "", became, in_words="the results as usual")
     assert not list(folder.parent.rglob("pwned"))
     assert "mednext" in Path("results/mine/tables/custom.my_scans.md").read_text()
 
@@ -111,7 +111,8 @@ def test_hostile_names_of_label_maps(folder: Path, outcome: Outcome) -> None:
     with Image.open(Path("label maps") / NAMES["a newline"]) as image:
         assert image.size == (40, 36) and set(np.unique(np.asarray(image))) <= {0, 1}
     assert not list(folder.parent.rglob("pwned"))
-    outcome("image/label pairs with such names", "nothing", "whole pipeline and prediction")
+    became = "whole pipeline and prediction"
+    outcome("image/label pairs with such names", "", became, in_words="the results as usual")
 
 
 def test_data_changed_under_a_finished_run(

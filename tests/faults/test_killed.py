@@ -8,15 +8,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mednext.runs.resolve import run_paths
-from tests.faults.conftest import ROOT, World
+from tests.faults.conftest import ROOT, Outcome, World
 
-Outcome = Callable[[str, str, str], None]
 TRAIN = ("mednext", "train", "--configfile", "tiny.yaml")
 METRICS = ("snakemake", "results/tiny/metrics.csv", "--cores", "1", "--configfile", "tiny.yaml")
 
@@ -42,7 +40,8 @@ def test_killed_worker(world: World, outcome: Outcome, number: signal.Signals) -
     assert not run_paths(world.run).run_json.exists()
     world.finish()
     text = f"training process killed by {number.name}"
-    outcome(text, f"Killed by {number.name}", "continued after its last epoch: same bits")
+    became = "continued after its last epoch: same bits"
+    outcome(text, "", became, in_words=f"the process ends; the shell names {number.name}")
 
 
 def test_interrupted_by_hand(world: World, outcome: Outcome) -> None:
@@ -99,7 +98,8 @@ def test_killed_snakemake_and_a_second_one(workflow: World, outcome: Outcome) ->
     assert record["epochs_done"] == 4
     outcome("a second snakemake on the same results", told, "refused; the first is not disturbed")
     text = "snakemake and its jobs killed by SIGKILL"
-    outcome(text, "Killed", "the same command continues without --unlock: same bits")
+    became = "the same command continues without --unlock: same bits"
+    outcome(text, "", became, in_words="both end; the shell names SIGKILL")
     _clock_set_back(workflow, outcome)
 
 
@@ -133,4 +133,5 @@ def test_clock_going_backwards_while_training(
         world.finish()
     record = json.loads(run_paths(world.run).run_json.read_text())
     assert len(record["epoch_seconds"]) == 4 and min(record["epoch_seconds"]) > 0
-    outcome("clock running backwards in a training", "nothing", "same bits; times stay positive")
+    became = "same bits; times stay positive"
+    outcome("clock running backwards in a training", "", became, in_words="the usual progress")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import resource
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,7 @@ import torch
 import mednext.training.train as engine
 from mednext.runs.resolve import run_paths
 from mednext.training.step import Stepper
-from tests.faults.conftest import World
-
-Outcome = Callable[[str, str, str], None]
+from tests.faults.conftest import Outcome, World
 
 
 def failing_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException) -> None:
@@ -126,4 +123,5 @@ def test_the_loss_is_not_a_number(
     assert code == 0 and "failed" in table and "diverged: the training loss was nan" in table
     run_paths(world.run).run_json.unlink()
     world.finish()
-    outcome("training diverges", table.splitlines()[-1][-110:], "a row 'failed'; the sweep goes on")
+    seen = "in `metrics.csv` the status `failed`, the reason `diverged: the training loss was nan`"
+    outcome("training diverges", table, "a row 'failed'; the sweep goes on", in_words=seen)

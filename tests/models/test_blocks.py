@@ -12,7 +12,7 @@ from torch import nn
 
 from mednext.errors import UserError
 from mednext.models.blocks import FFN, LAFFN, SA, SDFFN, SEM, MEDBlock
-from mednext.models.panels import LinearAttention, SimplifiedLinearAttention
+from mednext.models.linear_attention import LinearAttention, SimplifiedLinearAttention
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mednext.models.blocks import FFN, LAFFN, SDFFN, SEM, MEDBlock
 from mednext.models.inference import Clamp, optimize_for_inference
 from mednext.models.layers import as_defined
-from mednext.models.panels import SimplifiedLinearAttention, factorised
+from mednext.models.linear_attention import SimplifiedLinearAttention, factorised
 from mednext.models.registry import create_model
 
 _spec = importlib.util.spec_from_file_location("plain", Path(__file__).with_name("plain.py"))

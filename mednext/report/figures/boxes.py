@@ -12,7 +12,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Patch
 from matplotlib.textpath import TextPath
 
 from mednext.architecture import Node
-from mednext.report.figures.layers import Layout, Point
+from mednext.report.figures.graph_layout import Layout, Point
 from mednext.report.figures.style import SMALLEST_FONT
 
 LINE_HEIGHT, PADDING, SYMBOL = 0.118, 0.075, 0.22

@@ -12,7 +12,7 @@ from mednext.architecture import Node, read_architecture
 from mednext.config import Profile
 from mednext.layout import architecture_json
 from mednext.report.figures.boxes import arrow, draw_node, sizes_of
-from mednext.report.figures.layers import Point
+from mednext.report.figures.graph_layout import Point
 from mednext.report.figures.panels import FOOT, HEAD, canvas, foot, label
 from mednext.report.figures.style import STYLE, save
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from mednext.architecture import Node, Panel
 from mednext.report.figures.boxes import amount, draw, legend_entries, sizes_of
-from mednext.report.figures.layers import Layout, layered
+from mednext.report.figures.graph_layout import Layout, layered
 from mednext.report.figures.style import SMALLEST_FONT, STYLE, save
 
 MARGIN, TITLE, HEAD, FOOT, GUTTER = 0.08, 0.42, 0.32, 0.48, 0.16

@@ -9,8 +9,8 @@ import yaml
 
 from mednext.config import Profile, load_profile
 from mednext.errors import UserError
+from mednext.planning.backtest import against_text, compare
 from mednext.planning.plan import Timing, plan
-from mednext.planning.validate import against_text, compare
 from tests.finished_runs import run_of, trained
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mednext.cli import main
 from mednext.errors import UserError
-from mednext.models.export import export_onnx
+from mednext.models.onnx_export import export_onnx
 from mednext.models.registry import create_model
 
 PX = 64
