@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mednext.architecture import Architecture, Node, Panel
-from mednext.models import blocks, panels
+from mednext.models import blocks, linear_attention
 from mednext.models.medunext import UConv
 from mednext.models.registry import create_model
 from mednext.models.trace import Leaf, condense, input_shape, trace
@@ -24,8 +24,8 @@ PARTS = (
     blocks.SDFFN,
     blocks.FFN,
     blocks.SA,
-    panels.LinearAttention,
-    panels.SimplifiedLinearAttention,
+    linear_attention.LinearAttention,
+    linear_attention.SimplifiedLinearAttention,
 )
 
 
@@ -163,14 +163,14 @@ def describe() -> Architecture:
             "Linear attention",
             "mednext, attn=linear",
             linear,
-            pick=lambda m: _last(m, panels.LinearAttention),
+            pick=lambda m: _last(m, linear_attention.LinearAttention),
         ),
         panel(
             "2C",
             "Simplified linear attention",
             "mednext, attn=linear_simple",
             simple,
-            pick=lambda m: _last(m, panels.SimplifiedLinearAttention),
+            pick=lambda m: _last(m, linear_attention.SimplifiedLinearAttention),
         ),
         panel("2D", "LAFFN", "mednext", mednext, pick=lambda m: _last(m, blocks.LAFFN)),
         panel(
