@@ -12,10 +12,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mednext.errors import UserError
 
@@ -147,6 +148,56 @@ def write_csv(target: Path, frame: DataFrame) -> None:
     """Write ``frame`` without its index, atomically, with Unix line ends and full precision."""
     with atomic_path(target) as part:
         frame.to_csv(part, index=False, lineterminator="\n")
+
+
+def read_csv(
+    source: Path | IO[bytes],
+    numbers: Mapping[str, str] | None = None,
+    *,
+    encoding: str = "utf-8",
+    remedy: str = "remove the file and repeat the command that wrote it",
+) -> DataFrame:
+    """Read a table: every column is text as it stands there, but those declared as numbers.
+
+    Identifiers stay what they are (007 is not 7, 1.10 not 1.1); an empty cell is an empty text, or
+    NaN in a column of floats.
+
+    Args:
+        source: the file, or its open content.
+        numbers: name of a column, or a pattern of names (``score_*``) -> numpy type; what fits no
+            column is ignored.
+        encoding: of the text.
+        remedy: for the message.
+
+    Raises:
+        UserError: the file is gone, or not such a table.
+    """
+    import pandas as pd
+
+    try:
+        names = pd.read_csv(source, nrows=0, encoding=encoding).columns
+        if not isinstance(source, Path):
+            source.seek(0)
+        types = {n: _type_of(n, numbers or {}) for n in names}
+        return pd.read_csv(
+            source,
+            dtype=types,
+            encoding=encoding,
+            keep_default_na=False,
+            na_values={n: [""] for n, kind in types.items() if kind.startswith("float")},
+        )
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(
+            "the table cannot be read",
+            file=source if isinstance(source, Path) else None,
+            found=" ".join(str(error).split())[:200],
+            expected=", ".join(["CSV", *(f"{n}: {kind}" for n, kind in (numbers or {}).items())]),
+            remedy=remedy,
+        ) from None
+
+
+def _type_of(column: str, numbers: Mapping[str, str]) -> str:
+    return next((kind for name, kind in numbers.items() if fnmatchcase(column, name)), "str")
 
 
 def sha256_file(path: Path) -> str:

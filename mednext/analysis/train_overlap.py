@@ -48,7 +48,7 @@ def overlap_groups(runs: Sequence[RunConfig], path: Path) -> None:
                 file=file,
                 remedy="run the workflow, or mednext datasets split",
             )
-        counts = pd.crosstab(*(read_split(file, dtype=str)[c] for c in ("group", "subset")))
+        counts = pd.crosstab(*(read_split(file)[c] for c in ("group", "subset")))
         tested = counts[counts["test"] > 0]
         rows += [
             OverlapGroupRow(

@@ -95,7 +95,7 @@ def _designs(questions: Questions) -> dict[str, list[tuple[Contrast, int, int, i
             groups: list[str] = []
             for protocol in contrast.a.protocols:
                 paths = DataPaths(source[contrast.dataset], contrast.dataset)
-                split = read_split(paths.split(protocol), dtype=str)
+                split = read_split(paths.split(protocol))
                 groups += split.group[split.subset == "test"].tolist()
             limit = profile.datasets[contrast.dataset].limit
             count = len(set(groups))

@@ -2,7 +2,8 @@
 
 Two layouts are read:
 
-- the challenge's own: ``database/training/patientNNN/{Info.cfg, patientNNN_frameFF[_gt].nii.gz}``,
+- the challenge's own: ``database/training/patientNNN/{Info.cfg, patientNNN_frameFF[_gt].nii.gz}``
+  (or ``.nii``),
   axes (x, y, slice), turned by the affine to the patient's left, back and head; intensities are
   clipped at the 99 % point of the histogram and scaled to [0, 1] per volume, as WSL4MIS's
   ``acdc_data_processing.py`` does (which leaves the axes as they are stored);
@@ -20,7 +21,9 @@ import numpy as np
 
 from mednext.config import DatasetSpec
 from mednext.datasets.reader import Files, Item, Volume
+from mednext.datasets.scan import scan
 from mednext.datasets.volumes import (
+    VOLUMES,
     checked,
     open_nifti,
     read_h5,
@@ -32,7 +35,11 @@ from mednext.datasets.volumes import (
 )
 from mednext.errors import UserError
 
+TRAINING = "database/training"
+CONVERTED = "ACDC_training_volumes"
 NAME = re.compile(r"(patient\d{3})_frame(\d{2})")
+FRAME = re.compile(r"patient[^/]*/(Info\.cfg|patient\d{3}_frame\d{2}.*)")
+LABEL = re.compile(r"_gt\.nii(\.gz)?$")
 FRAMES = ("ED", "ES")
 MEANING = "0 background, 1 right ventricle, 2 myocardium, 3 left ventricle"
 
@@ -43,18 +50,19 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
     Raises:
         UserError: neither layout is there.
     """
-    original = sorted((root / "database" / "training").glob("patient*/*"))
-    kept = [f for f in original if f.name == "Info.cfg" or NAME.match(f.name)]
-    converted = sorted((root / "ACDC_training_volumes").glob("patient*_frame*.h5"))
+    original = scan(root / TRAINING, (*VOLUMES, "info.cfg"), deep=True)
+    kept = [f"{TRAINING}/{name}" for name in original if FRAME.fullmatch(name)]
+    hearts = scan(root / CONVERTED, (".h5",))
+    converted = [f"{CONVERTED}/{name}" for name in hearts if NAME.match(name)]
     files = kept or converted
     if not files:
         raise UserError(
             "the folder holds no labelled ACDC frame",
             file=root,
-            expected="database/training/patientNNN/*.nii.gz or ACDC_training_volumes/*.h5",
+            expected="database/training/patientNNN/*.nii[.gz] or ACDC_training_volumes/*.h5",
             remedy="unpack the data set again, keeping its folders",
         )
-    return [f.relative_to(root).as_posix() for f in files]
+    return files
 
 
 def items(files: Files, spec: DatasetSpec) -> list[Item]:
@@ -67,7 +75,7 @@ def items(files: Files, spec: DatasetSpec) -> list[Item]:
     images: dict[str, list[str]] = {}
     for path in files.paths:
         match = NAME.match(Path(path).name)
-        if match and not path.endswith("_gt.nii.gz"):
+        if match and not LABEL.search(path):
             images.setdefault(match[1], []).append(path)
     found = []
     for patient, paths in sorted(images.items()):
@@ -88,17 +96,20 @@ def items(files: Files, spec: DatasetSpec) -> list[Item]:
 def _item(files: Files, patient: str, frame: str, path: str) -> Item:
     match = NAME.match(Path(path).name)
     assert match is not None  # by construction of the list
-    label = path.replace(".nii.gz", "_gt.nii.gz")
-    if path.endswith(".nii.gz") and label not in files:
+    if path.endswith(".h5"):
+        return Item(path, match[0], patient=patient, frame=frame)
+    whole, _, ending = path.partition(".nii")
+    either = [f"{whole}_gt.nii{packed}" for packed in (ending, "", ".gz")]
+    label = next((name for name in either if name in files), None)
+    if label is None:
         raise UserError(
             "the label of a frame is missing",
-            file=files.file(label),
+            file=files.file(either[0]),
             found="no such file",
             expected=f"the label of {Path(path).name}",
             remedy="copy the patient's files again",
         )
-    more = (label,) if path.endswith(".nii.gz") else ()
-    return Item(path, match[0], patient=patient, frame=frame, more=more)
+    return Item(path, match[0], patient=patient, frame=frame, more=(label,))
 
 
 def _check_info(files: Files, patient: str, images: dict[str, str]) -> None:
@@ -128,7 +139,7 @@ def _check_info(files: Files, patient: str, images: dict[str, str]) -> None:
 def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
     """Read and check one labelled frame."""
     file = files.file(item.path)
-    spacing = None
+    spacing, label_file = None, None
     if item.path.endswith(".h5"):
         image, label = read_h5(files, item.path)
     else:
@@ -140,7 +151,8 @@ def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
             grid, labels = upright(grid), upright(labels)
         image = scaled(voxels(files, item.path, grid, np.float64).transpose(2, 1, 0))
         label = voxels(files, label_path, labels, np.float64).transpose(2, 1, 0)
-    return checked(image, label, spacing, range(spec.num_classes), MEANING, file)
+        label_file = files.file(label_path)
+    return checked(image, label, spacing, range(spec.num_classes), MEANING, file, label_file)
 
 
 def scaled(image: np.ndarray) -> np.ndarray:

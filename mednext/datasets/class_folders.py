@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from mednext.config import DatasetSpec
-from mednext.datasets.images import ENDINGS, read_picture
+from mednext.datasets.decode import ENDINGS, read_picture
 from mednext.datasets.reader import Files, Item, Picture
+from mednext.datasets.scan import normal, scan
 from mednext.errors import UserError
 
 
@@ -17,27 +18,32 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
     Raises:
         UserError: the folder of a class is missing or holds no image.
     """
-    found: list[str] = []
-    for klass in spec.classes:
-        folder = root / str(klass.folder)
-        names = images_below(folder) if folder.is_dir() else []
-        if not names:
+    found: dict[str, str] = {}
+    for klass in sorted(spec.classes, key=lambda c: len(str(c.folder)), reverse=True):
+        # Of nested class folders the inner one comes first and keeps its images.
+        folder = _folder(root, str(klass.folder))
+        names = scan(root / folder, ENDINGS, deep=True)
+        new = [path for name in names if (path := f"{folder}/{name}") not in found]
+        if not new:
             raise UserError(
                 f"the folder of class '{klass.slug}' holds no image",
-                file=folder,
-                found="no image" if folder.is_dir() else "no folder",
+                file=root / folder,
+                found="no image" if (root / folder).is_dir() else "no folder",
                 expected=f"images ({', '.join(ENDINGS)})",
                 remedy="put the images of this class there, or name its folder in the "
                 "configuration (custom_datasets, classes, folder)",
             )
-        found += [f"{klass.folder}/{name}" for name in names]
-    return found
+        found |= dict.fromkeys(new, klass.slug)
+    order = [c.slug for c in spec.classes]
+    return sorted(found, key=lambda path: (order.index(found[path]), path))
 
 
-def images_below(folder: Path) -> list[str]:
-    """Paths of the images at any depth below ``folder``, sorted."""
-    files = (f for f in folder.rglob("*") if f.suffix.lower() in ENDINGS and f.is_file())
-    return sorted(f.relative_to(folder).as_posix() for f in files)
+def _folder(root: Path, name: str) -> str:
+    """The folder's name as it stands on the disk, whatever Unicode form it has there."""
+    if (root / name).is_dir() or not root.is_dir():
+        return name
+    alike = (f.name for f in root.iterdir() if normal(f.name) == normal(name))
+    return next(alike, name)
 
 
 def patient_of(path: str, spec: DatasetSpec) -> str:
@@ -49,7 +55,7 @@ def patient_of(path: str, spec: DatasetSpec) -> str:
     if spec.patient is None:
         return ""
     match = re.search(spec.patient, Path(path).name)
-    if match is None or not match.groups():
+    if match is None or not match[1]:
         raise UserError(
             "the expression for the patient finds nothing in a name",
             file=path,
@@ -62,13 +68,13 @@ def patient_of(path: str, spec: DatasetSpec) -> str:
 
 def items(files: Files, spec: DatasetSpec) -> list[Item]:
     """Every image with its class and its patient."""
-    slugs = {str(c.folder): c.slug for c in spec.classes}
+    slugs = {normal(str(c.folder)): c.slug for c in spec.classes}
     ordered = sorted(slugs, key=len, reverse=True)  # of nested class folders the inner one
     return [
         Item(
             path,
             path,
-            label=slugs[next(f for f in ordered if path.startswith(f"{f}/"))],
+            label=slugs[next(f for f in ordered if normal(path).startswith(f"{f}/"))],
             patient=patient_of(path, spec),
         )
         for path in files.paths

@@ -24,9 +24,11 @@ from pathlib import Path
 import pandas as pd
 
 from mednext.config import DatasetSpec
-from mednext.datasets.images import ENDINGS, class_files, read_picture
+from mednext.datasets.decode import ENDINGS, read_picture
+from mednext.datasets.images import class_files
 from mednext.datasets.reader import Files, Item, Picture
 from mednext.errors import UserError
+from mednext.files import read_csv
 
 BASES = ("curated_data/curated_data", "curated_data", ".")
 NUMBERED = re.compile(r"(\D*)(\d+)\.\w+")
@@ -163,11 +165,11 @@ def _patients(files: Files, path: str, table: Table) -> dict[str, str]:
     columns = [table.name, table.patient, *(table.diagnosis or ())[:1]]
     try:
         rows = _rows(files.read(path), path)[columns].dropna()
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (UserError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise UserError(
             "the patient table cannot be read",
             file=files.file(path),
-            found=str(error),
+            found=error.found if isinstance(error, UserError) else str(error),
             expected=f"columns {', '.join(columns)}",
             remedy="copy the original table again",
         ) from None
@@ -196,7 +198,7 @@ def _rows(content: BytesIO, path: str) -> pd.DataFrame:
     if path.endswith(".xlsx"):
         return pd.read_excel(content, dtype=str)
     # Latin-1 reads any byte; the tables hold some that are not UTF-8.
-    return pd.read_csv(content, dtype=str, encoding="latin-1")
+    return read_csv(content, encoding="latin-1").replace("", None)
 
 
 def _scans(images: list[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mednext.config import DatasetRun
 from mednext.datasets import near
+from mednext.datasets.columns import ITEMS
 from mednext.datasets.cues import FEATURES, cue
 from mednext.datasets.groups import neighbours
 from mednext.datasets.load import limited
@@ -23,6 +24,7 @@ from mednext.datasets.relations import Relation, chosen, count, equal
 from mednext.datasets.source import Source, resolve_source
 from mednext.datasets.subsets import SUBSETS, read_split, split_hash
 from mednext.errors import UserError
+from mednext.files import read_csv
 from mednext.results import Leak, LeakageRow
 
 VOLUME_NOTE = "middle slices; the radius was fixed on CT slices of the chest"
@@ -44,7 +46,7 @@ def leakage_rows(dataset: str, run: DatasetRun) -> list[LeakageRow]:
             raise UserError(
                 "the data set is not ready", file=file, remedy=f"run 'mednext datasets {step}'"
             )
-    items = pd.read_csv(source.paths.items, keep_default_na=False, dtype={"patient": str})
+    items = read_csv(source.paths.items, ITEMS)
     kinds = relations(source, items, np.load(folder / "codes.npy"), _thumbnails(folder, source))
     data_hash = json.loads((folder / "meta.json").read_text())["data_hash"]
     rows = []

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mednext.datasets.monkeypox_msld import FOLD, FOLD_SUBSETS, NAME
 from mednext.errors import UserError
-from mednext.files import sha256_file, write_csv, write_text
+from mednext.files import read_csv, sha256_file, write_csv, write_text
 from mednext.layout import local_root
 
 Rows = Iterator[tuple[str, str]]
@@ -37,7 +37,7 @@ def monkeypox_fold1(root: Path) -> Rows:
     """Names below ``Fold1`` in the list of all files of the data set."""
     file = root / "monkeypox-skin-lesion-dataset" / "original_file_list.csv"
     _lines(file)
-    for path in pd.read_csv(file).path:
+    for path in read_csv(file).path:
         if path.startswith(f"{FOLD}/"):
             part, _, name = path.removeprefix(f"{FOLD}/").split("/")
             match = NAME.fullmatch(name)

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from mednext.config import RunConfig, SplitCounts
+from mednext.datasets.columns import INDEX
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.seeds import stream
 from mednext.datasets.splits import proportional
 from mednext.datasets.subsets import SUBSETS, read_split, split_hash
 from mednext.errors import UserError
-from mednext.files import sha256_file
+from mednext.files import read_csv, sha256_file
 from mednext.layout import DataPaths
 
 
@@ -202,7 +203,7 @@ def _segmentation(
             if np.isnan(v.spacing_z)
             else (float(v.spacing_z), float(v.spacing_y), float(v.spacing_x)),
         )
-        for v in pd.read_csv(folder / "index.csv").itertuples()
+        for v in read_csv(folder / "index.csv", INDEX).itertuples()
     ]
     return SegmentationData(
         images=mapped(folder / "slices_image.npy"),

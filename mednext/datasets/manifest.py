@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from mednext.errors import UserError
-from mednext.files import hash_json, sha256_file, write_csv, write_json
+from mednext.files import hash_json, read_csv, sha256_file, write_csv, write_json
 from mednext.layout import data_root
 
 
@@ -26,20 +27,48 @@ class Entry:
 
 
 def list_entries(root: Path, paths: Sequence[str]) -> list[Entry]:
-    """Digest ``paths`` below ``root``; unchanged files (size, time) are taken from a cache.
+    """Digest ``paths`` below ``root``; unchanged files are taken from a cache.
 
     The cache is below ``data/`` and only saves time: what is read later is checked against the
-    digests again.
+    digests again. A file is unchanged if its inode has not changed since: size and time of the
+    content alone can be those of another content (a copy that keeps times).
+
+    Raises:
+        UserError: a file cannot be read.
     """
     stats = {path: (root / path).stat() for path in paths}
-    key = hash_json([[p, s.st_size, s.st_mtime_ns] for p, s in stats.items()])
+    key = hash_json(
+        [[p, s.st_size, s.st_mtime_ns, s.st_ino, s.st_ctime_ns] for p, s in stats.items()]
+    )
     cache = data_root() / ".digests" / f"{hash_json([str(root.resolve()), key])[:32]}.json"
     if cache.is_file():
         digests: dict[str, str] = json.loads(cache.read_text())
     else:
-        digests = {path: sha256_file(root / path) for path in paths}
+        digests = {}
+        for path in paths:
+            with reading(root / path):
+                digests[path] = sha256_file(root / path)
         write_json(cache, digests)
     return [Entry(path, stats[path].st_size, digests[path]) for path in paths]
+
+
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Say what it is that keeps ``file`` from being read."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(
+            "a file of the manifest is gone", file=file, remedy="restore it, then fetch again"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            "a file cannot be read",
+            file=file,
+            found=error.strerror,
+            expected="a plain file that you may read",
+            remedy="give yourself the permission to read it, or look after the disk",
+        ) from None
 
 
 def manifest_hash(entries: Sequence[Entry]) -> str:
@@ -65,7 +94,7 @@ def read_manifest(path: Path) -> list[Entry]:
         raise UserError(
             "the data set has not been fetched", file=path, remedy="run 'mednext datasets fetch'"
         )
-    frame = pd.read_csv(path, dtype={"path": str, "sha256": str}, keep_default_na=False)
+    frame = read_csv(path, {"bytes": "int64"})
     return [Entry(str(r.path), int(r.bytes), str(r.sha256)) for r in frame.itertuples()]
 
 
@@ -76,12 +105,8 @@ def read_checked(root: Path, entry: Entry) -> io.BytesIO:
         UserError: the file is gone or has changed since the manifest was written.
     """
     file = root / entry.path
-    try:
+    with reading(file):
         content = file.read_bytes()
-    except FileNotFoundError:
-        raise UserError(
-            "a file of the manifest is gone", file=file, remedy="restore it, then fetch again"
-        ) from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != entry.sha256:
         raise UserError(

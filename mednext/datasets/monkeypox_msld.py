@@ -17,12 +17,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
-
 from mednext.config import DatasetSpec
-from mednext.datasets.images import class_files, image_names, read_picture
+from mednext.datasets.decode import ENDINGS, read_picture
+from mednext.datasets.images import class_files
 from mednext.datasets.reader import Files, Item, Picture
+from mednext.datasets.scan import scan
 from mednext.errors import UserError
+from mednext.files import read_csv
 
 NAME = re.compile(r"((N?M)\d+)_\d+(_\d\d)?\.jpg")
 PHOTOGRAPHS = "Original Images/Original Images"
@@ -62,7 +63,7 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
         for klass in spec.classes:
             folder = f"{FOLD}/{part}/{FOLD_FOLDERS[klass.slug]}"
             if (root / folder).is_dir():
-                found += [f"{folder}/{name}" for name in image_names(root / folder)]
+                found += [f"{folder}/{name}" for name in scan(root / folder, ENDINGS)]
     return [*found, METADATA]
 
 
@@ -125,13 +126,13 @@ def _photograph(name: str) -> str:
 
 def _labels(files: Files) -> dict[str, str]:
     try:
-        table = pd.read_csv(files.read(METADATA), dtype=str, encoding="latin-1")
+        table = read_csv(files.read(METADATA), encoding="latin-1")
         return dict(zip(table.ImageID.str.strip(), table.Label.str.strip(), strict=True))
-    except (AttributeError, ValueError) as error:
+    except (UserError, AttributeError, ValueError) as error:
         raise UserError(
             "the table of the photographs cannot be read",
             file=files.file(METADATA),
-            found=str(error),
+            found=error.found if isinstance(error, UserError) else str(error),
             expected="columns ImageID, Label",
             remedy="copy the original file again",
         ) from None

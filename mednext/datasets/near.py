@@ -12,12 +12,12 @@ from functools import cache
 
 import imagehash
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageOps
 
 from mednext.config import benchmarks_dir
 from mednext.datasets.hamming import Links, within
 from mednext.errors import UserError
+from mednext.files import read_csv
 
 FILE = "near_duplicates.csv"
 HASH_SIDE = 16
@@ -95,13 +95,13 @@ def fixed_radius() -> int:
     """
     file = benchmarks_dir() / FILE
     try:
-        (radius,) = set(pd.read_csv(file).radius)
+        (radius,) = set(read_csv(file, {"radius": "int64"}).radius)
         return int(radius)
-    except (OSError, AttributeError, ValueError) as error:
+    except (UserError, AttributeError, ValueError) as error:
         raise UserError(
             "the radius of near-duplicates cannot be read",
             file=file,
-            found=str(error),
+            found=error.found if isinstance(error, UserError) else str(error),
             expected="a column 'radius' with one value",
             remedy="restore the file, or make it again with 'mednext datasets calibrate'",
         ) from None

@@ -53,6 +53,8 @@ class Picture:
     image: Image.Image
     mode: str
     format: str
+    notes: tuple[str, ...] = ()
+    """What was done on decoding that a user may want to know; counted by the verification."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Volume:
     image: np.ndarray
     label: np.ndarray
     spacing: tuple[float, float, float] | None
+    notes: tuple[str, ...] = ()
+    """As of a picture."""
 
 
 class Files:

@@ -11,7 +11,8 @@ import re
 from pathlib import Path
 
 from mednext.config import DatasetSpec
-from mednext.datasets.images import class_files, read_picture
+from mednext.datasets.decode import read_picture
+from mednext.datasets.images import class_files
 from mednext.datasets.reader import Files, Item, Picture
 from mednext.errors import UserError
 

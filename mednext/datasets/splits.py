@@ -25,6 +25,7 @@ import pandas as pd
 
 from mednext.config import DatasetRun, Protocol, benchmarks_dir, reader_module
 from mednext.datasets import near
+from mednext.datasets.columns import INDEX
 from mednext.datasets.designs import FOLDS, fill, fold, overlap
 from mednext.datasets.groups import components, group_names, neighbours, same, similar
 from mednext.datasets.prepare import prepared_key
@@ -32,7 +33,7 @@ from mednext.datasets.seeds import stream
 from mednext.datasets.source import Source, resolve_source
 from mednext.datasets.subsets import OUTSIDE, SUBSETS, read_split
 from mednext.errors import UserError
-from mednext.files import write_json, write_text
+from mednext.files import read_csv, write_json, write_text
 from mednext.provenance import closure_hash
 
 COLUMNS = ["row", "item", "group", "label", "subset"]
@@ -119,7 +120,7 @@ def _items(source: Source, folder: Path) -> pd.DataFrame:
     together with those that have a near-duplicate of one of his volumes.
     """
     spec = source.spec
-    table = pd.read_csv(folder / "index.csv", keep_default_na=False, dtype={"patient": str})
+    table = read_csv(folder / "index.csv", INDEX)
     table = table.rename(columns={"side": "subset"})  # as 'prepare' writes it
     table["item"] = table["item"].astype(str)
     alike = near.near_links(np.load(folder / "codes.npy"), near.fixed_radius())

@@ -7,19 +7,21 @@ from __future__ import annotations
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from mednext.errors import UserError
+from mednext.files import read_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SUBSETS = ("train", "val", "test")
 OUTSIDE = "outside"
 """The ``subset`` of an item that a protocol does not use."""
 
 
-def read_split(file: Path, **options: Any) -> pd.DataFrame:
-    """A split, or a published list below ``benchmarks/splits/``, read with pandas' ``options``.
+def read_split(file: Path) -> pd.DataFrame:
+    """A split, or a published list below ``benchmarks/splits/``.
 
     The column ``subset`` was called ``side`` in version 0.1 and is read under that name until 0.3.
 
@@ -28,7 +30,7 @@ def read_split(file: Path, **options: Any) -> pd.DataFrame:
     """
     if not file.is_file():
         raise UserError("a split is missing", file=file, remedy="run 'mednext datasets split'")
-    table = pd.read_csv(file, keep_default_na=False, **options)
+    table = read_csv(file, {"row": "int64"})
     if "side" in table:
         print(f"note: the column 'side' of {file} is now 'subset'", file=sys.stderr)
     return table.rename(columns={"side": "subset"})

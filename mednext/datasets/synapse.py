@@ -21,15 +21,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from mednext.config import DatasetSpec, benchmarks_dir, load_datasets
 from mednext.datasets.reader import Files, Item, Volume
+from mednext.datasets.scan import scan
 from mednext.datasets.volumes import (
+    VOLUMES,
     check_finite,
     checked,
     open_nifti,
     read_h5,
+    read_npz,
     readable,
     same_grid,
     spacing_of,
@@ -37,12 +39,13 @@ from mednext.datasets.volumes import (
     voxels,
 )
 from mednext.errors import UserError
+from mednext.files import read_csv
 
 LOWEST, HIGHEST = -125.0, 275.0
 ORIGINAL_LABELS = range(14)
 NIFTI_BASES = ("RawData/Training", "Abdomen/RawData/Training", "Training")
 TRANSUNET_BASES = (".", "data/Synapse", "converted")
-IMAGE = re.compile(r"img(\d{4})\.nii\.gz")
+IMAGE = re.compile(r"img(\d{4})\.nii(\.gz)?")
 SLICE = re.compile(r"(case\d{4})_slice(\d{3})\.npz")
 VOLUME = re.compile(r"(case\d{4})\.npy\.h5")
 
@@ -54,13 +57,19 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
         UserError: neither layout is there.
     """
     for base in NIFTI_BASES:
-        files = [*(root / base).glob("img/img*.nii.gz"), *(root / base).glob("label/*.nii.gz")]
-        if files:
-            return sorted(f.relative_to(root).as_posix() for f in files)
+        found = [f"{base}/img/{n}" for n in scan(root / base / "img", VOLUMES) if n[:3] == "img"]
+        found += [f"{base}/label/{name}" for name in scan(root / base / "label", VOLUMES)]
+        if found:
+            return sorted(found)
     for base in TRANSUNET_BASES:
-        files = [*(root / base).glob("train_npz/*.npz"), *(root / base).glob("test_vol_h5/*.h5")]
-        if files:
-            return sorted(f.relative_to(root).as_posix() for f in files)
+        places = {"train_npz": (".npz",), "test_vol_h5": (".h5",)}
+        found = [
+            Path(base, folder, name).as_posix()
+            for folder, endings in places.items()
+            for name in scan(root / base / folder, endings)
+        ]
+        if found:
+            return sorted(found)
     raise UserError(
         "the folder holds no Synapse volume",
         file=root,
@@ -76,7 +85,7 @@ def items(files: Files, spec: DatasetSpec) -> list[Item]:
         UserError: an image without its label or the other way round, slices missing between
             others, a case in both forms, a name that is not known.
     """
-    nifti = any(p.endswith(".nii.gz") for p in files.paths)
+    nifti = any(p.endswith(VOLUMES) for p in files.paths)
     found = sorted(_nifti_items(files) if nifti else _transunet_items(files), key=lambda i: i.name)
     for one, other in pairwise(found):
         if one.name == other.name:
@@ -97,20 +106,22 @@ def _nifti_items(files: Files) -> Iterator[Item]:
         match = IMAGE.fullmatch(Path(image).name)
         if not match:
             raise _unknown(files, path, "img0001.nii.gz or label0001.nii.gz")
-        pairs.setdefault(image, []).append(path)
+        pairs.setdefault(image.removesuffix(".gz"), []).append(path)
     for image, paths in pairs.items():
-        label = image.replace("/img/img", "/label/label")
-        if set(paths) != {image, label}:
+        if sorted(Path(p).parent.name for p in paths) != ["img", "label"]:
+            other = Path(paths[0]).as_posix()
+            swap = ("/img/img", "/label/label")
+            other = other.replace(*(swap if swap[0] in other else swap[::-1]))
             raise UserError(
                 "an image lacks its label, or a label its image",
                 file=files.file(paths[0]),
-                found=paths[0],
-                expected=f"{image} and {label}",
+                found=", ".join(paths),
+                expected=f"{paths[0]} and {other}",
                 remedy="copy both original files again",
             )
         match = IMAGE.fullmatch(Path(image).name)
         assert match is not None  # matched above
-        case = f"case{match[1]}"
+        case, (image, label) = f"case{match[1]}", sorted(paths)
         yield Item(image, case, patient=case, more=(label,))
 
 
@@ -176,7 +187,9 @@ def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
     check_finite(hounsfield, file)
     original = voxels(files, label_path, truth, np.float32).transpose(2, 1, 0)
     known = "the 13 organs of the original as 1 to 13, 0 background"
-    volume = checked(scaled(hounsfield), original, spacing, ORIGINAL_LABELS, known, file)
+    volume = checked(
+        scaled(hounsfield), original, spacing, ORIGINAL_LABELS, known, file, files.file(label_path)
+    )
     return Volume(volume.image, eight_of_13(volume.label, spec), volume.spacing)
 
 
@@ -199,9 +212,9 @@ def eight_of_13(label: np.ndarray, spec: DatasetSpec) -> np.ndarray:
 def _stacked(item: Item, files: Files) -> tuple[np.ndarray, np.ndarray]:
     images, labels = [], []
     for path in (item.path, *item.more):
-        with readable(files.file(path)), np.load(files.read(path)) as stored:
-            images.append(np.asarray(stored["image"], dtype=np.float32))
-            labels.append(stored["label"])
+        image, label = read_npz(files, path)
+        images.append(image)
+        labels.append(label)
         if images[-1].shape != images[0].shape or labels[-1].shape != images[-1].shape:
             raise UserError(
                 "image and label have different shapes",
@@ -216,7 +229,7 @@ def _stacked(item: Item, files: Files) -> tuple[np.ndarray, np.ndarray]:
 def _listed() -> set[str]:
     """The 30 cases."""
     name = load_datasets()["synapse"].split_files["paper"]
-    return set(pd.read_csv(benchmarks_dir() / "splits" / name).group)
+    return set(read_csv(benchmarks_dir() / "splits" / name).group)
 
 
 def stand_in(paths: list[str]) -> str | None:

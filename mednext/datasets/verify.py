@@ -15,9 +15,12 @@ import pandas as pd
 
 from mednext.config import DatasetRun, reader_module
 from mednext.datasets.chunks import default_jobs, in_chunks
+from mednext.datasets.decode import ENDINGS
 from mednext.datasets.prepare import CHUNK
 from mednext.datasets.reader import Files, Item, Picture, Volume
+from mednext.datasets.scan import left_out
 from mednext.datasets.source import Source, open_files, resolve_source
+from mednext.datasets.volumes import VOLUMES
 from mednext.errors import UserError
 from mednext.files import write_csv, write_json
 from mednext.provenance import closure_hash
@@ -48,6 +51,10 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     parts = in_chunks(items, size, make, work, ".json", jobs or default_jobs())
     found = [row for part in parts for row in json.loads(part.read_text())]
     _refuse([row["problem"] for row in found if "problem" in row], work)
+    notes: dict[str, list[str]] = {}
+    for item, row in zip(items, found, strict=True):
+        for note in row.pop("notes"):
+            notes.setdefault(note, []).append(item.path)
     table = pd.DataFrame(found)
     table.insert(0, "item", [i.name for i in items])
     for name in ("label", "patient", "photograph", "part", "order"):
@@ -57,6 +64,11 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     table["sha256"] = ["+".join(e.sha256 for e in every) for every in entries]
     write_csv(source.paths.items, table)
     report = _images(source, items, table) if "mode" in table else _volumes(source, items, table)
+    report |= {
+        "notes": {n: {"count": len(ps), "first": ps[:SHOWN]} for n, ps in sorted(notes.items())},
+        "left_out": left_out(source.root, files.paths, (*VOLUMES, *ENDINGS)),
+    }
+    report["summary"] += _remarks(table, report)
     if source.stand_in:
         report["summary"] += f"; STAND-IN, not the data set itself: {source.stand_in}"
     if source.spec.count_note and source.kind != "phantom":
@@ -66,10 +78,25 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     print(f"{dataset} ({source.id}): OK, {report['summary']}")
 
 
+def _remarks(table: pd.DataFrame, report: dict[str, Any]) -> str:
+    """What a user may want to know of the files, for the summary."""
+    remarks = [f"{note['count']} {what}" for what, note in report["notes"].items()]
+    if "mode" in table:
+        tiny = int(((table.width == 1) & (table.height == 1)).sum())
+        remarks += [f"{tiny} of one pixel"] if tiny else []
+        both = int((table.groupby("pixels_sha256").label.nunique() > 1).sum())
+        remarks += [f"{both} images in two classes"] if both else []
+    left = [f"{count} {reason}" for reason, count in report["left_out"].items()]
+    shown = ", ".join([*left[:SHOWN], *(["..."] if len(left) > SHOWN else [])])
+    remarks += [f"left out: {shown}"] if left else []
+    return "".join(f"; {remark}" for remark in remarks)
+
+
 def _described(item: Item, files: Files, source: Source) -> dict[str, Any]:
     """What one image or volume is, or why it cannot be used."""
     try:
-        return _describe(source.reader.read(item, files, source.spec))
+        decoded = source.reader.read(item, files, source.spec)
+        return _describe(decoded) | {"notes": decoded.notes}
     except UserError as error:
         return {"problem": [error.what, error.file, error.found, error.expected, error.remedy]}
 
@@ -168,12 +195,6 @@ def _images(source: Source, items: Sequence[Item], table: pd.DataFrame) -> dict[
     photographs = sum(i.part == "original" for i in items)
     patients = {i.patient for i in items if i.patient}
     unknown = sum(not i.patient for i in items) if patients else 0
-    endings = {"JPEG": {"jpg", "jpeg"}, "PNG": {"png"}, "WEBP": {"webp"}}
-    renamed = [
-        i.path
-        for i, kind in zip(items, table.format, strict=True)
-        if i.path.rsplit(".", 1)[-1].lower() not in endings.get(kind, set())
-    ]
     summary = f"{len(items)} images decoded ({parts}"
     summary += f", {photographs} photographs" if photographs else ""
     summary += f"), {len(sizes)} different sizes"
@@ -189,7 +210,6 @@ def _images(source: Source, items: Sequence[Item], table: pd.DataFrame) -> dict[
         "sizes": dict(sizes.most_common(SHOWN)),
         "modes": dict(Counter(table["mode"]).most_common()),
         "formats": dict(Counter(table["format"]).most_common()),
-        "ending_is_not_the_format": {"count": len(renamed), "first": renamed[:SHOWN]},
     }
 
 

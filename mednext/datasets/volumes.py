@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
+import logging
 import zipfile
-import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,23 +15,22 @@ import h5py
 import nibabel as nib
 import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
-from nibabel.spatialimages import HeaderDataError
 
+from mednext.datasets.decode import check_size
+from mednext.datasets.labels import whole
 from mednext.datasets.reader import Files, Volume
 from mednext.errors import UserError
 
-# What h5py, gzip, zip, numpy and nibabel raise for damaged or incomplete files.
-UNREADABLE = (
-    OSError,
-    KeyError,
-    ValueError,
-    EOFError,
-    zlib.error,
-    zipfile.BadZipFile,
-    HeaderDataError,
-    nib.filebasedimages.ImageFileError,
-)
 GZIP = b"\x1f\x8b"
+MOST_VOXELS = 1 << 28
+"""Of a volume, 512 x 512 x 1024."""
+LONGEST_HEADER = 1 << 24
+"""Bytes, with extensions."""
+VOLUMES = (".nii.gz", ".nii")
+NIFTI_2 = (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")
+"""How a file of the second version begins: the size of its header, 540."""
+# Headers are checked below; nibabel would also print what it finds, one line per file.
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 
 
 @contextmanager
@@ -38,22 +38,58 @@ def readable(file: Path) -> Iterator[None]:
     """Turn whatever a library raises for a damaged file into one message."""
     try:
         yield
-    except UNREADABLE as error:
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # h5py, gzip, zip, numpy and nibabel raise all kinds
         raise UserError(
             "the volume cannot be read",
             file=file,
-            found=str(error),
+            found=str(error) or type(error).__name__,
             expected="a complete file with image and label",
             remedy="copy the original file again",
         ) from None
 
 
 def open_nifti(files: Files, path: str) -> nib.Nifti1Image:
-    """A NIfTI file (.nii.gz or .nii); its voxels are decoded when they are asked for."""
-    with readable(files.file(path)):
+    """A NIfTI file (.nii.gz or .nii, version 1 or 2); its voxels are decoded when asked for.
+
+    Raises:
+        UserError: it is damaged, too large, or its voxels are colours or complex numbers.
+    """
+    file = files.file(path)
+    with readable(file):
         content = files.read(path).getvalue()
-        packed = content.startswith(GZIP)
-        return nib.Nifti1Image.from_bytes(gzip.decompress(content) if packed else content)
+        if content.startswith(GZIP):
+            content = _unzipped(content, file)
+        kind = nib.Nifti2Image if content[:4] in NIFTI_2 else nib.Nifti1Image
+        image = kind.from_bytes(content)
+        check_size(int(np.prod([int(n) for n in image.shape])), MOST_VOXELS, file, "voxels")
+    if image.get_data_dtype().kind not in "iuf":
+        raise UserError(
+            "the voxels are not one number each",
+            file=file,
+            found=f"data type {image.header.get_value_label('datatype')}",
+            expected="integers or floating-point numbers",
+            remedy="convert colours to grey, or save one channel alone",
+        )
+    return image
+
+
+def _unzipped(content: bytes, file: Path) -> bytes:
+    """No more than the header says, whatever a small file unpacks to."""
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+        head = stream.read(540)
+        kind = nib.Nifti2Header if head[:4] in NIFTI_2 else nib.Nifti1Header
+        header = kind(head[: kind.sizeof_hdr], check=False)
+        count = int(np.prod([int(n) for n in header.get_data_shape()], dtype=object))
+        check_size(count, MOST_VOXELS, file, "voxels")
+        start = min(max(int(header.get_data_offset()), 0), LONGEST_HEADER)
+        total = start + count * header.get_data_dtype().itemsize
+        whole_file = head + stream.read(max(total - len(head), 0))
+        if len(whole_file) < total:
+            raise EOFError(f"{len(whole_file)} of {total} bytes")
+        stream.read(LONGEST_HEADER)  # to the end, where the checksum is compared
+    return whole_file
 
 
 def voxels(files: Files, path: str, image: nib.Nifti1Image, kind: type[np.generic]) -> np.ndarray:
@@ -72,7 +108,7 @@ def upright(image: nib.Nifti1Image) -> nib.Nifti1Image:
 
 
 def zooms(image: nib.Nifti1Image) -> tuple[float, float, float]:
-    """Spacing along the file's own three axes, in mm."""
+    """Spacing along the file's own three axes, in mm, by the header."""
     x, y, z = (float(v) for v in image.header.get_zooms()[:3])
     return x, y, z
 
@@ -86,6 +122,65 @@ def spacing_of(image: nib.Nifti1Image) -> tuple[float, float, float]:
     turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(AXES))
     x, y, z = (stored[int(np.flatnonzero(turn[:, 0] == axis)[0])] for axis in range(3))
     return z, y, x
+
+
+def oriented(
+    files: Files, path: str
+) -> tuple[nib.Nifti1Image, tuple[float, float, float], tuple[str, ...]]:
+    """A user's own volume with axes to the patient's left, back and head, as its affine says.
+
+    Returns:
+        The volume (two axes are one slice), its spacing (z, y, x) in mm by the affine, and notes:
+        a header that says other spacings, axes that were turned.
+
+    Raises:
+        UserError: not two or three axes, or no geometry: an axis without length or direction.
+    """
+    image, file = open_nifti(files, path), files.file(path)
+    if len(image.shape) not in (2, 3):
+        raise UserError(
+            "not a volume",
+            file=file,
+            found=f"shape {image.shape}",
+            expected="three axes (x, y, slice), or two of one slice",
+            remedy="save one frame or channel alone",
+        )
+    sizes = nib.affines.voxel_sizes(image.affine)
+    if not (np.isfinite(image.affine).all() and (sizes > 0).all()) or _no_geometry(files, path):
+        raise UserError(
+            "the file does not say where its voxels lie",
+            file=file,
+            found=f"spacing {', '.join(f'{v:g}' for v in sizes)}",
+            expected="millimetres above 0 along each axis, in the affine or in pixdim",
+            remedy="write the spacing into the header, e.g. by converting from the DICOM files",
+        )
+    notes = []
+    header = np.array([float(v) for v in image.header["pixdim"][1 : 1 + len(image.shape)]])
+    if (np.abs(header - sizes[: len(header)]) > 0.01 * sizes[: len(header)]).any():
+        notes.append("spacing by the affine, pixdim says another")
+    if len(image.shape) == 2:
+        with readable(file):
+            plane = np.asanyarray(image.dataobj)[..., None]
+        image = nib.Nifti2Image(plane, image.affine)
+    if nib.aff2axcodes(image.affine) not in (AXES, ("R", "A", "S")):
+        notes.append("axes turned")
+    with readable(file):
+        image = upright(image)
+    x, y, z = nib.affines.voxel_sizes(image.affine).tolist()
+    return image, (z, y, x), tuple(notes)
+
+
+def _no_geometry(files: Files, path: str) -> bool:
+    """Neither form of the affine is given and pixdim holds a zero, for which nibabel takes 1 mm."""
+    content = files.read(path).getvalue()
+    if content.startswith(GZIP):
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            content = stream.read(540)
+    kind = nib.Nifti2Header if content[:4] in NIFTI_2 else nib.Nifti1Header
+    header = kind(content[: kind.sizeof_hdr], check=False)
+    axes = min(len(header.get_data_shape()), 3)
+    given = int(header["sform_code"]) > 0 or int(header["qform_code"]) > 0
+    return not given and not (np.abs(header["pixdim"][1 : 1 + axes]) > 0).all()
 
 
 def same_grid(
@@ -114,10 +209,24 @@ def same_grid(
 
 def read_h5(files: Files, path: str) -> tuple[np.ndarray, np.ndarray]:
     """``image`` (float32, times its attribute ``scale`` if there is one) and ``label``."""
-    with readable(files.file(path)), h5py.File(files.read(path), "r") as stored:
+    file = files.file(path)
+    with readable(file), h5py.File(files.read(path), "r") as stored:
         image = stored["image"]
+        for array in (image, stored["label"]):
+            check_size(int(array.size or 0), MOST_VOXELS, file, "voxels")
         scale = float(image.attrs.get("scale", 1.0))
         return np.asarray(image[()], dtype=np.float32) * np.float32(scale), stored["label"][()]
+
+
+def read_npz(files: Files, path: str) -> tuple[np.ndarray, np.ndarray]:
+    """``image`` (float32) and ``label``."""
+    file = files.file(path)
+    with readable(file):
+        with zipfile.ZipFile(files.read(path)) as members:
+            total = sum(member.file_size for member in members.infolist())
+        check_size(total // 8, MOST_VOXELS, file, "voxels")
+        with np.load(files.read(path), allow_pickle=False) as stored:
+            return np.asarray(stored["image"], dtype=np.float32), np.asarray(stored["label"])
 
 
 def checked(
@@ -127,9 +236,22 @@ def checked(
     labels: Collection[int],
     meaning: str,
     file: Path,
+    label_file: Path | None = None,
     least: int = 2,
+    notes: tuple[str, ...] = (),
 ) -> Volume:
     """The volume, if it is one.
+
+    Args:
+        image: (slices, height, width) intensities.
+        label: the same shape.
+        spacing: (z, y, x) in mm, if it is known.
+        labels: the values that a label may have.
+        meaning: the same in words.
+        file: holds the image.
+        label_file: holds the label, if that is another one.
+        least: number of slices.
+        notes: what was done on decoding.
 
     Raises:
         UserError: image and label of different shape, not three axes, a single slice, NaN, a
@@ -168,16 +290,17 @@ def checked(
             expected="millimetres above 0 along each axis",
             remedy="copy the original file again",
         )
+    label = whole(label, label_file or file)
     wrong = sorted(set(np.unique(label).tolist()) - set(labels))
     if wrong:
         raise UserError(
             "the label holds unknown values",
-            file=file,
-            found=", ".join(f"{v:g}" for v in wrong),
+            file=label_file or file,
+            found=", ".join(str(v) for v in wrong[:20]),
             expected=meaning,
             remedy="copy the original label again",
         )
-    return Volume(image.astype(np.float32, copy=False), label.astype(np.uint8), spacing)
+    return Volume(image.astype(np.float32, copy=False), label.astype(np.uint8), spacing, notes)
 
 
 def check_finite(image: np.ndarray, file: Path) -> None:

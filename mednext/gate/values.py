@@ -11,11 +11,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
-
 from mednext.config import RunConfig
+from mednext.files import read_csv
 from mednext.layout import RunPaths
-from mednext.results import Metric, MetricRow, Outcome, Status, read_rows, read_run, write_rows
+from mednext.results import (
+    HISTORY,
+    Metric,
+    MetricRow,
+    Outcome,
+    Status,
+    read_rows,
+    read_run,
+    write_rows,
+)
 
 LOSSES = "losses.csv"
 TRAIN_LOSS: Literal["train_loss"] = "train_loss"
@@ -99,7 +107,7 @@ def loss_rows(runs: Sequence[RunConfig]) -> list[LossRow]:
         record = read_run(paths.run_json)
         loss = None
         if record.status == "ok":
-            loss = float(pd.read_csv(paths.history).train_loss.iloc[-1])
+            loss = float(read_csv(paths.history, HISTORY).train_loss.iloc[-1])
         rows.append(
             LossRow(
                 profile=run.profile,

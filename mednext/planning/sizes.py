@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mednext.config import DatasetRun, DatasetSpec
+from mednext.datasets.columns import INDEX
 from mednext.datasets.load import limited
 from mednext.datasets.prepare import padded_size, prepared_key
 from mednext.datasets.source import resolve_source
 from mednext.datasets.subsets import SUBSETS, read_split, split_hash
 from mednext.errors import UserError
+from mednext.files import read_csv
 from mednext.layout import DataPaths
 
 
@@ -96,7 +98,7 @@ def _counted(slug: str, spec: DatasetSpec, run: DatasetRun, protocol: str) -> Si
     subsets = limited(table, run.limit, spec.task, slug)
     weight = pd.Series(1.0, index=table.index)
     if spec.task == "segmentation":
-        depth = pd.read_csv(index).set_index("row").depth
+        depth = read_csv(index, INDEX).set_index("row").depth
         weight = table.row.map(depth).astype(float)
     train, val, test = (float(weight[subsets == subset].sum()) for subset in SUBSETS)
     return Sizes(train, val, test, exact=True)

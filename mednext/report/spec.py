@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import model_validator
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
+from mednext.files import read_csv
 from mednext.results import Metric
 
 
@@ -66,4 +67,4 @@ def load_tables() -> dict[str, TableSpec]:
 def reported(spec: TableSpec) -> pd.DataFrame:
     """The printed cells as texts, an unreported one empty."""
     path = benchmarks_dir() / "reported" / spec.reported
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return read_csv(path)

@@ -35,7 +35,7 @@ from mednext.results.networks import (
     SignalRow,
     cost_verdict,
 )
-from mednext.results.runs import PlanRow, RunRecord
+from mednext.results.runs import HISTORY, PlanRow, RunRecord
 
 __all__ = [
     "ALL_METHODS",
@@ -43,6 +43,7 @@ __all__ = [
     "DIAGONALS",
     "DISTANCES",
     "HEADLINE",
+    "HISTORY",
     "SCORE",
     "TEST",
     "ComparisonRow",

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from mednext.config import RunConfig
 from mednext.errors import UserError
+from mednext.files import read_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DISTANCES = ("hd95_pooled_vox", "hd95_max_vox", "hd95_pooled_mm", "hd95_max_mm")
 DIAGONALS = ("diagonal_vox", "diagonal_mm")
+NUMBERS = {
+    **dict.fromkeys(("row", "label", "prediction", "tp", "fp", "fn"), "int64"),
+    **dict.fromkeys(("score_*", *DISTANCES, *DIAGONALS), "float64"),
+}
+"""Types of the columns that are numbers; all others are names, which may read "nan" or "007"."""
 CASE_KEYS = {"classification": ["path"], "segmentation": ["case", "organ"]}
 """Task -> the columns that name a row."""
 
@@ -44,17 +52,9 @@ def read_cases(file: Path, run: RunConfig) -> pd.DataFrame:
     if run.task == "classification":
         numbers = ["row", "label", "prediction", *_scores(run)]
     try:
-        # Names as they stand: one may read "nan" or "007".
-        cases = pd.read_csv(
-            file,
-            dtype=dict.fromkeys(names, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in (*numbers, *DISTANCES, *DIAGONALS)},
-        )
+        cases = read_csv(file, NUMBERS)
         if lacking := {*names, *numbers} - set(cases.columns):
             raise ValueError(f"no column {', '.join(sorted(lacking))}")
-        for name in numbers:
-            cases[name] = pd.to_numeric(cases[name])
         if empty := [name for name in numbers if cases[name].isna().any()]:
             raise ValueError(f"empty cells in column {empty[0]}")
         for name in {"label", "prediction"} & set(numbers):
@@ -62,11 +62,11 @@ def read_cases(file: Path, run: RunConfig) -> pd.DataFrame:
                 raise ValueError(f"{name} {other[0]} of {len(run.classes)} classes")
         if len(organs := set(cases.get("organ", ())) - set(run.classes[1:])):
             raise ValueError(f"organ {min(organs)!r} instead of {', '.join(run.classes[1:])}")
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
+    except (ValueError, UserError) as error:
         raise UserError(
             "the counts per case are damaged",
             file=file,
-            found=str(error)[:200],
+            found=error.found if isinstance(error, UserError) else str(error)[:200],
             expected="the file that 'mednext evaluate' wrote",
             remedy="run 'mednext evaluate' again",
         ) from None

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from mednext.errors import UserError
-from mednext.files import write_csv, write_json
+from mednext.files import read_csv, write_csv, write_json
 from mednext.results.base import Row
 from mednext.results.runs import RunRecord
 
@@ -38,7 +38,7 @@ def read_rows(path: Path, model: type[R]) -> list[R]:
         raise UserError(
             "a result file is missing", file=path, remedy="run the workflow that makes it first"
         )
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame = read_csv(path)
     old = [name for name in frame.columns if name in model.retired]
     if old:
         new = ", ".join(model.retired[name] for name in old)

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from mednext.results.base import Outcome, Row
 
+HISTORY = {"epoch": "int64", "lr": "float64", "*_loss": "float64", "*_score": "float64"}
+"""Types of the columns of ``history.csv``."""
+
 
 class RunRecord(Outcome):
     """``run.json``: everything that is needed to repeat one training run."""

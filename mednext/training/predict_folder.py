@@ -26,12 +26,20 @@ from torch import nn
 
 from mednext.config import RunConfig, load_datasets
 from mednext.datasets import acdc, pairs, synapse
-from mednext.datasets.class_folders import images_below
-from mednext.datasets.images import read_picture, resized
+from mednext.datasets.decode import ENDINGS, read_picture
+from mednext.datasets.images import resized
 from mednext.datasets.manifest import list_entries
 from mednext.datasets.prepare import padded_size, resize_slice
 from mednext.datasets.reader import Files
-from mednext.datasets.volumes import AXES, check_finite, open_nifti, upright, voxels
+from mednext.datasets.scan import scan
+from mednext.datasets.volumes import (
+    AXES,
+    VOLUMES,
+    check_finite,
+    open_nifti,
+    oriented,
+    voxels,
+)
 from mednext.errors import UserError
 from mednext.files import atomic_path, write_csv
 from mednext.training.augment import center_crop
@@ -53,13 +61,13 @@ def predict_folder(run: RunConfig, selection: str, folder: Path, out: Path) -> s
             weights.
     """
     grey = run.task == "segmentation"
-    names = sorted(pairs.members(folder)) if grey else images_below(folder)
+    names = scan(folder, pairs.KNOWN if grey else ENDINGS, deep=not grey)
     if not names:
         raise UserError(
             "the folder holds no image",
             file=folder,
             found="0 files",
-            expected=", ".join((*pairs.VOLUMES, ".png")) if grey else "PNG, JPEG or WebP",
+            expected=", ".join(pairs.KNOWN if grey else ENDINGS),
             remedy="give the folder of the images",
         )
     files = Files(folder, list_entries(folder, names))
@@ -107,36 +115,35 @@ def labels_of(run: RunConfig, model: nn.Module, image: np.ndarray) -> np.ndarray
 
 
 def _write_labels(run: RunConfig, model: nn.Module, files: Files, name: str, out: Path) -> None:
-    if not name.lower().endswith(pairs.VOLUMES):
-        labels = labels_of(run, model, pairs.picture(files, name))[0]
+    """The label map of one file, in the values that the labels of the data set have."""
+    spec = load_datasets()[run.dataset]
+    own = [c.original_label if spec.layout is not None else None for c in spec.classes]
+    values = np.array([i if value is None else value for i, value in enumerate(own)])
+    values = values.astype(np.uint8 if values.max() < 256 else np.uint16)
+    if not name.lower().endswith(VOLUMES):
+        labels = labels_of(run, model, pairs.picture(files, name)[0])[0]
         with atomic_path(out / f"{name.rsplit('.', 1)[0]}.png") as part:
-            Image.fromarray(labels).save(part)
+            Image.fromarray(values[labels]).save(part)
         return
-    grid = open_nifti(files, name)
-    turned, back = grid, None
-    if (
-        run.dataset in SCALED and len(grid.shape) == 3
-    ):  # whose networks know bodies in one orientation only
-        turned = upright(grid)
-        back = ornt_transform(axcodes2ornt(AXES), io_orientation(grid.affine))
+    # Networks know bodies in one orientation only; the label map goes back to the file's own.
+    grid, (turned, _, _) = open_nifti(files, name), oriented(files, name)
     image = voxels(files, name, turned, np.float64)
-    if image.ndim not in (2, 3):
-        raise UserError(
-            "not a volume",
-            file=files.file(name),
-            found=f"shape {image.shape}",
-            expected="three axes (x, y, slice)",
-            remedy="save one frame or channel alone",
-        )
     check_finite(image, files.file(name))
-    volume = (image[..., None] if image.ndim == 2 else image).transpose(2, 1, 0)
-    labels = labels_of(run, model, SCALED.get(run.dataset, pairs.scaled)(volume))
-    labels = labels.transpose(2, 1, 0).reshape(image.shape)
-    if back is not None:
-        labels = apply_orientation(labels, back).astype(np.uint8)
-    header = grid.header.copy()
-    header.set_data_dtype(np.uint8)
-    header.set_slope_inter(1, 0)
+    labels = labels_of(run, model, SCALED.get(run.dataset, pairs.scaled)(image.transpose(2, 1, 0)))
+    back = ornt_transform(axcodes2ornt(AXES), io_orientation(grid.affine))
+    labels = apply_orientation(labels.transpose(2, 1, 0), back).reshape(grid.shape)
     with atomic_path(out / f"{pairs.stem(name)}.nii.gz") as part:
-        content = nib.Nifti1Image(labels, grid.affine, header).to_bytes()
+        header = _label_header(grid.header, values.dtype)
+        content = nib.Nifti1Image(values[labels], grid.affine, header).to_bytes()
         part.write_bytes(gzip.compress(content, mtime=0))
+
+
+def _label_header(image: nib.Nifti1Header, kind: np.dtype) -> nib.Nifti1Header:
+    """The geometry of the image, but not its display range, intent and description."""
+    header = image.copy()
+    header.set_data_dtype(kind)
+    header.set_slope_inter(1, 0)
+    header.set_intent("label")
+    for name in ("cal_min", "cal_max", "descrip", "aux_file", "toffset"):
+        header[name] = nib.Nifti1Header()[name]
+    return header
