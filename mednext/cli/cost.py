@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb
 
+DTYPES = ("fp32", "tf32", "bf16")
+
 
 def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     """Add the verbs of this module."""
@@ -21,9 +23,12 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     latency.add_argument("--methods", nargs="*", help="default: all")
     latency.add_argument("--devices", nargs="*", choices=("cpu", "cuda"), help="default: all")
     latency.add_argument(
-        "--modes", nargs="*", choices=("eager", "compiled"), help="default: compiled on a GPU only"
+        "--modes",
+        nargs="*",
+        choices=("eager", "compiled", "folded"),
+        help="default: all on a GPU, eager on a CPU",
     )
-    latency.add_argument("--dtypes", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    latency.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
     latency.add_argument("--batches", nargs="+", type=int, default=[1, 16])
     latency.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     latency.add_argument("--img-size", type=int, default=224)

@@ -25,6 +25,9 @@ from mednext.provenance import env_hash
 from mednext.results import LatencyRow, write_rows
 
 Worker = Callable[[str, Setting], Timing]
+MODES = ("eager", "compiled", "folded")
+FOLDABLE = ("mednext", "medunext")
+"""What the names of the networks begin with that :mod:`mednext.models.inference` folds."""
 SLOW_TO_COMPILE = "compiling for a CPU takes minutes per network; ask for it with --modes compiled"
 
 
@@ -35,7 +38,7 @@ class Plan:
     methods: tuple[str, ...]
     devices: tuple[str, ...]
     modes: tuple[str, ...] | None
-    """``eager``, ``compiled``; None is both on a GPU, eager on a CPU."""
+    """``eager``, ``compiled``, ``folded``; None is all on a GPU, eager on a CPU."""
     dtypes: tuple[str, ...]
     batches: tuple[int, ...]
     threads: int
@@ -45,13 +48,16 @@ class Plan:
     """Timed runs per round."""
 
     def settings(self) -> list[Setting]:
-        """All combinations, compiled on a CPU only if it was asked for."""
-        modes = self.modes or ("eager", "compiled")
+        """All combinations; on a CPU other modes than eager only if they were asked for, and TF32,
+        which it does not have, never.
+        """
+        modes = self.modes or MODES
         every = product(self.devices, modes, self.dtypes, self.batches)
         return [
             Setting(device, mode, dtype, batch, self.threads, self.img_size, self.repeats)
             for device, mode, dtype, batch in every
-            if self.modes is not None or (device, mode) != ("cpu", "compiled")
+            if (self.modes is not None or device != "cpu" or mode == "eager")
+            and (device, dtype) != ("cpu", "tf32")
         ]
 
 
@@ -118,6 +124,8 @@ def rows_of(plan: Plan, worker: Worker = run_worker) -> list[LatencyRow]:
     found: dict[tuple[str, Setting], list[Timing]] = {}
     for _ in range(plan.rounds):
         for method, setting in product(plan.methods, settings):
+            if setting.mode == "folded" and not method.startswith(FOLDABLE):
+                continue  # nothing is folded: it would be the eager network again
             earlier = found.setdefault((method, setting), [])
             if not earlier or earlier[-1].times_ms:
                 earlier.append(worker(method, setting))
@@ -139,17 +147,35 @@ def _row(method: str, setting: Setting, timings: list[Timing], environment: str)
     times = np.concatenate([t.times_ms for t in alike])
     low, median, high, tail = np.quantile(times, (0.25, 0.5, 0.75, 0.95))
     peaks = [t.peak_memory_mib for t in alike if t.peak_memory_mib is not None]
+    states = [t.gpu for t in alike if t.gpu]
+    together = [t.back_to_back_ms for t in alike if t.back_to_back_ms is not None]
+    per_batch = float(np.median(together)) if together else float(median)
     measured: dict[str, Any] = {
+        **_gpu_fields(states),
         "median_ms": round(float(median), 4),
         "iqr_ms": round(float(high - low), 4),
         "p95_ms": round(float(tail), 4),
-        "images_per_s": round(1000 * batch / float(median), 3),
+        "images_per_s": round(1000 * batch / per_batch, 3),
         "peak_memory_mib": round(max(peaks), 1) if peaks else None,
         "repeats": len(times),
-        "busy": any(t.busy for t in alike),
+        "busy": any(t.busy for t in alike) or any(s["other_processes"] for s in states),
         "reason": reasons[0] if reasons else None,
     }
     return LatencyRow(**{**fields, **measured})
+
+
+def _gpu_fields(states: list[dict[str, Any]]) -> dict[str, Any]:
+    """The lowest clock, and the worst of the rest, over the rounds; empty where none is known."""
+    if not states:
+        return {}
+    clocks = [s["clock_mhz"] for s in states if s["clock_mhz"] is not None]
+    throttled = [s["throttled"] for s in states if s["throttled"] is not None]
+    users = [s["other_processes"] for s in states if s["other_processes"] is not None]
+    return {
+        "gpu_clock_mhz": min(clocks) if clocks else None,
+        "gpu_throttled": any(throttled) if throttled else None,
+        "gpu_other_processes": max(users) if users else None,
+    }
 
 
 def _fields(method: str, setting: Setting, batch: int, environment: str) -> dict[str, Any]:
@@ -180,7 +206,8 @@ def _skipped(plan: Plan, environment: str) -> list[LatencyRow]:
     if plan.modes is not None or "cpu" not in plan.devices:
         return []
     rows = []
-    for method, dtype, batch in product(plan.methods, plan.dtypes, plan.batches):
+    dtypes = [dtype for dtype in plan.dtypes if dtype != "tf32"]  # which a CPU does not have
+    for method, dtype, batch in product(plan.methods, dtypes, plan.batches):
         setting = Setting(
             "cpu", "compiled", dtype, batch, plan.threads, plan.img_size, plan.repeats
         )

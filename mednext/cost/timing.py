@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,8 +20,14 @@ import torch
 from torch.utils.benchmark import Timer
 
 from mednext.cost.allocator import keep_freed_memory
+from mednext.cost.gpu_state import gpu_state
 
 WARM_UP = 3
+"""Runs that are not timed."""
+WARM_UP_SECONDS = {"cpu": 0.0, "cuda": 1.0}
+"""At least: a GPU raises its clocks only under load, and kernels are chosen in the first runs."""
+BACK_TO_BACK = 30
+"""Runs without a wait, at least."""
 BUSY_CORES = 0.2
 """CPU time per second that others may take before a timing counts as disturbed."""
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -32,8 +39,9 @@ class Setting:
 
     device: str
     mode: str
+    """``eager``, ``compiled``, or ``folded`` (:mod:`mednext.models.inference`)."""
     dtype: str
-    """``fp32``, or ``bf16`` by autocast."""
+    """``fp32``, ``tf32`` (for products and convolutions alike), or ``bf16`` by autocast."""
     batch: int
     threads: int
     img_size: int
@@ -50,6 +58,10 @@ class Timing:
     peak_memory_mib: float | None = None
     busy: bool = False
     reason: str | None = None
+    back_to_back_ms: float | None = None
+    """Of one run among many that the host does not wait for; None on a CPU, which always waits."""
+    gpu: dict[str, Any] | None = None
+    """State of the GPU right behind the runs (:class:`mednext.cost.gpu_state.GpuState`)."""
 
     def after_memory(self, asked: int) -> Timing:
         """The same, with the batch that did not fit as the reason."""
@@ -64,6 +76,7 @@ def time_method(method: str, setting: Setting) -> Timing:
     """
     from mednext.config import load_methods
     from mednext.cost.complexity import IN_CHANS, TASK_CLASSES
+    from mednext.models.inference import optimize_for_inference
     from mednext.models.registry import create_model
 
     torch.set_num_threads(setting.threads)
@@ -74,8 +87,13 @@ def time_method(method: str, setting: Setting) -> Timing:
         method, num_classes=classes, in_chans=IN_CHANS, img_size=setting.img_size
     )
     model = model.to(setting.device, memory_format=torch.channels_last).eval()
+    kind = "tf32" if setting.dtype == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = kind
+    torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]
     if setting.mode == "compiled":
         model = torch.compile(model)
+    elif setting.mode == "folded":
+        model = optimize_for_inference(model)
     batch = setting.batch
     while True:
         try:
@@ -94,10 +112,7 @@ def _time(model: Any, images: torch.Tensor, setting: Setting) -> Timing:
     images = images.to(setting.device, memory_format=torch.channels_last)
     lower = torch.autocast(setting.device, dtype=torch.bfloat16)
     with torch.inference_mode(), lower if setting.dtype == "bf16" else nullcontext():
-        for _ in range(WARM_UP):
-            begun = time.perf_counter()
-            model(images)
-            seconds = time.perf_counter() - begun
+        seconds = warm_up(lambda: model(images), setting.device)
         _reset_peak(setting.device)
         watch = OthersWatch()
         if setting.device == "cuda":
@@ -105,7 +120,27 @@ def _time(model: Any, images: torch.Tensor, setting: Setting) -> Timing:
         else:
             times = _cpu_times(model, images, setting, seconds * setting.repeats)
         busy = watch.cores() > BUSY_CORES
-    return Timing(len(images), tuple(times), _peak_mib(setting.device), busy)
+        together = gpu = None
+        if setting.device == "cuda":
+            together = _back_to_back(model, images, max(len(times), BACK_TO_BACK))
+            gpu = gpu_state()
+    peak = _peak_mib(setting.device)
+    return Timing(len(images), tuple(times), peak, busy, back_to_back_ms=together, gpu=gpu)
+
+
+def warm_up(run: Callable[[], object], device: str) -> float:
+    """Run it :data:`WARM_UP` times and for :data:`WARM_UP_SECONDS`; returns the last one's seconds
+    (on a GPU those of the call alone, which does not wait).
+    """
+    begun, runs = time.perf_counter(), 0
+    while runs < WARM_UP or time.perf_counter() - begun < WARM_UP_SECONDS[device]:
+        last = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - last
+        runs += 1
+        if device == "cuda":  # or thousands of runs would wait in the queue
+            torch.cuda.synchronize()
+    return seconds
 
 
 def _cpu_times(model: Any, images: torch.Tensor, setting: Setting, seconds: float) -> list[float]:
@@ -130,6 +165,18 @@ def _cuda_times(model: Any, images: torch.Tensor, setting: Setting) -> list[floa
         torch.cuda.synchronize()
         times.append(float(start.elapsed_time(end)))
     return times
+
+
+def _back_to_back(model: Any, images: torch.Tensor, runs: int) -> float:
+    """Milliseconds per run of ``runs`` that follow one another without a wait of the host."""
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start.record()
+    for _ in range(runs):
+        model(images)
+    end.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(end)) / runs
 
 
 class OthersWatch:

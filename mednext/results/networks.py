@@ -59,23 +59,31 @@ class LatencyRow(Outcome):
 
     method: str
     device: Literal["cpu", "cuda"]
-    mode: Literal["eager", "compiled"]
+    mode: Literal["eager", "compiled", "folded"]
     threads: int
-    dtype: Literal["fp32", "bf16"]
+    dtype: Literal["fp32", "tf32", "bf16"]
     memory_format: Literal["channels_last"]
     batch: int
     """Smaller than asked for where memory did not suffice; the reason says so."""
     input_shape: str
     median_ms: float | None
+    """Of single runs, each waited for."""
     iqr_ms: float | None
     p95_ms: float | None
     images_per_s: float | None
+    """Of runs that follow one another without a wait; on a CPU the batch over ``median_ms``."""
     peak_memory_mib: float | None
     """Of the device, or of the whole process on a CPU."""
     repeats: int
     busy: bool
-    """Others took CPU time meanwhile."""
+    """Others took CPU time meanwhile, or used the GPU."""
     env_hash: str
+    gpu_clock_mhz: int | None = None
+    """Of the multiprocessors, right behind the runs; the lowest of all rounds."""
+    gpu_throttled: bool | None = None
+    """Did power or heat hold the clock down in any round?"""
+    gpu_other_processes: int | None = None
+    """The most that used the GPU beside this one."""
 
 
 class SignalRow(Row):

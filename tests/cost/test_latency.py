@@ -39,6 +39,48 @@ def test_rounds_interleave_and_are_joined() -> None:
     assert (first.method, first.batch, first.input_shape) == ("unet", 2, "2x3x64x64")
 
 
+def test_a_gpu_is_timed_in_all_modes_and_its_state_recorded() -> None:
+    plan = Plan(("mednext", "resnet18"), ("cuda",), None, ("tf32",), (4,), 1, 64, 2, 2)
+    rounds: dict[tuple[str, str], int] = {}
+
+    def worker(method: str, setting: Setting) -> Timing:
+        late = rounds[method, setting.mode] = rounds.get((method, setting.mode), 0) + 1
+        state = {"clock_mhz": 1980 - 500 * (late - 1), "throttled": late == 2, "other_processes": 0}
+        return Timing(4, (2.0, 2.0), back_to_back_ms=0.5 * late, gpu=state)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+        rows = rows_of(plan, worker)
+    # A network that has nothing to fold is not timed a second time.
+    assert [(r.method, r.mode) for r in rows] == [
+        *(("mednext", mode) for mode in ("eager", "compiled", "folded")),
+        *(("resnet18", mode) for mode in ("eager", "compiled")),
+    ]
+    first = rows[0]
+    assert first.median_ms == 2.0
+    assert first.images_per_s == pytest.approx(4 / 0.75e-3, abs=1e-3)  # of 0.5 and 1 ms
+    assert (first.gpu_clock_mhz, first.gpu_throttled, first.gpu_other_processes) == (1480, True, 0)
+    assert first.busy is False
+
+
+def test_a_cpu_is_not_timed_in_tf32_nor_folded_unless_asked() -> None:
+    plan = Plan(("mednext",), ("cpu",), None, ("fp32", "tf32"), (1,), 1, 64, 1, 1)
+    assert [(s.mode, s.dtype) for s in plan.settings()] == [("eager", "fp32")]
+    asked = Plan(("mednext",), ("cpu",), ("folded",), ("fp32",), (1,), 1, 64, 1, 1)
+    assert [s.mode for s in asked.settings()] == ["folded"]
+    found = time_method("mednext", Setting("cpu", "folded", "fp32", 1, 1, 64, 2))
+    assert found.times_ms and found.back_to_back_ms is None and found.gpu is None
+
+
+def test_a_warm_up_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(timing.WARM_UP_SECONDS, "cpu", 0.2)
+    runs: list[float] = []
+    begun = time.perf_counter()
+    timing.warm_up(lambda: runs.append(time.sleep(0.01) or 0.0), "cpu")
+    assert time.perf_counter() - begun >= 0.2 and len(runs) >= timing.WARM_UP
+    assert timing.WARM_UP_SECONDS["cuda"] >= 1
+
+
 def test_a_failure_is_a_row_and_is_not_repeated() -> None:
     asked = []
 
