@@ -146,6 +146,10 @@ def results_under(root: Path) -> Iterator[None]:
         _RESULTS.reset(token)
 
 
+CODE = "code.csv"
+"""In a reference: which of its runs were carried over from older code."""
+
+
 def reference_root(profile: str) -> Path:
     """``results/reference/<profile>``: what is committed of a profile's results."""
     return results_root("reference") / profile

@@ -47,6 +47,11 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     packed = add_verb(kinds, "export", text, _export)
     packed.add_argument("folder", type=Path, nargs="?", help="default: results/<profile>")
     packed.add_argument("--out", type=Path, help="default: results/reference/<profile>")
+    text = "compare cells trained by older code and by this one, and carry an export's runs over"
+    carried = add_verb(kinds, "carry", text, _carry)
+    carried.add_argument("old", type=Path, help="results/<profile> by the code of the export")
+    carried.add_argument("new", type=Path, help="the same cells by this code, on the same machine")
+    carried.add_argument("--reference", type=Path, help="default: results/reference/<profile>")
     text = "join results folders of several machines; refuses unequal hashes"
     merged = add_verb(kinds, "merge", text, _merge, config=False)
     merged.add_argument("folders", type=Path, nargs="+")
@@ -137,6 +142,17 @@ def _export(arguments: argparse.Namespace) -> None:
     done = export_runs(folder, profile, out)
     count = len(done.finished) + len(done.unfinished)
     print(f"{out}: {len(done.finished)} of {count} runs, {', '.join(done.files) or 'no files'}")
+
+
+def _carry(arguments: argparse.Namespace) -> None:
+    from mednext.layout import reference_root
+    from mednext.runs.carry import carry
+
+    profile = profile_of(arguments)
+    reference = arguments.reference or reference_root(profile.profile)
+    rows = carry(arguments.old, arguments.new, reference, profile)
+    again = sum(row.status == "rerun" for row in rows)
+    print(f"{reference}: {len(rows)} runs carried over, on the word of {again} cells")
 
 
 def _merge(arguments: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from mednext.gate.seed_spread import SpreadRow
 from mednext.gate.values import LossRow
 from mednext.report.verdicts import VerdictRules
 from mednext.results import (
+    CodeRow,
     ComparisonRow,
     CostRow,
     CurveRow,
@@ -55,6 +56,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "cost": CostRow,
     "latency": LatencyRow,
     "datasets_table": DatasetRow,
+    "code": CodeRow,
     "plan": PlanRow,
     "leakage": LeakageRow,
     "overlap_groups": OverlapGroupRow,

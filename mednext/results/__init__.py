@@ -35,7 +35,7 @@ from mednext.results.networks import (
     SignalRow,
     cost_verdict,
 )
-from mednext.results.runs import HISTORY, PlanRow, RunRecord
+from mednext.results.runs import HISTORY, CodeRow, PlanRow, RunRecord
 
 __all__ = [
     "ALL_METHODS",
@@ -46,6 +46,7 @@ __all__ = [
     "HISTORY",
     "SCORE",
     "TEST",
+    "CodeRow",
     "ComparisonRow",
     "CostRow",
     "CostVerdict",

@@ -45,6 +45,28 @@ class RunRecord(Outcome):
     """The protocol whose training this is, where another one has the same split; None: its own."""
 
 
+class CodeRow(Row):
+    """``code.csv``: a run trained by older code, and on whose word it counts as of the new.
+
+    Digests of weights and counts per case are those of the cell trained by both; of a run that was
+    not trained again the new ones are empty.
+    """
+
+    run: str
+    """``<dataset>/<protocol>/<method>/seed<k>``"""
+    old_commit: str | None
+    new_commit: str
+    code_hash_old: str
+    code_hash_new: str
+    weights_old: str
+    weights_new: str | None
+    cases_old: str
+    cases_new: str | None
+    cpu: str
+    status: str
+    """``rerun`` or ``verified by N re-run cells``"""
+
+
 class PlanRow(Row):
     """One row of a plan: one method on one split, all seeds."""
 
