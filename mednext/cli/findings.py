@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from mednext.config import Profile, RunConfig, benchmarks_dir
 from mednext.errors import UserError
 from mednext.files import write_bytes, write_text
-from mednext.layout import results_root, results_under
+from mednext.layout import CODE, results_root, results_under
 from mednext.runs.export import SMALL, as_resolved, cells
 from mednext.runs.merge import check_equal, check_wanted, runs_in, take
 
@@ -60,7 +60,7 @@ def make_findings(
         root = results_root(profile.profile)
         for run in found:
             take(run, root)
-        for name in (*SMALL, PLAN):
+        for name in (*SMALL, PLAN, CODE):
             if (reference / name).is_file():
                 write_bytes(root / name, (reference / name).read_bytes())
         _compute([RunConfig.model_validate(run.record.config) for run in found], root)

@@ -11,7 +11,7 @@ import pytest
 from mednext.cli import main
 from mednext.cli.findings import BEGIN, END
 from mednext.report.wording import Estimate, detectable, detectable_over_seeds, estimate
-from mednext.results import DifferenceRow, read_rows
+from mednext.results import CodeRow, DifferenceRow, read_rows, write_rows
 from tests.runs.test_export import CONFIG, files, finish, tiny
 
 
@@ -63,6 +63,7 @@ def test_findings_repeat_and_say_what_is_missing(
     finish(tiny(), ("resnet18", 1))
     main(["results", "export", *CONFIG, "--out", "ref"])
     shutil.rmtree("results")
+    write_rows(Path("ref/code.csv"), CodeRow, carried())
     Path("R.md").write_text(f"# Mine\n{BEGIN}outdated\n{END}after\n")
     command = ["findings", *CONFIG, "--reference", "ref", "--out", "F.md", "--summary", "R.md"]
     assert main(command) == 0
@@ -85,6 +86,19 @@ def test_findings_repeat_and_say_what_is_missing(
         ("mednext", "resnet18", 0.0, 10)
     ]
     assert "| mednext | 2 | 70.0, 70.0 | 70.0 | 0.0 |" in text
+    assert "\n1 rerun, 2 verified by 1 re-run cells.\n" in text
+
+
+def carried() -> list[CodeRow]:
+    """Three runs of older code, one of which was trained again."""
+    return [
+        CodeRow(
+            run=run, old_commit="a", new_commit="b", code_hash_old="c", code_hash_new="d",
+            weights_old="e", weights_new=None, cases_old="f", cases_new=None, cpu="One",
+            status="verified by 1 re-run cells" if number else "rerun",
+        )
+        for number, run in enumerate(("one", "two", "three"))
+    ]  # fmt: skip
 
 
 def test_without_its_markers_a_file_is_left_alone(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from mednext.audit.schema import CellRow
 from mednext.config import Profile, load_datasets
-from mednext.layout import audit_cells, results_root
+from mednext.layout import CODE, audit_cells, results_root
 from mednext.report.wording import Estimate, estimate
 from mednext.results import (
     HEADLINE,
     SCORE,
+    CodeRow,
     ComparisonRow,
     DatasetRow,
     DifferenceRow,
@@ -49,6 +50,7 @@ class Results:
         self.train_overlap = self._rows("train_overlap.csv", OverlapRow)
         self.signal = self._rows("signal.csv", SignalRow)
         self.plan = self._rows("plan_paper.csv", PlanRow)
+        self.code = self._rows(CODE, CodeRow)
         self.audit = read_rows(audit_cells(), CellRow)
 
     def _rows(self, name: str, model: type[R]) -> list[R]:

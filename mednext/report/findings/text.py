@@ -58,6 +58,10 @@ def _facts(results: Results) -> dict[str, Any]:
         "finished": len(runs),
         "alpha": ALPHA,
         "hashes": unique(record.code_hash for _, record in runs),
+        "carried": {
+            status: sum(row.status == status for row in results.code)
+            for status in unique(row.status for row in results.code)
+        },
         "machines": unique(record.machine.get("cpu", record.device) for _, record in runs),
         "scales": [_scale(results, dataset) for dataset in profile.datasets],
         "planned": sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),
