@@ -33,7 +33,7 @@ gate: setup  ## compare the results with the committed reference of the profile 
 
 spread: setup  ## measure how far seeds alone move the demo's metrics, for the gate (half an hour)
 	snakemake metrics losses --cores all --configfile config/demo_seeds.yaml
-	python -m mednext spread results/demo_seeds --out results/reference/demo/spread.csv
+	python -m mednext results spread results/demo_seeds --out results/reference/demo/spread.csv
 
 reference: results  ## import the results as the reference of the profile (REASON="why")
 	snakemake losses --cores all --configfile $(CONFIG)
@@ -41,7 +41,7 @@ reference: results  ## import the results as the reference of the profile (REASO
 	  --update-reference --reason "$(REASON)"
 
 findings: setup  ## rebuild results/FINDINGS.md, the README's part of it and its sources
-	python -m mednext findings --configfile config/reduced.yaml --summary README.md
+	python -m mednext results findings --configfile config/reduced.yaml --summary README.md
 
 test: setup  ## quick tests (TESTS=tests/models for a part of them)
 	python -m pytest -m "not slow" $(TESTS)

@@ -12,17 +12,41 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from mednext import __version__
 from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
 from mednext.cli.failures import explained
 from mednext.cli.stop import orderly_stop
 from mednext.cost.allocator import keep_freed_memory
 
-PARTS = (datasets, models, runs, cost, audit, render, gate, plan, doctor)
+GROUPS = {
+    "data": ("datasets", "doctor"),
+    "train": ("models", "train", "predict", "evaluate", "cost", "latency"),
+    "results": ("results",),
+    "report": ("tables", "figures", "page"),
+    "audit": ("audit",),
+    "gate": ("gate",),
+    "cluster": ("plan",),
+}
+"""Heading of the help -> the verbs under it."""
+RETIRED = {
+    "explain": "results explain",
+    "browse": "results browse",
+    "losses": "results losses",
+    "spread": "results spread",
+    "findings": "results findings",
+    "leakage": "results leakage-report",
+}
+"""Verbs of version 0.1, which run until 0.3 -> their names now."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; bad input becomes one message on stderr and exit code 2."""
-    arguments = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in RETIRED:
+        now = RETIRED[words[0]]
+        print(f"note: 'mednext {words[0]}' is now 'mednext {now}'", file=sys.stderr)
+        words[:1] = now.split()
+    arguments = parser().parse_args(words)
     keep_freed_memory()
     try:
         with orderly_stop():
@@ -39,9 +63,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
     top = argparse.ArgumentParser(
-        prog="mednext", description="Benchmark of the 2D MedNeXt and MedUNeXt of PLoS One 2026"
+        prog="mednext",
+        description="Benchmark of the 2D MedNeXt and MedUNeXt of PLoS One 2026",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = top.add_subparsers(required=True, metavar="VERB")
-    for part in PARTS:
+    top.add_argument("--version", action="version", version=f"mednext {__version__}")
+    verbs = top.add_subparsers(required=True, metavar="VERB", help="one of these:")
+    results = verbs.add_parser("results", description="gather, exchange and explain results")
+    kinds = results.add_subparsers(required=True, metavar="WHAT")
+    for part in (datasets, models, cost, audit, plan, doctor):
         part.register(verbs)
+    for both in (runs, render, gate):
+        both.register(verbs, kinds)
+    verbs._choices_actions.clear()  # listed below, in groups
+    lines = []
+    for heading, names in GROUPS.items():
+        lines += [f"{heading}:", *(f"  {n:12}{verbs.choices[n].description}" for n in names), ""]
+    top.epilog = "\n".join([*lines, "mednext VERB --help says more."])
     return top

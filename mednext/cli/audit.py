@@ -8,7 +8,7 @@ from pathlib import Path
 from mednext.cli.common import Verbs, add_verb
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+def register(verbs: Verbs) -> None:
     """Add the verbs of this module."""
     audit = add_verb(verbs, "audit", "check a paper's printed numbers", _audit, config=False)
     audit.add_argument("--paper", type=Path, help="folder with audit.yaml and the tables")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:  # pydantic and yaml take half of the time that --help may take
     from mednext.config import Profile, RunConfig
@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # pydantic and yaml take half of the time that --help may tak
 DEFAULT_CONFIG = "config/demo.yaml"
 Handler = Callable[[argparse.Namespace], int | None]
 """What a verb runs; it returns the exit code if that is not 0."""
-Verbs = argparse._SubParsersAction  # argparse has no public name for it
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""Where verbs are added; argparse has no public name for it."""
 
 
 class Later:
@@ -30,7 +31,7 @@ class Later:
 
 
 def add_verb(
-    group: Verbs[argparse.ArgumentParser],
+    group: Verbs,
     name: str,
     text: str,
     handler: Handler,

@@ -11,7 +11,7 @@ from mednext.cli.common import Verbs, add_verb
 DTYPES = ("fp32", "tf32", "bf16")
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+def register(verbs: Verbs) -> None:
     """Add the verbs of this module."""
     cost = add_verb(verbs, "cost", "params and GMACs of the methods", _cost, config=False)
     cost.add_argument("--out", type=Path, required=True, help="the cost.csv to write")

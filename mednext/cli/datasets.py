@@ -11,9 +11,10 @@ from mednext.cli.common import Later, Verbs, add_verb, profile_of
 from mednext.layout import results_root
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+def register(verbs: Verbs) -> None:
     """Add the verbs of this module."""
-    datasets = verbs.add_parser("datasets", help="list, fetch, verify, prepare and split data sets")
+    text = "list, fetch, verify, prepare and split data sets"
+    datasets = verbs.add_parser("datasets", description=text)
     steps = datasets.add_subparsers(required=True, metavar="STEP")
     add_verb(steps, "list", "the known data sets", _list, config=False)
     add_verb(steps, "fetch", "bring a data set in place and list its files", _fetch, dataset=True)

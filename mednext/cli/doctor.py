@@ -7,7 +7,7 @@ import argparse
 from mednext.cli.common import Verbs, add_verb, profile_of
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+def register(verbs: Verbs) -> None:
     """Add the verbs of this module."""
     text = "what is missing (data, credentials, terms, disk) and why a run would repeat"
     doctor = add_verb(verbs, "doctor", text, _doctor)

@@ -1,4 +1,4 @@
-"""``mednext gate|losses|spread``: is a new set of results worse than the reference's?"""
+"""``mednext gate``, ``mednext results losses|spread``: are results worse than a reference's?"""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from mednext.cli.common import Verbs, add_verb, profile_of
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
-    """Add the verbs of this module."""
+def register(verbs: Verbs, kinds: Verbs) -> None:
+    """Add the verbs of this module, to those of ``mednext`` and of ``mednext results``."""
     text = "compare results with a reference: 0 passed, 1 worse, 2 not comparable"
     gate = add_verb(verbs, "gate", text, _gate, config=False)
     gate.add_argument("reference", type=Path, help="results/reference/<profile>")
@@ -31,9 +31,9 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     gate.add_argument("--junit", type=Path, help="write JUnit XML")
     gate.add_argument("--update-reference", action="store_true", help="import the new results")
     gate.add_argument("--reason", help="why the reference changes (with --update-reference)")
-    add_verb(verbs, "losses", "losses.csv: how each training of a profile ended", _losses)
+    add_verb(kinds, "losses", "losses.csv: how each training of a profile ended", _losses)
     text = "measure how far seeds alone move the metrics of a folder of results"
-    spread = add_verb(verbs, "spread", text, _spread, config=False)
+    spread = add_verb(kinds, "spread", text, _spread, config=False)
     spread.add_argument("results", type=Path, help="folder of results with several seeds")
     spread.add_argument("--out", type=Path, required=True, help="the spread.csv to write")
 

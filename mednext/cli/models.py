@@ -8,9 +8,10 @@ from pathlib import Path
 from mednext.cli.common import Verbs, add_verb, runs_of
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+def register(verbs: Verbs) -> None:
     """Add the verbs of this module."""
-    models = verbs.add_parser("models", help="list, show, export and probe the registered methods")
+    text = "list, show, export and probe the registered methods"
+    models = verbs.add_parser("models", description=text)
     which = models.add_subparsers(required=True, metavar="WHAT")
     add_verb(which, "list", "all methods", _list, config=False)
     text = "one method: source, citation, assumptions"

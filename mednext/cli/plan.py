@@ -9,7 +9,7 @@ from pathlib import Path
 from mednext.cli.common import Later, Verbs, add_verb, profile_of
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
+def register(verbs: Verbs) -> None:
     """Add the verbs of this module."""
     text = "jobs, hours, disk, downloads and credentials of a profile before it starts"
     plan = add_verb(verbs, "plan", text, _plan)

@@ -1,4 +1,4 @@
-"""``mednext tables|figures|page|leakage``: drawn from the small result files alone."""
+"""``mednext tables|figures|page`` and what else is drawn from the small result files alone."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from mednext.cli.common import Verbs, add_verb, profile_of
 from mednext.layout import results_root
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
-    """Add the verbs of this module."""
+def register(verbs: Verbs, kinds: Verbs) -> None:
+    """Add the verbs of this module, to those of ``mednext`` and of ``mednext results``."""
     tables = add_verb(verbs, "tables", "render the tables of a profile", _tables)
     tables.add_argument("--partial", action="store_true", help="missing runs as 'pending'")
     tables.add_argument(
         "--custom", action="store_true", help="plain tables of every data set, without the paper's"
     )
     text = "render the leakage tables and figures of a profile"
-    add_verb(verbs, "leakage", text, _leakage)
+    add_verb(kinds, "leakage-report", text, _leakage)
     figures = add_verb(verbs, "figures", "render the figures of a profile", _figures)
     figures.add_argument("--partial", action="store_true", help="without the missing results")
     text = "rebuild the committed CSVs, tables, charts and FINDINGS.md from exported runs"
-    findings = add_verb(verbs, "findings", text, _findings)
+    findings = add_verb(kinds, "findings", text, _findings)
     findings.add_argument("--reference", type=Path, help="default: results/reference/<profile>")
     findings.add_argument("--out", type=Path, default=Path("results/FINDINGS.md"))
     findings.add_argument("--summary", type=Path, help="a file that shows the main results, too")

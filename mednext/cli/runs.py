@@ -1,4 +1,4 @@
-"""``mednext train|predict|evaluate|explain|results``: the runs of a profile."""
+"""``mednext train|predict|evaluate`` and most of ``mednext results``: the runs of a profile."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mednext.config import RunConfig
 
 
-def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
-    """Add the verbs of this module."""
+def register(verbs: Verbs, kinds: Verbs) -> None:
+    """Add the verbs of this module, to those of ``mednext`` and of ``mednext results``."""
     for verb, text in (
         ("train", "train the selected runs of a profile"),
         ("predict", "predict the test set with the trained weights"),
@@ -35,8 +35,6 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
                 action="store_true",
                 help="train runs again that failed with this very configuration, code and data",
             )
-    results = verbs.add_parser("results", help="gather result files")
-    kinds = results.add_subparsers(required=True, metavar="WHAT")
     add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
     add_verb(kinds, "compare", "comparisons.csv and ranking.csv from the same counts", _compare)
     add_verb(kinds, "crate", "provenance.json and an RO-Crate of the results folder", _crate)
@@ -58,10 +56,10 @@ def register(verbs: Verbs[argparse.ArgumentParser]) -> None:
     merged.add_argument("--out", type=Path, required=True, help="the results folder to write")
     questions.register(kinds)
     add_verb(kinds, "curves", "curves.csv: ROC, reliability and training curves", _curves)
-    explain = add_verb(verbs, "explain", "heatmaps and overlays for the figures", _explain)
+    explain = add_verb(kinds, "explain", "heatmaps and overlays for the figures", _explain)
     explain.add_argument("figure", choices=Later(_figures), metavar="FIGURE")
     explain.add_argument("--dataset", help="default: all of the figure in the profile")
-    browse = add_verb(verbs, "browse", "predictions and pictures of every test case", _browse)
+    browse = add_verb(kinds, "browse", "predictions and pictures of every test case", _browse)
     browse.add_argument("--dataset", required=True)
     browse.add_argument("--protocol", default="paper")
 

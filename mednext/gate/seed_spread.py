@@ -1,7 +1,7 @@
 """How far seeds alone move a number: measured once, stored beside the reference.
 
 A reference of one seed says nothing about the spread of its numbers. ``spread.csv`` holds what runs
-of the same settings with several seeds gave; ``mednext spread`` writes it, nobody types it.
+of the same settings with several seeds gave; ``mednext results spread`` writes it, nobody types it.
 """
 
 from __future__ import annotations

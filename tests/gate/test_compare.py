@@ -72,7 +72,7 @@ def test_the_tolerance_comes_from_the_seeds() -> None:
 def spread_of(values: tuple[float, ...], **changes: Any) -> None:
     write_rows(Path("seeds") / "metrics.csv", MetricRow, accuracies(values, **changes))
     write_rows(Path("seeds") / "losses.csv", LossRow, losses((0.3, 0.31, 0.32)))
-    assert main(["spread", "seeds", "--out", str(OLD / "spread.csv")]) == 0
+    assert main(["results", "spread", "seeds", "--out", str(OLD / "spread.csv")]) == 0
 
 
 def test_one_seed_takes_its_spread_from_the_file_beside_it() -> None:
@@ -106,7 +106,7 @@ def test_a_spread_that_cannot_be_measured(
 ) -> None:
     write_rows(Path("seeds") / "metrics.csv", MetricRow, rows)
     write_rows(Path("seeds") / "losses.csv", LossRow, [])
-    assert main(["spread", "seeds", "--out", "spread.csv"]) == 2
+    assert main(["results", "spread", "seeds", "--out", "spread.csv"]) == 2
     assert word in capsys.readouterr().err and not Path("spread.csv").exists()
 
 

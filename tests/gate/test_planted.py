@@ -77,7 +77,7 @@ def reference(small: Experiment) -> Path:
     for name, model in (("metrics.csv", MetricRow), ("losses.csv", LossRow)):
         rows = [row for row in read_rows(three / name, model) if row.seed == 0]
         write_rows(folder / name, model, rows)
-    assert main(["spread", str(three), "--out", str(folder / "spread.csv")]) == 0
+    assert main(["results", "spread", str(three), "--out", str(folder / "spread.csv")]) == 0
     return folder
 
 

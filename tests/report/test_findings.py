@@ -65,7 +65,17 @@ def test_findings_repeat_and_say_what_is_missing(
     shutil.rmtree("results")
     write_rows(Path("ref/code.csv"), CodeRow, carried())
     Path("R.md").write_text(f"# Mine\n{BEGIN}outdated\n{END}after\n")
-    command = ["findings", *CONFIG, "--reference", "ref", "--out", "F.md", "--summary", "R.md"]
+    command = [
+        "results",
+        "findings",
+        *CONFIG,
+        "--reference",
+        "ref",
+        "--out",
+        "F.md",
+        "--summary",
+        "R.md",
+    ]
     assert main(command) == 0
     texts = [Path(name).read_text() for name in ("F.md", "R.md")]
     text, before = texts[0], files(Path("ref"))
@@ -110,7 +120,17 @@ def test_without_its_markers_a_file_is_left_alone(
     before = files(Path("ref"))
     for content in ("no marker\n", f"{END}turned round\n{BEGIN}"):
         Path("R.md").write_text(content)
-        command = ["findings", *CONFIG, "--reference", "ref", "--out", "F.md", "--summary", "R.md"]
+        command = [
+            "results",
+            "findings",
+            *CONFIG,
+            "--reference",
+            "ref",
+            "--out",
+            "F.md",
+            "--summary",
+            "R.md",
+        ]
         assert main(command) == 2
         assert "R.md" in capsys.readouterr().err
         assert Path("R.md").read_text() == content and not Path("F.md").exists()

@@ -23,7 +23,7 @@ def test_the_committed_findings_are_made_from_the_committed_runs(
     shutil.copyfile(ROOT / "README.md", tmp_path / "README.md")
     monkeypatch.chdir(tmp_path)
     config = ROOT / "config" / "reduced.yaml"
-    assert main(["findings", "--configfile", str(config), "--summary", "README.md"]) == 0
+    assert main(["results", "findings", "--configfile", str(config), "--summary", "README.md"]) == 0
     for name in ("README.md", "results/FINDINGS.md"):
         assert Path(name).read_bytes() == (ROOT / name).read_bytes(), name
     made = files(REFERENCE)

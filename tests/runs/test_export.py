@@ -174,7 +174,10 @@ def test_what_needs_weights_says_so(profile: Profile, capsys: pytest.CaptureFixt
     names = [f"sars_cov2_ct/paper/{run}" for run in ("mednext/seed0", "mednext/seed1")]
     said = capsys.readouterr().out
     assert f"fig6: without {', '.join(names)}, sars_cov2_ct/paper/resnet18/seed0 (" in said
-    for words in (["browse", "--dataset", "sars_cov2_ct"], ["explain", "fig6"]):
+    for words in (
+        ["results", "browse", "--dataset", "sars_cov2_ct"],
+        ["results", "explain", "fig6"],
+    ):
         shutil.rmtree(run_paths(runs[3]).root, ignore_errors=True)
         main(["results", "import", "out", *CONFIG])
         assert main([*words, *CONFIG]) == 2

@@ -11,7 +11,7 @@ rule losses:
     params:
         code=folder_hash("gate/values.py"),
     shell:
-        mednext("losses")
+        mednext("results losses")
 
 
 # The regression gate against the committed reference of the profile: snakemake gate

@@ -96,7 +96,7 @@ rule leakage_report:
     params:
         code=folder_hash("report"),
     shell:
-        mednext("leakage")
+        mednext("results leakage-report")
 
 
 rule page:

@@ -143,7 +143,10 @@ for _figure, _sets in FIGURE_DATASETS.items():
                 dataset=_dataset,
                 cases=getattr(PROFILE.figures, _figure),
             shell:
-                mednext("explain {params.figure}", options="--dataset {params.dataset}")
+                mednext(
+                    "results explain {params.figure}",
+                    options="--dataset {params.dataset}",
+                )
 
 
 # Every test case with its predictions and small pictures, for the case browser of the page.
@@ -158,6 +161,6 @@ rule browse:
         "../../environment.yml"
     shell:
         mednext(
-            "browse",
+            "results browse",
             options="--dataset {wildcards.dataset} --protocol {wildcards.protocol}",
         )
