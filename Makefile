@@ -5,7 +5,7 @@ PROFILE = $(basename $(notdir $(CONFIG)))
 VENV := .venv
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-# A folder of real data beside the checkout is used if it is there (see README, "Data").
+# A folder of real data beside the checkout is used if it is there (see docs/data.md).
 ifneq ($(wildcard ../shared/data),)
 export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
@@ -76,7 +76,7 @@ near-duplicates: setup  ## fix and try the radius of near-duplicates on the real
 faults: setup  ## bring about every fault and write docs/faults.md
 	MEDNEXT_FAULT_TABLE=docs/faults.md python -m pytest -q tests/faults
 
-docs: results cards  ## take the README's pictures from the demo's page, write the cards
+docs: results cards  ## take the pictures of README and docs from the demo's page, write the cards
 	python docs/pictures.py
 
 planned: setup  ## what each question of the second wave can show (MEDNEXT_LOCAL must hold the data)

@@ -1,4 +1,4 @@
-"""Take the README's two pictures from the demo's page (phantoms only): make docs."""
+"""Take the pictures of README.md and docs/verdicts.md from the page of the demo: make docs."""
 
 from __future__ import annotations
 
