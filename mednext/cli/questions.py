@@ -19,7 +19,7 @@ BEGIN = "<!-- planned: make planned writes what follows -->\n"
 END = "<!-- end of planned -->\n"
 
 
-def register(kinds: Verbs[argparse.ArgumentParser]) -> None:
+def register(kinds: Verbs) -> None:
     """Add the verbs of this module to ``mednext results``."""
     text = "contrasts.csv: what the runs say to the questions asked of this profile beforehand"
     add_verb(kinds, "contrasts", text, _contrasts)
