@@ -17,6 +17,12 @@ def binary_metrics(
         positive: (N,) bool, the case is of the positive class.
         predicted: (N,) bool, it was predicted so.
         score: (N,) probability of the positive class.
+
+    >>> ill = np.array([True, True, True, False])
+    >>> score = np.array([0.9, 0.8, 0.3, 0.6])
+    >>> found = binary_metrics(ill, score > 0.5, score)
+    >>> found["accuracy"], round(found["recall"], 3), found["specificity"]
+    (0.5, 0.667, 0.0)
     """
     tp = int((positive & predicted).sum())
     tn = int((~positive & ~predicted).sum())
@@ -43,7 +49,11 @@ def _ratio(part: int, whole: int) -> float:
 
 
 def auc(positive: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties half."""
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties half.
+
+    >>> auc(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.5, 0.1]))
+    0.75
+    """
     n_pos = int(positive.sum())
     n_neg = len(positive) - n_pos
     if n_pos == 0 or n_neg == 0:
@@ -55,6 +65,9 @@ def auc(positive: np.ndarray, score: np.ndarray) -> float:
 def expected_calibration_error(positive: np.ndarray, score: np.ndarray, bins: int = 15) -> float:
     """Mean gap between score and frequency of the positive class over equal bins of the score
     (Naeini et al. 2015), weighted by the cases of each bin.
+
+    >>> round(expected_calibration_error(np.array([True, False]), np.array([0.9, 0.1])), 3)
+    0.1
     """
     if not len(positive):
         return math.nan

@@ -19,6 +19,10 @@ def mcnemar_exact(first_right: np.ndarray, second_right: np.ndarray) -> float:
 
     Returns:
         p; 1 if they differ nowhere.
+
+    >>> first, second = np.array([True] * 8 + [False] * 2), np.array([False] * 6 + [True] * 4)
+    >>> round(mcnemar_exact(first, second), 4)  # 6 cases against 2: 2 (1 + 8 + 28) / 2**8
+    0.2891
     """
     only_first = int((first_right & ~second_right).sum())
     differ = only_first + int((~first_right & second_right).sum())
@@ -38,6 +42,12 @@ def delong(
     Returns:
         the two areas and the two-sided p (1 if both order the cases alike, NaN without both
         classes or with a single case of one).
+
+    >>> ill = np.array([True, True, True, False, False, False])
+    >>> first, second = np.array([[6, 5, 4, 3, 2, 1], [6, 2, 4, 3, 5, 1]])
+    >>> area, other, p = delong(ill, first, second)
+    >>> round(area, 3), round(other, 3), 0 < p < 1
+    (1.0, 0.667, True)
     """
     n_pos, n_neg = int(positive.sum()), int((~positive).sum())
     if min(n_pos, n_neg) < 2:
@@ -55,7 +65,12 @@ def delong(
 
 
 def placements(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of the other class that each positive beats, and that each negative is beaten by."""
+    """Share of the other class that each positive beats, and that each negative is beaten by.
+
+    >>> of_ill, of_healthy = placements(np.array([True, False, False]), np.array([2.0, 1.0, 3.0]))
+    >>> of_ill.tolist(), of_healthy.tolist()
+    ([0.5], [1.0, 0.0])
+    """
     ranks = rankdata(scores)
     pos, neg = scores[positive], scores[~positive]
     of_pos = (ranks[positive] - rankdata(pos)) / len(neg)
@@ -67,6 +82,9 @@ def wilcoxon_paired(first: np.ndarray, second: np.ndarray) -> float:
     """Two-sided Wilcoxon signed-rank test over cases; 1 if all are equal, NaN without a pair.
 
     Cases in which either value is NaN are left out.
+
+    >>> wilcoxon_paired(np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 1.5]))  # 2 / 2**3
+    0.25
     """
     known = ~(np.isnan(first) | np.isnan(second))
     difference = np.asarray(first - second, dtype=np.float64)[known]
@@ -78,7 +96,11 @@ def wilcoxon_paired(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's step-down adjustment (10.2307/4615733); NaN stays NaN and is not counted."""
+    """Holm's step-down adjustment (10.2307/4615733); NaN stays NaN and is not counted.
+
+    >>> holm([0.01, 0.04]).tolist()
+    [0.02, 0.04]
+    """
     p = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p.shape, np.nan)
     known = ~np.isnan(p)
@@ -96,6 +118,9 @@ def rank_shares(draws: np.ndarray, higher_is_better: bool = True) -> np.ndarray:
 
     Returns:
         (M, M): share of the draws in which method i has rank j (0 is the best).
+
+    >>> rank_shares(np.array([[0.9, 0.8], [0.7, 0.8]])).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
     """
     ranks = rankdata(-draws if higher_is_better else draws, method="min", axis=1).astype(int) - 1
     methods = draws.shape[1]

@@ -17,6 +17,10 @@ def roc_at(positive: np.ndarray, score: np.ndarray, grid: np.ndarray) -> np.ndar
 
     Returns:
         (G,); NaN where one class is missing.
+
+    >>> ill, score = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.5, 0.1])
+    >>> roc_at(ill, score, np.array([0.0, 0.25, 0.5, 1.0])).tolist()
+    [0.5, 0.5, 1.0, 1.0]
     """
     n_pos = int(positive.sum())
     n_neg = len(positive) - n_pos
@@ -40,6 +44,9 @@ def reliability(
     """Mean score, number of positives and number of cases in each of ``bins`` equal bins.
 
     Empty bins are left out.
+
+    >>> reliability(np.array([True, False, True]), np.array([0.875, 0.125, 0.625]), bins=2)
+    [(0.125, 0, 1), (0.75, 2, 2)]
     """
     index = np.minimum((score * bins).astype(int), bins - 1)
     return [

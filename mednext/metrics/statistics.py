@@ -25,6 +25,10 @@ def wilson(
 
     With ``df`` the normal quantile is replaced by that of Student's t with so many degrees of
     freedom: for a number of trials that was itself estimated.
+
+    >>> low, high = wilson(8, 10)
+    >>> round(low, 4), round(high, 4)
+    (0.4902, 0.9433)
     """
     if trials == 0:
         return math.nan, math.nan
@@ -55,6 +59,12 @@ def bootstrap(
 
     Returns:
         (repeats, K); NaN where a draw leaves a value undefined.
+
+    >>> right = np.array([1, 1, 0, 0])
+    >>> patients = ["a", "a", "b", "b"]
+    >>> draws = bootstrap(patients, lambda rows: right[rows].mean(keepdims=True), seed=0, repeats=9)
+    >>> draws.shape, sorted(set(draws[:, 0].tolist())) <= [0.0, 0.5, 1.0]
+    ((9, 1), True)
     """
     names, codes = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(codes == g) for g in range(len(names))]
@@ -88,7 +98,12 @@ def resample(
     seed: int,
     repeats: int = 1000,
 ) -> Resampled:
-    """Draws of whole groups and, if groups hold several cases, of cases; see :func:`bootstrap`."""
+    """Draws of whole groups and, if groups hold several cases, of cases; see :func:`bootstrap`.
+
+    >>> patients = ["a", "a", "b", "b", "c", "c"]
+    >>> resample(patients, lambda rows: np.zeros(1), seed=0).n_groups
+    3
+    """
     draws = iid = bootstrap(groups, statistic, seed, repeats)
     _, sizes = np.unique(np.asarray(groups), return_counts=True)
     design_effect = float((sizes**2).sum() / sizes.sum())
@@ -127,6 +142,13 @@ def interval(
     Returns:
         lower and upper bound; NaN where there is nothing to go by (one group, an undefined value,
         draws that are mostly undefined).
+
+    >>> right = np.array([1, 1, 1, 0, 1, 1, 0, 1])
+    >>> patients = ["a", "a", "b", "b", "c", "c", "d", "d"]
+    >>> draws = resample(patients, lambda rows: right[rows].mean(keepdims=True), seed=0)
+    >>> low, high = interval(0.75, draws)
+    >>> 0 < low < 0.75 < high < 1
+    True
     """
     draws, groups = resampled.draws[:, column], resampled.n_groups
     known = draws[~np.isnan(draws)]

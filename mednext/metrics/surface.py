@@ -15,7 +15,13 @@ there (hearts of few thick slices; measured by ``benchmarks/speed/hd95.py``)."""
 
 
 def hd95(truth: np.ndarray, prediction: np.ndarray, spacing: Spacing = None) -> tuple[float, float]:
-    """95 % Hausdorff distances ``(pooled, max)`` of two masks; see :func:`hd95_of_organs`."""
+    """95 % Hausdorff distances ``(pooled, max)`` of two masks; see :func:`hd95_of_organs`.
+
+    >>> truth, prediction = np.zeros((2, 1, 9), int)
+    >>> truth[0, 1] = prediction[0, 5] = 1
+    >>> hd95(truth, prediction), hd95(truth, prediction, spacing=(1.0, 0.5))
+    ((4.0, 4.0), (2.0, 2.0))
+    """
     pair = hd95_of_organs(truth != 0, prediction != 0, [1], [spacing])[0, 0]
     return float(pair[0]), float(pair[1])
 
@@ -45,6 +51,12 @@ def hd95_of_organs(
 
     Raises:
         ValueError: the shapes differ.
+
+    >>> truth, prediction = np.zeros((2, 1, 9), int)
+    >>> truth[0, [1, 8]] = 1, 2
+    >>> prediction[0, 5] = 1
+    >>> hd95_of_organs(truth, prediction, [1, 2])[:, 0].tolist()
+    [[4.0, 4.0], [nan, nan]]
     """
     if truth.shape != prediction.shape:
         raise ValueError(f"shapes differ: truth {truth.shape}, prediction {prediction.shape}")

@@ -29,6 +29,13 @@ def optimize_for_inference(model: nn.Module) -> nn.Module:
 
     Args:
         model: the network, on its device and in its type; it is left as it was.
+
+    >>> from mednext.models.registry import create_model
+    >>> model = create_model("medunext", num_classes=4, in_chans=1, img_size=64).eval()
+    >>> slices = torch.zeros(1, 1, 64, 64)
+    >>> folded = optimize_for_inference(model)
+    >>> torch.allclose(folded(slices), model(slices), atol=1e-4)
+    True
     """
     folded: nn.Module = _folded(deepcopy(model).eval())
     return folded.eval().requires_grad_(False).to(memory_format=torch.channels_last)

@@ -36,6 +36,10 @@ def export_onnx(model: nn.Module, path: Path, *, in_chans: int, img_size: int) -
 
     Raises:
         UserError: the network cannot be exported, or onnxruntime computes something else.
+
+    >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    >>> export_onnx(network, Path("network.onnx"), in_chans=1, img_size=8) < 1e-4
+    True
     """
     images = torch.randn(
         3, in_chans, img_size, img_size, generator=torch.Generator().manual_seed(0)
@@ -64,6 +68,13 @@ def load_weights(model: nn.Module, file: Path) -> None:
 
     Raises:
         UserError: no such file, not a safetensors file, or the weights of another network.
+
+    >>> from safetensors.torch import save_file
+    >>> trained, fresh = nn.Linear(3, 2), nn.Linear(3, 2)
+    >>> save_file(trained.state_dict(), "weights.last.safetensors")
+    >>> load_weights(fresh, Path("weights.last.safetensors"))
+    >>> bool((fresh.weight == trained.weight).all())
+    True
     """
     try:
         model.load_state_dict(load_file(file))

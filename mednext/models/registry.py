@@ -13,7 +13,11 @@ from mednext.errors import UserError
 
 
 def list_models(task: Task | None = None) -> list[str]:
-    """The registered methods (of one task), in the order of ``methods.yaml``."""
+    """The registered methods (of one task), in the order of ``methods.yaml``.
+
+    >>> list_models("segmentation")[:2]
+    ['medunext', 'unet']
+    """
     return [slug for slug, spec in load_methods().items() if task in (None, spec.task)]
 
 
@@ -34,6 +38,12 @@ def create_model(
 
     Raises:
         UserError: unknown method, size or option.
+
+    >>> import torch
+    >>> create_model("medunext", num_classes=4, in_chans=1, img_size=64)(
+    ...     torch.zeros(2, 1, 64, 64)
+    ... ).shape
+    torch.Size([2, 4, 64, 64])
     """
     spec = _spec(method)
     options = {**spec.kwargs, **overrides}
