@@ -3,7 +3,7 @@
 Each module registers the verbs of one part of the pipeline and imports what is heavy only when a
 verb runs. Exit codes: 0 done (also when a training ended as a ``failed`` row), 1 what a verb found
 is bad (``gate``, ``doctor``); with one message 2 bad input, 3 nothing can be written, 4 no memory,
-5 no GPU, 130 interrupted, 143 stopped by SIGTERM.
+5 no GPU, 70 a fault of the suite, 130 interrupted, 143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from mednext import __version__
 from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
-from mednext.cli.failures import explained
+from mednext.cli.failures import explained, fault
 from mednext.cli.stop import orderly_stop
 from mednext.cost.allocator import keep_freed_memory
 
@@ -53,9 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return arguments.handler(arguments) or 0
     except (Exception, KeyboardInterrupt) as error:
         found = explained(error)
-        if found is None:
-            raise
-        message, code = found
+        message, code = found if found is not None else fault(error)
         print(f"error: {message}", file=sys.stderr)
         return code
 

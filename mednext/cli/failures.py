@@ -1,19 +1,24 @@
 """What a failure means to the user: one message and an exit code instead of a traceback.
 
-Only failures of the machine are explained here (disk, memory, GPU, a signal); a mistake of the
-program keeps its traceback. All of them may pass, so the exit code tells Snakemake to try again.
+Failures of the machine (disk, memory, GPU, a signal) may pass, so their exit codes tell Snakemake
+to try again. What nobody foresaw is a fault of the suite; its traceback goes into a log.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import sys
+import tempfile
+import traceback
+from pathlib import Path
 
 from mednext.errors import UserError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 BAD_INPUT, NOT_WRITTEN, NO_MEMORY, NO_GPU, INTERRUPTED = 2, 3, 4, 5, 130
+FAULT = 70
 
 
 def explained(error: BaseException) -> tuple[str, int] | None:
@@ -26,6 +31,14 @@ def explained(error: BaseException) -> tuple[str, int] | None:
         remedy = "make room on this disk and repeat the command; nothing finished is lost"
         return _unwritten(error, remedy), NOT_WRITTEN
     if isinstance(error, OSError) and error.errno in READ_ONLY:
+        if _unreadable(error):
+            what = UserError(
+                "a file could not be read",
+                file=error.filename,
+                found=error.strerror,
+                remedy="give yourself the permission to read it, and its folder",
+            )
+            return str(what), BAD_INPUT
         remedy = "make the folder writable, or work in another one; nothing finished is lost"
         return _unwritten(error, remedy), NOT_WRITTEN
     if _memory(error):
@@ -46,6 +59,37 @@ def explained(error: BaseException) -> tuple[str, int] | None:
         )
         return str(what), NO_GPU
     return None
+
+
+def fault(error: BaseException) -> tuple[str, int]:
+    """Message and exit code of what nobody foresaw; writes the log that the message names."""
+    text = "".join(traceback.format_exception(error))
+    handle, log = tempfile.mkstemp(prefix="mednext-fault-", suffix=".log")
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(text.encode(errors="replace"))
+    what = UserError(
+        "a fault of the suite, not of your input",
+        file=_file_at_hand(error),
+        found=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
+        remedy=f"please report it with the log {log}; finished epochs are kept",
+    )
+    return str(what), FAULT
+
+
+def _file_at_hand(error: BaseException) -> Path | None:
+    """What the innermost function that worked on a file had at hand."""
+    found = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for name in ("path", "folder", "file"):
+            value = frame.f_locals.get(name)
+            found = value if isinstance(value, Path) else found
+    return found
+
+
+def _unreadable(error: OSError) -> bool:
+    """Is it there, and only reading not allowed?"""
+    file = error.filename
+    return file is not None and Path(file).is_file() and not os.access(file, os.R_OK)
 
 
 def _memory(error: BaseException) -> bool:

@@ -25,6 +25,8 @@ SourceKind = Literal["phantom", "local", "official"]
 Selection = Literal["last", "best_val", "best_test"]
 """Which epoch's weights are judged: ``last`` is the headline; ``best_test`` is chosen by the test
 subset itself and only an upper bound of what another choice could have given."""
+RESERVED = ("audit", "reference")
+"""Folders below ``results/`` that are no profile's."""
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -58,9 +60,9 @@ class DatasetRun(Strict):
     counts them, or patients)."""
     protocols: tuple[Protocol, ...] = ("paper",)
     methods: tuple[str, ...] = Field(min_length=1)
-    img_size: int = Field(ge=32)
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    img_size: int = Field(ge=32, le=4096)
+    epochs: int = Field(ge=1, le=100_000)
+    batch_size: int = Field(ge=1, le=65_536)
     micro_batch: int | None = Field(default=None, ge=1)
     """Images per forward pass where the batch does not fit the device; None: the whole batch."""
     limit: SplitCounts | None = None
@@ -100,6 +102,8 @@ class DatasetRun(Strict):
             )
         if self.folder is not None and self.source != "local":
             raise ValueError("'folder' goes with source: local, and only there")
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise ValueError("'micro_batch' is a part of 'batch_size' and cannot be larger")
         return self
 
 
@@ -115,9 +119,9 @@ class FigureCases(Strict):
 class Profile(Strict):
     """One file of ``config/``: the scale of a run."""
 
-    profile: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    seeds: tuple[int, ...] = Field(min_length=1)
-    threads: int = Field(ge=1)
+    profile: str = Field(pattern=SLUG, max_length=64)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=1 << 32)], ...] = Field(min_length=1)
+    threads: int = Field(ge=1, le=1024)
     """CPU threads of one training run; part of its identity, since sums depend on it."""
     device: Device = "auto"
     deterministic: bool = True
@@ -140,6 +144,20 @@ class Profile(Strict):
     def _retired_keys(cls, value: Any) -> Any:
         new = {"own_datasets": "custom_datasets", "own_methods": "custom_methods"}
         return renamed(value, new)
+
+    @field_validator("profile")
+    @classmethod
+    def _not_reserved(cls, value: str) -> str:
+        if value in RESERVED:
+            raise ValueError(f"'{value}' is a folder of the suite below results/: take another")
+        return value
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("every seed once")
+        return value
 
     @field_validator("selections")
     @classmethod
