@@ -150,6 +150,16 @@ def write_csv(target: Path, frame: DataFrame) -> None:
         frame.to_csv(part, index=False, lineterminator="\n")
 
 
+def for_spreadsheets(frame: DataFrame) -> DataFrame:
+    """The table with an apostrophe before texts that a spreadsheet would take for formulas."""
+    texts = frame.select_dtypes(exclude="number").columns
+    return frame.assign(**{name: frame[name].map(_no_formula) for name in texts})
+
+
+def _no_formula(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+
+
 def read_csv(
     source: Path | IO[bytes],
     numbers: Mapping[str, str] | None = None,
@@ -218,6 +228,7 @@ def seed_of(*axes: object, bits: int = 64) -> int:
     return int.from_bytes(digest[: bits // 8], "little")
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _HELD: dict[Path, ExitStack] = {}
 """Locks that last as long as the process: the kernel frees them at its end, however it ends."""
 

@@ -29,6 +29,8 @@ class DownloadSpec(Strict):
     """File name under which the archive is kept."""
     top: str
     """A file or folder at the top of the delivery; what lies beside it is the data set."""
+    suffixes: tuple[str, ...] = ()
+    """Of its images, in lower case: others are a converted copy. Empty where it has no pictures."""
     archive_bytes: int = Field(ge=1)
     """Size of the archive; an estimate unless ``size_known``. For the check of the disk."""
     unpacked_bytes: int = Field(ge=1)

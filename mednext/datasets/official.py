@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mednext.config import DownloadSpec, benchmarks_dir, load_downloads, lookup
 from mednext.datasets.archive import Limits, NoSpace, check_free, unpack
+from mednext.datasets.decode import ENDINGS
 from mednext.datasets.download import girder, kaggle, synapse_org
 from mednext.datasets.download.http import DownloadContext, Policy
 from mednext.datasets.download.lock import (
@@ -27,6 +28,7 @@ from mednext.datasets.download.lock import (
 from mednext.datasets.download.transfer import Location, download
 from mednext.datasets.manifest import Entry
 from mednext.datasets.member_names import Names, is_clutter
+from mednext.datasets.scan import scan
 from mednext.errors import UserError
 from mednext.files import (
     exclusive,
@@ -109,9 +111,7 @@ def bring(which: Original) -> Path:
     """
     with exclusive(which.raw, f"'{which.dataset}'"):
         if which.files.is_dir():
-            pin = measure(which.files, which.archive if _kept_as_is(which.spec) else None)
-            check_pin(which.lock, which.dataset, pin)
-            record_pin(which.lock, which.dataset, pin)
+            check_pin(which.lock, which.dataset, _measured(which))
             return which.files
         require_writable(which.lock, which.dataset)
         dropped = _dropped(which)
@@ -128,6 +128,31 @@ def bring(which: Original) -> Path:
             which.archive.unlink()  # it would be refused again
             raise
     return which.files
+
+
+def _measured(which: Original) -> Pin:
+    return measure(which.files, which.archive if _kept_as_is(which.spec) else None)
+
+
+def settle(which: Original) -> None:
+    """Record the digests of files that have passed the verification: later deliveries must equal
+    them.
+
+    Raises:
+        UserError: they differ from what was first verified.
+    """
+    with exclusive(which.raw, f"'{which.dataset}'"):
+        pin = _measured(which)
+        check_pin(which.lock, which.dataset, pin)
+        record_pin(which.lock, which.dataset, pin)
+
+
+def discard(which: Original) -> None:
+    """Remove files that have not passed it, so that the next 'fetch' brings others."""
+    with exclusive(which.raw, f"'{which.dataset}'"):
+        DataPaths("official", which.dataset).manifest.unlink(missing_ok=True)
+        shutil.rmtree(which.files, ignore_errors=True)
+        which.archive.unlink(missing_ok=True)
 
 
 def measure(root: Path, archive: Path | None) -> Pin:
@@ -220,7 +245,7 @@ def _download(which: Original) -> None:
 
 
 def _place(which: Original, delivery: Path, stored: Path | None) -> None:
-    """Unpack or copy into a temporary folder, verify, give it its name, record the digests.
+    """Unpack or copy into a temporary folder, compare it with what was first verified, name it.
 
     ``stored`` is the archive whose digest is worth recording.
     """
@@ -239,7 +264,24 @@ def _place(which: Original, delivery: Path, stored: Path | None) -> None:
                 expected=f"'{which.spec.top}' at the top, or one or two folders below it",
                 remedy=which.context.by_hand,
             )
-        pin = measure(top, stored)
-        check_pin(which.lock, which.dataset, pin)
+        _refuse_converted(which, delivery, top)
+        check_pin(which.lock, which.dataset, measure(top, stored))
         publish_folder(top, which.files)
-    record_pin(which.lock, which.dataset, pin)
+
+
+def _refuse_converted(which: Original, delivery: Path, top: Path) -> None:
+    """A copy in another format would pass for the original, with other pixels.
+
+    Raises:
+        UserError: there is an image of another suffix than the original's.
+    """
+    right = which.spec.suffixes or ENDINGS
+    other = [name for name in scan(top, ENDINGS, deep=True) if not name.lower().endswith(right)]
+    if other:
+        raise UserError(
+            f"this is a converted copy of '{which.dataset}', not the original",
+            file=delivery,
+            found=f"{len(other)} images of another format, e.g. {other[0]}",
+            expected=f"images in {', '.join(which.spec.suffixes)}",
+            remedy=f"use it with 'source: local', or {which.context.by_hand}",
+        )

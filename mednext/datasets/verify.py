@@ -16,6 +16,7 @@ import pandas as pd
 from mednext.config import DatasetRun, reader_module
 from mednext.datasets.chunks import default_jobs, in_chunks
 from mednext.datasets.decode import ENDINGS
+from mednext.datasets.official import discard, original, settle
 from mednext.datasets.prepare import CHUNK
 from mednext.datasets.reader import Files, Item, Picture, Volume
 from mednext.datasets.scan import left_out
@@ -32,12 +33,22 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
     """Decode and check every file; write ``raw/verified.json`` only if all of them are good.
 
     Beside it ``raw/items.csv`` holds what was found of each image or volume. After a kill the files
-    that were checked are not checked again.
+    that were checked are not checked again. Of an original that passes the digests are recorded;
+    one that does not is removed.
 
     Raises:
         UserError: every file that is damaged or does not fit, the first with its remedy.
     """
     source = resolve_source(dataset, run)
+    try:
+        _verify(source, jobs)
+    except UserError:
+        if source.kind == "official" and source.paths.manifest.is_file():
+            discard(original(dataset))
+        raise
+
+
+def _verify(source: Source, jobs: int | None) -> None:
     files = open_files(source)
     items = source.reader.items(files, source.spec)
     _check_counts(source, items)
@@ -46,7 +57,7 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
         found = [_described(i, files, source) for i in chunk]
         file.write_text(json.dumps(found), encoding="utf-8")
 
-    work = source.paths.raw / f".verify-{closure_hash(__name__, reader_module(dataset))}"
+    work = source.paths.raw / f".verify-{closure_hash(__name__, reader_module(source.dataset))}"
     size = CHUNK[source.spec.task]
     parts = in_chunks(items, size, make, work, ".json", jobs or default_jobs())
     found = [row for part in parts for row in json.loads(part.read_text())]
@@ -73,9 +84,11 @@ def verify(dataset: str, run: DatasetRun, jobs: int | None = None) -> None:
         report["summary"] += f"; STAND-IN, not the data set itself: {source.stand_in}"
     if source.spec.count_note and source.kind != "phantom":
         report["note"] = source.spec.count_note
+    if source.kind == "official":
+        settle(original(source.dataset))
     write_json(source.paths.facts, report | {"stand_in": source.stand_in})
     shutil.rmtree(work)
-    print(f"{dataset} ({source.id}): OK, {report['summary']}")
+    print(f"{source.dataset} ({source.id}): OK, {report['summary']}")
 
 
 def _remarks(table: pd.DataFrame, report: dict[str, Any]) -> str:

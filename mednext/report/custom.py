@@ -7,13 +7,14 @@ one, too, so that a custom network stands beside the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
 from mednext.config import Profile
-from mednext.files import write_csv, write_text
+from mednext.files import for_spreadsheets, write_csv, write_text
 from mednext.layout import results_root
 from mednext.report.verdicts import over_seeds
 from mednext.results import HEADLINE, MetricRow, read_rows
@@ -22,6 +23,13 @@ METRICS = {
     "classification": ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc"),
     "segmentation": ("dice", "hd95_pooled_vox", "hd95_pooled_mm"),
 }
+CUSTOM_POLICY = "nan"
+EXPLAINED = {
+    "nan": "Policy `nan`: cases in which the organ is missing in truth or prediction do not count.",
+    "transunet": "Policy `transunet`, the paper's: an organ that is predicted where there is none "
+    "has Dice 1 and HD95 0, one that is missed has Dice 0 and HD95 0.",
+}
+"""What is counted where a mask is empty."""
 KEYS = ("method", "protocol", "selection", "target")
 
 
@@ -35,18 +43,24 @@ def write_custom_tables(profile: Profile, out: Path) -> list[Path]:
     written = []
     for dataset in profile.datasets:
         rows = [row for row in metrics if row.dataset == dataset]
-        frame = custom_table(rows)
-        write_csv(out / f"custom.{dataset}.csv", frame)
+        custom = dataset in profile.custom_datasets
+        frame = custom_table(rows, CUSTOM_POLICY if custom else HEADLINE.policy)
+        write_csv(out / f"custom.{dataset}.csv", for_spreadsheets(frame))
         write_text(out / f"custom.{dataset}.md", markdown(dataset, rows, frame))
         written.append(out / f"custom.{dataset}.md")
     return written
 
 
-def custom_table(rows: Sequence[MetricRow]) -> pd.DataFrame:
+def custom_table(rows: Sequence[MetricRow], policy: str) -> pd.DataFrame:
     """One line per method, protocol, selection and positive class (or organ); values are fractions,
     means over seeds with 95 % intervals.
+
+    Args:
+        rows: of one data set.
+        policy: for empty masks; only the paper's tables need the paper's, by which an organ that is
+            painted where there is none has Dice 1.
     """
-    shown = [r for r in rows if r.policy in (None, HEADLINE.policy)]
+    shown = [r for r in rows if r.policy in (None, policy)]
 
     def key(row: MetricRow) -> tuple[str, ...]:
         return tuple(str(getattr(row, name) or "") for name in KEYS)
@@ -57,6 +71,7 @@ def custom_table(rows: Sequence[MetricRow]) -> pd.DataFrame:
         line: dict[str, object] = dict(zip(KEYS, values, strict=True))
         line["seeds"] = len({row.seed for row in members if row.status == "ok"})
         line["n_cases"] = members[0].n_cases
+        line["policy"] = policy if members[0].task == "segmentation" else ""
         for name in METRICS[members[0].task]:
             known = [row for row in members if row.metric == name and row.value is not None]
             value = over_seeds(known) if known else (None, None, None)
@@ -75,14 +90,21 @@ def markdown(dataset: str, rows: Sequence[MetricRow], frame: pd.DataFrame) -> st
     out = [f"# {dataset}", ""]
     if any(row.source == "phantom" for row in rows):
         out += ["PHANTOM (synthetic) data: these numbers say nothing about any method.", ""]
-    header = ["method", "protocol", "selection", "positive class or organ", "seeds", *metrics, ""]
+    organs = bool(rows) and rows[0].task == "segmentation"
+    policies = sorted({str(p) for p in frame.get("policy", ()) if p})
+    named = [*KEYS, "seeds", "n_cases", *(["policy"] if organs else [])]
+    header = ["method", "protocol", "selection", "positive class or organ", "seeds", "test cases"]
+    header += [*(["policy"] if organs else []), *metrics, ""]
     out += [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     for line in frame.to_dict(orient="records"):
-        cells = [str(line[name]) for name in (*KEYS, "seeds")]
+        cells = [str(line[name]) for name in named]
         cells += [_cell(line, name) for name in metrics]
         cells.append("" if line["status"] == "ok" else f"{line['status']}: {line['reason']}")
-        out.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
-    return "\n".join([*out, "", "Means over seeds, in brackets 95 % intervals.", ""])
+        plain = (escape(cell.replace("|", "/"), quote=False) for cell in cells)
+        out.append(f"| {' | '.join(plain)} |")
+    out += ["", "Means over seeds, in brackets 95 % intervals."]
+    out += [EXPLAINED[policy] for policy in policies]
+    return "\n".join([*out, ""])
 
 
 def _cell(line: dict[object, object], name: str) -> str:

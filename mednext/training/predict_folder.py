@@ -41,7 +41,7 @@ from mednext.datasets.volumes import (
     voxels,
 )
 from mednext.errors import UserError
-from mednext.files import atomic_path, write_csv
+from mednext.files import atomic_path, for_spreadsheets, write_csv
 from mednext.training.augment import center_crop
 from mednext.training.batches import network_input
 from mednext.training.evaluate import load_model, native_labels
@@ -73,7 +73,7 @@ def predict_folder(run: RunConfig, selection: str, folder: Path, out: Path) -> s
     files = Files(folder, list_entries(folder, names))
     model = load_model(run, selection)
     if run.task == "classification":
-        write_csv(out, _scores(run, model, files))
+        write_csv(out, for_spreadsheets(_scores(run, model, files)))
         return f"{len(names)} images: {out}"
     for name in names:
         _write_labels(run, model, files, name, out)

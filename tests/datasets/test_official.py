@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mednext.datasets.download.lock import check_pin, read_pins, record_pin, require_writable
-from mednext.datasets.official import bring, contents, measure
+from mednext.datasets.official import Original, bring, contents, discard, measure, settle
 from mednext.errors import UserError
 from mednext.files import hash_json
 
@@ -23,14 +23,43 @@ from .servers import Files, Kaggle, Synapse, serve
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def brought(which: Original) -> Path:
+    """Brought and found good, as a fetch and a verification leave it."""
+    folder = bring(which)
+    settle(which)
+    return folder
+
+
+def test_a_digest_is_recorded_only_of_what_is_verified(
+    where: Path, server: tuple[str, Files]
+) -> None:
+    which = toy(where, server[0])
+    bring(which)
+    assert not which.lock.exists()
+    discard(which)
+    assert not which.files.exists() and not which.archive.exists() and not which.lock.exists()
+
+
+def test_a_converted_copy_is_not_the_original(where: Path) -> None:
+    folder = where / "incoming" / "toy"
+    for name in ("database/1.webp", "database/2.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"pixels")
+    which = toy(where)
+    which = replace(which, spec=which.spec.model_copy(update={"suffixes": (".png",)}))
+    with pytest.raises(UserError, match=r"converted copy(.|\n)*database/1.webp"):
+        bring(which)
+    assert not which.files.exists() and not which.lock.exists()
+
+
 def test_downloaded_unpacked_and_pinned(where: Path, server: tuple[str, Files]) -> None:
     which = toy(where, server[0])
-    assert bring(which) == where / "data/official/toy/raw/files"
+    assert brought(which) == where / "data/official/toy/raw/files"
     assert_clean(which, archive=True)
     pin = read_pins(which.lock)["toy"]
     assert pin.files == 12 and pin.bytes == sum(map(len, PLAIN.values()))
     assert pin.archive_sha256 is None  # Girder makes a new zip each time
-    bring(which)
+    brought(which)
     assert len(server[1].requests) == 1
 
 
@@ -39,7 +68,7 @@ def test_what_is_dropped_by_hand_equals_what_is_downloaded(
     where: Path, server: tuple[str, Files], form: str
 ) -> None:
     downloaded = toy(where, server[0])
-    bring(downloaded)
+    brought(downloaded)
     pin = read_pins(downloaded.lock)["toy"]
     shutil.rmtree(where / "data")
     folder = where / "incoming" / "toy"
@@ -55,7 +84,7 @@ def test_what_is_dropped_by_hand_equals_what_is_downloaded(
             ".DS_Store"
         ).touch()
     which = toy(where)  # no server any more
-    bring(which)
+    brought(which)
     assert_clean(which, archive=False)
     assert read_pins(which.lock)["toy"] == pin
 
@@ -63,13 +92,13 @@ def test_what_is_dropped_by_hand_equals_what_is_downloaded(
 def test_a_changed_delivery_names_expected_got_and_remedy(
     where: Path, server: tuple[str, Files]
 ) -> None:
-    bring(toy(where, server[0]))
+    brought(toy(where, server[0]))
     pinned = (where / "datasets.lock").read_bytes()
     shutil.rmtree(where / "data")
     changed = FILES | {"ACDC/database/training/patient003/x.nii.gz": b"tampered"}
     make.make_zip(where / "incoming/toy/toy.zip", changed)
     with pytest.raises(UserError) as caught:
-        bring(toy(where))
+        brought(toy(where))
     pin = read_pins(where / "datasets.lock")["toy"]
     message = str(caught.value)
     for word in ("12 files", pin.contents, "expected:", "remove the entry 'toy'"):
@@ -80,27 +109,27 @@ def test_a_changed_delivery_names_expected_got_and_remedy(
 
 def test_a_changed_download_is_not_kept(where: Path, server: tuple[str, Files]) -> None:
     which = toy(where, server[0])
-    bring(which)
+    brought(which)
     shutil.rmtree(where / "data")
     server[1].content = make.make_zip(
         where / "o.zip", FILES | {"ACDC/database/n": b""}
     ).read_bytes()
     with pytest.raises(UserError, match="not those that were first verified"):
-        bring(which)
+        brought(which)
     assert list(which.raw.iterdir()) == []
 
 
 def test_files_that_changed_in_place_are_noticed(where: Path, server: tuple[str, Files]) -> None:
     which = toy(where, server[0])
-    bring(which)
+    brought(which)
     next(which.files.rglob("*.gz")).write_bytes(b"edited")
     with pytest.raises(UserError, match="not those that were first verified"):
-        bring(which)
+        brought(which)
 
 
 def test_the_lock_file_is_plain_and_sorted(where: Path, server: tuple[str, Files]) -> None:
     which = toy(where, server[0])
-    bring(which)
+    brought(which)
     pin = measure(which.files, None)
     record_pin(which.lock, "acdc", pin)
     text = which.lock.read_text()
@@ -123,7 +152,7 @@ def test_a_lock_file_edited_by_hand(
     where: Path, server: tuple[str, Files], edit: tuple[str, str], word: str
 ) -> None:
     which = toy(where, server[0])
-    bring(which)
+    brought(which)
     text = "\n".join(x for x in which.lock.read_text().splitlines() if not x.startswith("#"))
     which.lock.write_text(text.replace(*edit))
     with pytest.raises(UserError, match=word) as caught:
@@ -134,7 +163,7 @@ def test_a_lock_file_edited_by_hand(
 def test_outside_a_checkout_nothing_is_downloaded(where: Path, server: tuple[str, Files]) -> None:
     which = replace(toy(where, server[0]), lock=where / "_benchmarks" / "datasets.lock")
     with pytest.raises(UserError, match=r"cannot be recorded(.|\n)*in a checkout"):
-        bring(which)
+        brought(which)
     assert server[1].requests == []
 
 
@@ -160,7 +189,7 @@ def test_a_service_that_keeps_its_archive_has_its_digest_pinned(
         changes = {"service": service, "file_server": url, "path": ("Abdomen", "RawData.zip")}
         changes["id"] = "owner/name" if service == "kaggle" else "syn1"
         which = replace(toy(where), spec=spec(url).model_copy(update=changes))
-        bring(which)
+        brought(which)
         assert_clean(which, archive=True)
         assert read_pins(which.lock)["toy"].archive_sha256 == hashlib.sha256(content).hexdigest()
         # Kaggle's client opens the file once to learn its size and digest.
@@ -171,7 +200,7 @@ def test_a_service_that_keeps_its_archive_has_its_digest_pinned(
         files.content = make.make_zip(tmp_path / "m.zip", FILES, zipfile.ZIP_STORED).read_bytes()
         files.md5 = hashlib.md5(files.content).hexdigest()
         with pytest.raises(UserError, match=r"not the file it should be(.|\n)*datasets\.lock"):
-            bring(which)
+            brought(which)
         assert list(which.raw.iterdir()) == []
 
 
@@ -182,7 +211,7 @@ def zip_of(**members: bytes) -> dict[str, bytes]:
 def test_another_data_sets_archive(where: Path) -> None:
     make.make_zip(where / "incoming/toy/a.zip", zip_of(COVID=b"1", other=b"2"))
     with pytest.raises(UserError, match=r"not the original of 'toy'(.|\n)*COVID, other") as caught:
-        bring(toy(where))
+        brought(toy(where))
     assert "'database' at the top" in str(caught.value)
     assert list((where / "data/official/toy/raw").iterdir()) == []
 
@@ -191,7 +220,7 @@ def test_two_deliveries_are_one_too_many(where: Path) -> None:
     for name in ("a.zip", "b.tar"):
         make.make_zip(where / "incoming/toy" / name, FILES)
     with pytest.raises(UserError, match=r"more than one delivery(.|\n)*a\.zip, b\.tar"):
-        bring(toy(where))
+        brought(toy(where))
 
 
 def test_a_hostile_dropped_folder(where: Path) -> None:
@@ -199,7 +228,7 @@ def test_a_hostile_dropped_folder(where: Path) -> None:
     folder.mkdir()
     (folder / "x").symlink_to("/etc/passwd")
     with pytest.raises(UserError, match=r"neither a file nor a folder(.|\n)*database/x"):
-        bring(toy(where))
+        brought(toy(where))
     assert list((where / "data/official/toy/raw").iterdir()) == []
 
 
@@ -207,14 +236,14 @@ def test_a_folder_that_holds_something_else_is_said_and_passed(
     where: Path, server: tuple[str, Files], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (where / "incoming/toy/ACDC_training_volumes").mkdir()
-    bring(toy(where, server[0]))
+    brought(toy(where, server[0]))
     assert "neither an archive nor 'database': not used" in capsys.readouterr().out
 
 
 def test_a_broken_download_is_not_kept(where: Path, server: tuple[str, Files]) -> None:
     server[1].content = b"<html>please log in</html>"
     with pytest.raises(UserError, match="not an archive"):
-        bring(toy(where, server[0]))
+        brought(toy(where, server[0]))
     assert list((where / "data/official/toy/raw").iterdir()) == []
 
 
@@ -227,5 +256,5 @@ def test_a_full_disk_keeps_the_good_archive(
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("mednext.datasets.archive.shutil.disk_usage", lambda _: usage)
     with pytest.raises(UserError, match="disk is too small"):
-        bring(which)
+        brought(which)
     assert [f.name for f in which.raw.iterdir()] == ["toy.zip"]

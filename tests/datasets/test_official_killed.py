@@ -77,7 +77,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(
     whole = run(where, url)
     steps = int(whole.stdout.split()[-1])
     shutil.rmtree(where / "data")
-    (where / "datasets.lock").unlink()
+    (where / "datasets.lock").unlink(missing_ok=True)
     dice = random.Random(0)
     moments = [{"step": n} for n in sorted(dice.sample(range(2, steps), 10))]
     if way != "by hand":
