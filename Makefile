@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas bench near-duplicates lists faults docs cards statistics planned
+.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench near-duplicates lists faults docs cards statistics planned
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -88,6 +88,9 @@ statistics: setup  ## simulate size, coverage and power of every procedure: docs
 
 cards: setup  ## write docs/data_cards.md and docs/model_cards.md
 	python -c "from pathlib import Path; from mednext.release.cards import write_cards; write_cards(Path('docs'))"
+
+agreement: setup  ## how the committed runs' results go together, for the audit's leads
+	python -m mednext audit agreement results/reference/reduced --write benchmarks/reported/agreement.csv
 
 schemas: setup  ## write workflow/schemas/*.json from the pydantic models
 	python -m mednext.cli.schemas workflow/schemas

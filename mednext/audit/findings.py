@@ -15,6 +15,7 @@ from mednext.audit.schema import (
     CellRow,
     ConfusionRow,
     IdentityRow,
+    LeadRow,
     MisfitRow,
     ScoreRow,
     SignificanceRow,
@@ -36,7 +37,14 @@ REPEATS = ("repeated", "across")
 
 
 Source = (
-    AdditivityRow | ConfusionRow | IdentityRow | MisfitRow | ScoreRow | SignificanceRow | SplitRow
+    AdditivityRow
+    | ConfusionRow
+    | IdentityRow
+    | LeadRow
+    | MisfitRow
+    | ScoreRow
+    | SignificanceRow
+    | SplitRow
 )
 
 
@@ -180,3 +188,17 @@ def significance_findings(rows: Sequence[SignificanceRow], column: str) -> Itera
                 f"(McNemar exact, p at least {row.smallest_p:.3g})"
             )
             yield cell(row, column, "significance", "cannot differ", "arithmetic", note)
+
+
+def lead_findings(rows: Sequence[LeadRow]) -> Iterator[CellRow]:
+    """Leads that are not supported, each with the probability that it is none."""
+    for row in rows:
+        if row.verdict == "supported":
+            continue
+        note = (
+            f"the lead of {row.winner} ({row.lead}) is none with probability {row.p_false:.2f} "
+            f"({row.p_false_low:.2f} to {row.p_false_high:.2f}; agreement: {row.agreement})"
+        )
+        if row.read_as:
+            note += f"; the cell read as {row.read_as}, which the rest of its row gives"
+        yield cell(row, row.column, "lead", row.verdict, "inference", note)

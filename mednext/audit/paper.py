@@ -113,6 +113,23 @@ class Dice(Strict):
     cases: int = Field(ge=2)
 
 
+class Leads(Strict):
+    """A column in which one row leads, and the test cases behind it."""
+
+    table: int
+    column: str
+    winner: str
+    kind: Literal["accuracy", "dice"]
+    unit: Unit = "percent"
+    cases: int = Field(ge=2)
+    """Test images (accuracy) or patients (a mean Dice)."""
+    dataset: str | None = None
+    """As ``agreement.csv`` calls the data set; none if no runs of it are known."""
+    prefix: str = ""
+    also: dict[str, str] = Field(default_factory=dict)
+    """Row -> method of ``agreement.csv``, where it is not the prefix and the row's name."""
+
+
 class Mean(Strict):
     """A column that prints the mean of others."""
 
@@ -193,6 +210,9 @@ class PaperSpec(Strict):
     classification: Classification | None = None
     scores: tuple[Scores, ...] = ()
     dice: tuple[Dice, ...] = ()
+    leads: tuple[Leads, ...] = ()
+    agreement: str | None = None
+    """File with the agreement between methods, beside ``audit.yaml``."""
     means: tuple[Mean, ...] = ()
     sums: tuple[Sum, ...] = ()
     bounds: tuple[Bounds, ...] = ()
@@ -236,6 +256,7 @@ class Paper:
         wanted: list[tuple[int, str]] = [
             *((mean.table, c) for mean in spec.means for c in (mean.column, *mean.of)),
             *((rule.table, c) for rule in spec.scores for c in rule.columns.values()),
+            *((lead.table, lead.column) for lead in spec.leads),
             *((d.table, c) for d in spec.dice for c in (d.dice, d.iou, d.sd) if c is not None),
             *((total.table, c) for total in spec.sums for c in (total.column, *total.of)),
             *((t, bound.column) for bound in spec.bounds for t in bound.tables),

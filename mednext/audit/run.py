@@ -11,11 +11,13 @@ from mednext.audit.costs import Additivity
 from mednext.audit.findings import (
     additivity_findings,
     identity_findings,
+    lead_findings,
     matrix_findings,
     score_findings,
     significance_findings,
 )
 from mednext.audit.identities import identity_rows
+from mednext.audit.leads import lead_rows
 from mednext.audit.matrices import Readings, by_table
 from mednext.audit.paper import Paper
 from mednext.audit.schema import (
@@ -25,6 +27,7 @@ from mednext.audit.schema import (
     ClaimRow,
     ConfusionRow,
     IdentityRow,
+    LeadRow,
     MisfitRow,
     ModuleRow,
     RepairRow,
@@ -54,6 +57,7 @@ class Audit:
     modules: Sequence[ModuleRow]
     claims: Sequence[ClaimRow]
     significance: Sequence[SignificanceRow]
+    leads: Sequence[LeadRow]
     cells: Sequence[CellRow]
 
 
@@ -76,10 +80,11 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
     costs = Additivity(paper, cost)
     additivity = list(costs.cell_rows())
     significance = list(significance_rows(paper, readings))
-    scores = list(score_rows(paper))
+    scores, leads = list(score_rows(paper)), list(lead_rows(paper, misfits))
     cells = [
         *identity_findings(identities),
         *score_findings(scores),
+        *lead_findings(leads),
         *additivity_findings(additivity),
     ]
     if (rules := paper.spec.classification) is not None:
@@ -101,5 +106,6 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
         modules=list(costs.module_rows()),
         claims=list(claim_rows(paper, readings)),
         significance=significance,
+        leads=leads,
         cells=cells,
     )

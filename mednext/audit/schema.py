@@ -114,6 +114,35 @@ class IdentityRow(Row):
     note: str | None
 
 
+class LeadRow(Row):
+    """``leads.csv``: one row that the winner of a column leads, and how likely the lead is none."""
+
+    table: int
+    slug: str
+    """The row that is behind."""
+    column: str
+    winner: str
+    winner_printed: str
+    printed: str
+    read_as: str | None
+    """What the rival's cell has to be by the rest of its row, where the printed one cannot be."""
+    lead: str
+    """Winner minus rival, in the printed unit (as read)."""
+    cases: int
+    agreement: Literal["pair", "data set", "all data sets", "prior"]
+    """Where the agreement between the two methods comes from."""
+    association: float
+    """Odds ratio of being right together (accuracy), or SD of the paired difference (Dice)."""
+    association_low: float
+    association_high: float
+    p_false: float
+    """Probability that the rival is at least as good as the winner."""
+    p_false_low: float
+    p_false_high: float
+    """Over what the association, the printed digits and a misprint leave open."""
+    verdict: Literal["supported", "open", "may well be none"]
+
+
 class ScoreRow(Row):
     """``scores.csv``: one printed row of any metrics, under the design of ``audit.yaml``."""
 

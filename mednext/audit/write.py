@@ -12,6 +12,7 @@ from mednext.audit.schema import (
     ClaimRow,
     ConfusionRow,
     IdentityRow,
+    LeadRow,
     MisfitRow,
     ModuleRow,
     RepairRow,
@@ -37,6 +38,7 @@ FILES: dict[str, type[Row]] = {
     "modules": ModuleRow,
     "claims": ClaimRow,
     "significance": SignificanceRow,
+    "leads": LeadRow,
     "cells": CellRow,
 }
 """Stem of a file in ``results/audit`` -> its schema."""

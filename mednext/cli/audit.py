@@ -14,6 +14,11 @@ def register(verbs: Verbs) -> None:
     audit.add_argument("--paper", type=Path, help="folder with audit.yaml and the tables")
     audit.add_argument("--cost", type=Path, help="a cost.csv to compare printed costs with")
     audit.add_argument("--out", type=Path, default=Path("results/audit"))
+    steps = audit.add_subparsers(metavar="STEP")
+    text = "measure how two methods' results go together, from the runs of a results folder"
+    agreement = add_verb(steps, "agreement", text, _agreement, config=False)
+    agreement.add_argument("results", type=Path, help="for example results/reference/reduced")
+    agreement.add_argument("--write", type=Path, required=True, help="the agreement.csv to write")
 
 
 def _audit(arguments: argparse.Namespace) -> None:
@@ -25,3 +30,9 @@ def _audit(arguments: argparse.Namespace) -> None:
     done = audit(arguments.paper or benchmarks_dir() / "reported", arguments.cost)
     write_audit(done, arguments.out)
     print(summary(done))
+
+
+def _agreement(arguments: argparse.Namespace) -> None:
+    from mednext.analysis.agreement import write_agreement
+
+    write_agreement(arguments.results, arguments.write)

@@ -18,6 +18,7 @@ from mednext.gate.seed_spread import SpreadRow
 from mednext.gate.values import LossRow
 from mednext.report.verdicts import VerdictRules
 from mednext.results import (
+    AgreementRow,
     CodeRow,
     ComparisonRow,
     CostRow,
@@ -46,6 +47,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "recipes": Recipe,
     "metrics": MetricRow,
     "comparisons": ComparisonRow,
+    "agreement": AgreementRow,
     "ranking": RankRow,
     "curves": CurveRow,
     "probes": ProbeRow,

@@ -17,6 +17,7 @@ from mednext.results.files import R, read_rows, read_run, write_rows, write_run
 from mednext.results.headline import HEADLINE, SCORE, TEST, View
 from mednext.results.metrics import (
     ALL_METHODS,
+    AgreementRow,
     ComparisonRow,
     CurveRow,
     DifferenceRow,
@@ -39,6 +40,7 @@ from mednext.results.runs import HISTORY, CodeRow, PlanRow, RunRecord
 
 __all__ = [
     "ALL_METHODS",
+    "AgreementRow",
     "CASE_KEYS",
     "DIAGONALS",
     "DISTANCES",

@@ -101,6 +101,28 @@ class ComparisonRow(OfOneSeed):
     note: str | None
 
 
+class AgreementRow(Row):
+    """One row of ``agreement.csv``: how two methods' results on the same test cases go together.
+
+    Of a classification the images that both, one or none of them get right; of a segmentation the
+    patients' mean Dice (fractions) and the SD over patients of the paired difference.
+    """
+
+    dataset: str
+    kind: Literal["accuracy", "dice"]
+    first: str
+    second: str
+    seed: int
+    cases: int
+    both: int | None
+    only_first: int | None
+    only_second: int | None
+    neither: int | None
+    mean_first: float
+    mean_second: float
+    sd_difference: float | None
+
+
 class RankRow(OfOneSeed):
     """One row of ``ranking.csv``: how often a method has a rank over resampled groups."""
 

@@ -194,6 +194,7 @@ def test_report_separates_arithmetic_from_inference(
         assert (cell.basis == "inference") == (
             cell.verdict
             in ("would explain", "one of several explanations", "lacks the shared part")
+            or cell.rule == "lead"
         )
     for table in fits_by_table(reported):
         assert f"| {table.table} | {table.rows} | {table.fits} |" in text

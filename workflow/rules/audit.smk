@@ -14,6 +14,7 @@ AUDIT_FILES = (
     "modules",
     "claims",
     "significance",
+    "leads",
     "cells",
 )
 

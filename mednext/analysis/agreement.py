@@ -1,0 +1,95 @@
+"""``agreement.csv``: how the results of two methods on the same test cases go together.
+
+Measured from the committed counts per case; the audit reads it to say how likely a printed lead is
+none. Protocol and selection are those of the tables' headline.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mednext.errors import UserError
+from mednext.metrics.segmentation import dice
+from mednext.results import AgreementRow, write_rows
+
+CASES = "*/paper/*/seed*/cases.last.csv*"
+"""Below the folder of runs: data set, protocol, method, seed."""
+POLICY = "transunet"
+
+
+def write_agreement(results: Path, out: Path) -> None:
+    """Write the agreement of every two methods that share a test set and a seed.
+
+    Args:
+        results: a folder with ``runs/`` as ``mednext results export`` writes it.
+        out: the file to write.
+
+    Raises:
+        UserError: there are no runs, or two of one test set hold different cases.
+    """
+    rows = list(agreement(results / "runs"))
+    if not rows:
+        raise UserError("no two runs share a test set", file=results, expected=f"runs/{CASES}")
+    write_rows(out, AgreementRow, rows)
+
+
+def agreement(runs: Path) -> Iterator[AgreementRow]:
+    """The rows of ``agreement.csv``, by data set, seed and pair."""
+    peers: dict[tuple[str, int], dict[str, Path]] = defaultdict(dict)
+    for file in sorted(runs.glob(CASES)):
+        dataset, _, method, folder = file.relative_to(runs).parts[:4]
+        peers[dataset, int(folder.removeprefix("seed"))][method] = file
+    for (dataset, seed), files in sorted(peers.items()):
+        results = {method: _results(file) for method, file in files.items()}
+        for first, second in combinations(results, 2):
+            a, b = results[first], results[second]
+            if a.name != b.name or not a.index.equals(b.index):
+                raise UserError(
+                    "two runs of one test set hold different cases",
+                    file=files[second],
+                    expected=f"the same cases as {files[first]}",
+                )
+            yield _pair(dataset, seed, first, second, a, b)
+
+
+def _results(file: Path) -> pd.Series:
+    """Per image whether it is right (``accuracy``), or per patient the mean Dice (``dice``)."""
+    cases = pd.read_csv(file, dtype={"group": str})
+    if "prediction" in cases:
+        right = (cases.label == cases.prediction).to_numpy(float)
+        return pd.Series(right, index=cases.path, name="accuracy")
+    values = pd.Series(dice(cases.tp, cases.fp, cases.fn, POLICY), name="dice")
+    return values.groupby(cases.group).mean()
+
+
+def _pair(
+    dataset: str, seed: int, first: str, second: str, a: pd.Series, b: pd.Series
+) -> AgreementRow:
+    counts: list[int | None] = [None] * 4
+    spread = None
+    if a.name == "accuracy":
+        x, y = a.to_numpy(bool), b.to_numpy(bool)
+        counts = [int(np.sum(cell)) for cell in (x & y, x & ~y, ~x & y, ~x & ~y)]
+    else:
+        spread = round(float(np.std(a - b, ddof=1)), 6)
+    return AgreementRow(
+        dataset=dataset,
+        kind="accuracy" if a.name == "accuracy" else "dice",
+        first=first,
+        second=second,
+        seed=seed,
+        cases=len(a),
+        both=counts[0],
+        only_first=counts[1],
+        only_second=counts[2],
+        neither=counts[3],
+        mean_first=round(float(a.mean()), 6),
+        mean_second=round(float(b.mean()), 6),
+        sd_difference=spread,
+    )
