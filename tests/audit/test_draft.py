@@ -1,0 +1,137 @@
+"""Ten layouts, each against what a reader would copy by hand; and input that means harm."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mednext.audit.draft.write import Sizes, draft, table_csv
+from mednext.audit.run import audit
+from mednext.cli import main
+from mednext.errors import UserError
+
+from .spreadsheets import write_merged
+
+LAYOUTS = Path(__file__).parent / "layouts"
+EXPECTED: dict[str, Any] = yaml.safe_load((LAYOUTS / "expected.yaml").read_text())
+
+
+def source_of(name: str, folder: Path) -> Path:
+    return write_merged(folder / name) if name.endswith(".xlsx") else LAYOUTS / name
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_layout_is_read_without_a_wrong_cell(name: str, tmp_path: Path) -> None:
+    tables = draft(source_of(name, tmp_path), tmp_path / "draft")
+    wanted = EXPECTED[name]["tables"]
+    assert len(tables) == len(wanted)
+    text = (tmp_path / "draft" / "audit.yaml").read_text()
+    for number, (table, want) in enumerate(zip(tables, wanted, strict=True), start=1):
+        written = (tmp_path / "draft" / f"table{number}.csv").read_text()
+        assert written == table_csv(table)
+        assert list(csv.reader(io.StringIO(written))) == list(csv.reader(io.StringIO(want["csv"])))
+        assert {c.name: c.unit for c in table.columns if c.unit} == want["units"]
+        for word in want["asks"]:
+            assert any(word in line for line in text.splitlines() if "ASK" in line), word
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_draft_runs_as_it_is(name: str, tmp_path: Path) -> None:
+    draft(source_of(name, tmp_path), tmp_path / "draft")
+    assert {row.rule for row in audit(tmp_path / "draft").identities} <= {"bounds"}
+
+
+def test_a_draft_with_its_sizes_checks_the_matrices(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """plain.html: 120 and 80 images, by its text. 'Ours': 114 and 73 right."""
+    out = tmp_path / "draft"
+    sizes = ["--positive", "120", "--negative", "80"]
+    assert main(["audit", "draft", str(LAYOUTS / "plain.html"), "--write", str(out), *sizes]) == 0
+    assert "Of 200 test images" in (out / "audit.yaml").read_text()
+    assert main(["audit", "--paper", str(out), "--out", str(tmp_path / "done")]) == 0
+    done = audit(out)
+    ours = next(row for row in done.scores if row.slug == "ours")
+    assert (ours.verdict, ours.example) == ("fits", "114/7/6/73")
+    assert {row.slug for row in done.leads} == {"plain_cnn_7", "wide_net"}
+
+
+def test_a_draft_is_not_overwritten(tmp_path: Path) -> None:
+    draft(LAYOUTS / "notes.md", tmp_path)
+    with pytest.raises(UserError, match="already"):
+        draft(LAYOUTS / "notes.md", tmp_path)
+
+
+LAUGHS = """<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;">
+<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><article><table><tr><td>&c;</td><td>1</td></tr></table>
+</article>"""
+OUTSIDE = """<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>
+<article><table><tr><td>x</td><td>&x;</td></tr></table></article>"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("laughs.xml", LAUGHS, "declares entities"),
+        ("outside.xml", OUTSIDE, "declares entities"),
+        ("broken.xml", "<article><table>", "cannot be read"),
+        (
+            "wide.html",
+            "<table><tr><th>a</th><th colspan=999999999>b</th></tr><tr><td>1</td></tr></table>",
+            "spans more",
+        ),
+        (
+            "many.html",
+            "<table>" + "<tr><td colspan=9999>1</td></tr>" * 300 + "</table>",
+            "too large",
+        ),
+        ("empty.html", "<p>no table</p>", "no table"),
+        ("words.csv", "only words\nand lines\n", "no separator"),
+        ("paper.pdf", "%PDF", "not read"),
+        ("fake.xlsx", "no archive", "no spreadsheet"),
+    ],
+)
+def test_hostile_or_useless_input_is_refused(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        draft(tmp_path / name, tmp_path / "draft")
+    assert not (tmp_path / "draft").exists()
+
+
+def test_a_spreadsheet_with_entities_is_refused(tmp_path: Path) -> None:
+    good, bad = write_merged(tmp_path / "good.xlsx"), tmp_path / "bad.xlsx"
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(bad, "w") as new:
+        for part in old.namelist():
+            data = old.read(part)
+            if part.endswith("sheet1.xml"):
+                data = b'<!DOCTYPE a [<!ENTITY a "ha">]>' + data
+            new.writestr(part, data)
+    with pytest.raises(UserError, match="document type"):
+        draft(bad, tmp_path / "draft")
+
+
+def test_ten_thousand_rows_take_seconds(tmp_path: Path) -> None:
+    rows = "".join(f"<tr><td>m{i}</td><td>{i % 101}.00</td></tr>" for i in range(10_000))
+    (tmp_path / "long.html").write_text(
+        f"<table><tr><th>Method</th><th>Accuracy (%)</th></tr>{rows}</table>"
+    )
+    begun = time.monotonic()
+    (table,) = draft(tmp_path / "long.html", tmp_path / "draft", Sizes(50, 50))
+    assert len(table.slugs) == 10_000 and table.columns[1].cells[101:103] == ["0.00", "1.00"]
+    assert time.monotonic() - begun < 30
+
+
+def test_a_comma_that_may_group_thousands_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("Method;Images;Accuracy\na;1,234;91.5\nb;2,345;92.5\n")
+    (table,) = draft(tmp_path / "t.csv", tmp_path / "draft")
+    assert table.columns[1].cells == ["1,234", "2,345"]
+    assert any("thousands" in ask for ask in table.asks)
