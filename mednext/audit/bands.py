@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar
 
 from mednext.audit.printed import number
 
@@ -81,18 +82,16 @@ def band(text: str, unit: Unit, printing: Printing) -> Band | None:
     return Band(ends.low / share, ends.high / share, ends.low_in, ends.high_in)
 
 
-def bands(
-    cells: dict[str, str], unit: dict[str, Unit] | Unit, printing: Printing
-) -> dict[str, Band]:
+Name = TypeVar("Name", bound=str)
+
+
+def bands(cells: Mapping[Name, str], unit: Unit, printing: Printing) -> dict[Name, Band]:
     """The bands of a row's cells; empty ones are left out."""
-    found = {
-        name: band(text, unit if isinstance(unit, str) else unit[name], printing)
-        for name, text in cells.items()
-    }
+    found = {name: band(text, unit, printing) for name, text in cells.items()}
     return {name: cell for name, cell in found.items() if cell is not None}
 
 
-def hull(cells: dict[str, str], unit: Unit) -> dict[str, Band]:
+def hull(cells: Mapping[Name, str], unit: Unit) -> dict[Name, Band]:
     """The smallest closed bands that hold those of every convention."""
     every = [bands(cells, unit, printing) for printing in Printing]
     return {

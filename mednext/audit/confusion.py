@@ -15,7 +15,12 @@ import numpy as np
 
 from mednext.audit.printed import Convention, Whole, agrees
 
-METRICS = ("precision", "recall", "f1", "accuracy")
+METRICS: tuple[Literal["precision", "recall", "f1", "accuracy"], ...] = (
+    "precision",
+    "recall",
+    "f1",
+    "accuracy",
+)
 PrintedRow = Mapping[str, int]
 """Metric -> its cell in units of the last printed digit."""
 How = Literal["rounding", "truncation", "both", "mixed"]

@@ -24,7 +24,10 @@ from mednext.audit.schema import (
 )
 
 CLASS_WORDS = {"disease": "the disease", "non_disease": "the absence of the disease"}
+OTHERWISE = {"ceiling": "rounded up", "padded": "rounded to one digit less"}
 IDENTITY_NOTES = {
+    "prevalence": "not the accuracy of the printed precision and recall at the stated class sizes, "
+    "{low} to {high}",
     "f1": "not the F1 of the printed precision and recall, which is {low} to {high}",
     "mean": "not the mean of the printed columns, which is {low} to {high}",
     "sum": "not the sum of the printed columns, which is {low}",
@@ -87,6 +90,12 @@ def matrix_findings(
         fitting = [row for row in group if row.verdict == "fits"]
         if fitting:
             yield from _orientation(fitting)
+            continue
+        otherwise = [row for row in group if row.verdict == "fits otherwise"]
+        if otherwise:
+            ways = " or ".join(sorted({OTHERWISE[str(row.convention)] for row in otherwise}))
+            note = f"a confusion matrix gives the row only if cells were {ways}"
+            yield cell(otherwise[0], None, "confusion", "fits otherwise", "inference", note)
             continue
         explained = [m for m in misfits if (m.table, m.method) == (table, method) and m.off_column]
         sizes = f"{group[0].n_positive} and {group[0].n_negative} test images"

@@ -15,6 +15,7 @@ from mednext.audit.matrices import Readings
 from mednext.audit.paper import Bounds, Dice, Mean, Paper, Sum
 from mednext.audit.printed import Convention, decimal_text, interval, number, units
 from mednext.audit.schema import IdentityRow, Rule
+from mednext.audit.splits import stated
 from mednext.errors import UserError
 
 Range = tuple[Fraction, Fraction]
@@ -25,6 +26,7 @@ def identity_rows(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
     spec = paper.spec
     if spec.classification is not None:
         yield from _f1(paper, readings)
+        yield from _prevalence(paper, readings)
     for mean in spec.means:
         yield from _mean(paper, mean)
     for total in spec.sums:
@@ -116,6 +118,58 @@ def _f1(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
                 rules.decimals,
                 note,
             )
+
+
+def _prevalence(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
+    """Accuracy = 1 - s (1 - R) - s R (1 - P) / P with the positive class's share s of the images.
+
+    ``note`` gives the share that the three printed metrics imply; the expected values are those of
+    the stated share, with the class as positive that the table's rows fit with, else the nearer.
+    """
+    rules = readings.rules
+    names = (rules.metrics.precision, rules.metrics.recall, rules.metrics.accuracy)
+    for two in rules.tables:
+        disease, non_disease = stated(paper, two)
+        sizes = {"disease": disease, "non_disease": non_disease}
+        fitting = {r.positive for r in readings.all if r.table == two.table and r.found}
+        positives = [sizes[positive] for positive in (fitting or sizes)]
+        for slug, row in paper.rows(two.table).items():
+            p, r, accuracy = (behind(row[column], rules.decimals) for column in names)
+            if p is None or r is None or accuracy is None or p[0] <= 0:
+                continue
+            choices = []
+            for positive in positives:
+                share = Fraction(positive, disease + non_disease)
+                ends = [1 - share * _errors(x / 100, y / 100) for x in p for y in r]
+                choices.append((min(ends) * 100, max(ends) * 100))
+            gap = {
+                allowed: max(accuracy[0] - allowed[1], allowed[0] - accuracy[1], Fraction(0))
+                for allowed in choices
+            }
+            value, *printed = (number(row[c]) for c in (names[2], *names[:2]))
+            errors = _errors(*(Fraction(cell or 0) / 100 for cell in printed))
+            implied = (100 - (value or 0)) / 100 / errors if errors else None
+            note = (
+                None
+                if implied is None
+                else f"implied share of the positive class: {float(implied):.2f}"
+            )
+            yield _judged(
+                two.table,
+                slug,
+                names[2],
+                "prevalence",
+                row[names[2]],
+                accuracy,
+                min(choices, key=lambda allowed: gap[allowed]),
+                rules.decimals,
+                note,
+            )
+
+
+def _errors(precision: Fraction, recall: Fraction) -> Fraction:
+    """Wrong images per positive image."""
+    return (1 - recall) + recall * (1 - precision) / precision
 
 
 def _mean(paper: Paper, mean: Mean) -> Iterator[IdentityRow]:

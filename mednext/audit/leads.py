@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import exp, log, sqrt
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from mednext.audit.false_lead import accuracy_lead, dice_lead
 from mednext.audit.identities import behind, decimals_of
+from mednext.audit.misprints import Cell
 from mednext.audit.paper import Leads, Paper
 from mednext.audit.printed import Convention, decimal_text, number
-from mednext.audit.schema import LeadRow, MisfitRow
+from mednext.audit.schema import LeadRow
 from mednext.results import AgreementRow, read_rows
 
 PRIOR = {"accuracy": (20.0, 3.0, 150.0), "dice": (0.05, 0.015, 0.12)}
@@ -27,13 +28,13 @@ Association = tuple[str, float, float, float]
 """Where it comes from; middle, low, high."""
 
 
-def lead_rows(paper: Paper, misfits: Sequence[MisfitRow]) -> Iterator[LeadRow]:
+def lead_rows(paper: Paper, read_as: Mapping[Cell, str]) -> Iterator[LeadRow]:
     """Every row behind the winner, in the order of the table.
 
     Args:
         paper: the printed cells.
-        misfits: ``misfits.csv``: a cell that the rest of its row contradicts is read as what it has
-            to be, and the printed value widens the band.
+        read_as: what cells have to be that the rest of their row contradicts; the printed value
+            then widens the band.
 
     Raises:
         UserError: the winner's cell is empty, or ``agreement.csv`` is missing or malformed.
@@ -41,17 +42,12 @@ def lead_rows(paper: Paper, misfits: Sequence[MisfitRow]) -> Iterator[LeadRow]:
     known: list[AgreementRow] = []
     if paper.spec.agreement is not None:
         known = read_rows(paper.folder / paper.spec.agreement, AgreementRow)
-    needed = {
-        (m.table, m.method, m.off_column): m.needed_low
-        for m in misfits
-        if m.off_column and m.needed_low == m.needed_high
-    }
     for rule in paper.spec.leads:
         rows = paper.rows(rule.table)
         top = number(paper.cell(rule.table, rule.winner, rule.column))
         for slug, row in rows.items():
             cell = number(row[rule.column])
-            read = needed.get((rule.table, slug, rule.column))
+            read = read_as.get((rule.table, slug, rule.column))
             value = number(read) if read else cell
             if slug != rule.winner and top is not None and value is not None and value < top:
                 yield _row(paper, rule, slug, read, association(rule, slug, known))

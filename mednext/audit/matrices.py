@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Literal
 
-from mednext.audit.confusion import Matrix, PrintedRow, Sizes, find, how, macro_fits
+from mednext.audit.bands import Printing, bands
+from mednext.audit.confusion import METRICS, Matrix, PrintedRow, Sizes, find, how, macro_fits
 from mednext.audit.misfits import Grid, Misfit
 from mednext.audit.paper import Classification, Paper, Positive
 from mednext.audit.printed import decimal_text, units
+from mednext.audit.ratios import Metric
 from mednext.audit.schema import ConfusionRow, FitVerdict, MisfitRow, SplitRow, SplitTableRow
 from mednext.audit.splits import chance, other_splits, stated
+from mednext.audit.testset import matrices
 
 POSITIVES: tuple[Positive, Positive] = ("disease", "non_disease")
 WINDOW_PP = 1
@@ -31,12 +35,17 @@ class Reading:
     printed: PrintedRow
     found: tuple[Matrix, ...]
     misfit: Misfit | None
+    otherwise: tuple[Matrix, ...] = ()
+    """Matrices that give the row only if its cells were rounded up, or to fewer digits."""
+    printed_by: Literal["ceiling", "padded"] | None = None
 
     @property
     def verdict(self) -> FitVerdict:
         """Whether matrices give the row."""
         if self.found:
             return "fits"
+        if self.otherwise:
+            return "fits otherwise"
         return "one cell off" if self.misfit and self.misfit.repairs else "no fit"
 
     def missed(self, matrix: Matrix) -> int:
@@ -79,11 +88,23 @@ class Readings:
             for slug, printed in self._printed(two.table):
                 for positive, sizes in _both(*stated(self.paper, two)):
                     found = tuple(find(sizes, printed, self.whole))
-                    misfit = None
+                    reading = Reading(two.table, slug, positive, sizes, printed, found, None)
                     if not found:
+                        reading = self._otherwise(reading)
+                    if not found and not reading.otherwise:
                         grid = grids.setdefault(sizes, Grid(sizes, self.whole))
-                        misfit = grid.misfit(printed)
-                    yield Reading(two.table, slug, positive, sizes, printed, found, misfit)
+                        reading = replace(reading, misfit=grid.misfit(printed))
+                    yield reading
+
+    def _otherwise(self, reading: Reading) -> Reading:
+        """The reading with the matrices of the conventions that are tried last."""
+        texts: dict[Metric, str] = {m: self.pct(reading.printed[m]) for m in METRICS}
+        ways: tuple[Literal["ceiling", "padded"], ...] = ("ceiling", "padded")
+        for way in ways:
+            found = matrices(reading.sizes, bands(texts, "percent", Printing(way)))
+            if found:
+                return replace(reading, otherwise=tuple(found), printed_by=way)
+        return reading
 
     def _printed(self, table: int) -> Iterator[tuple[str, PrintedRow]]:
         for slug, row in self.paper.rows(table).items():
@@ -109,7 +130,7 @@ class Readings:
             macro = None
             if not reading.found and reading.positive == "disease":
                 macro = macro_fits(reading.sizes, reading.printed, self.whole)
-            for matrix in reading.found or (None,):
+            for matrix in reading.found or reading.otherwise or (None,):
                 yield self._confusion_row(reading, matrix, macro)
 
     def _confusion_row(
@@ -129,12 +150,13 @@ class Readings:
             positive=reading.positive,
             n_positive=sizes.positive,
             n_negative=sizes.negative,
-            matrices=len(reading.found),
+            matrices=len(reading.found or reading.otherwise),
             tp=matrix.tp if matrix else None,
             fp=matrix.fp if matrix else None,
             fn=matrix.fn if matrix else None,
             tn=matrix.tn if matrix else None,
-            convention=how(sizes, matrix, reading.printed, self.whole) if matrix else None,
+            convention=reading.printed_by
+            or (how(sizes, matrix, reading.printed, self.whole) if matrix else None),
             missed_disease=reading.missed(matrix) if matrix else None,
             false_alarms=reading.alarms(matrix) if matrix else None,
             other_precision_pct=other[0],

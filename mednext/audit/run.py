@@ -19,6 +19,7 @@ from mednext.audit.findings import (
 from mednext.audit.identities import identity_rows
 from mednext.audit.leads import lead_rows
 from mednext.audit.matrices import Readings, by_table
+from mednext.audit.misprints import misprints
 from mednext.audit.paper import Paper
 from mednext.audit.schema import (
     AdditivityRow,
@@ -79,8 +80,9 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
     identities = list(identity_rows(paper, readings))
     costs = Additivity(paper, cost)
     additivity = list(costs.cell_rows())
-    significance = list(significance_rows(paper, readings))
-    scores, leads = list(score_rows(paper)), list(lead_rows(paper, misfits))
+    read_as = misprints(misfits, identities)
+    significance = list(significance_rows(paper, readings, read_as))
+    scores, leads = list(score_rows(paper)), list(lead_rows(paper, read_as))
     cells = [
         *identity_findings(identities),
         *score_findings(scores),

@@ -8,10 +8,21 @@ from mednext.audit.confusion import How
 from mednext.audit.paper import Design, Positive
 from mednext.results import Row
 
-FitVerdict = Literal["fits", "one cell off", "no fit"]
+FitVerdict = Literal["fits", "fits otherwise", "one cell off", "no fit"]
 Difference = Literal["best", "cannot differ", "may differ", "differs"]
 Basis = Literal["arithmetic", "inference"]
-Rule = Literal["f1", "mean", "sum", "bounds", "auc_from_matrix", "iou", "sd", "repeated", "across"]
+Rule = Literal[
+    "f1",
+    "prevalence",
+    "mean",
+    "sum",
+    "bounds",
+    "auc_from_matrix",
+    "iou",
+    "sd",
+    "repeated",
+    "across",
+]
 
 
 class ConfusionRow(Row):
@@ -28,7 +39,7 @@ class ConfusionRow(Row):
     fp: int | None
     fn: int | None
     tn: int | None
-    convention: How | None
+    convention: How | Literal["ceiling", "padded"] | None
     missed_disease: int | None
     """Images with the disease that the matrix calls free of it."""
     false_alarms: int | None
@@ -251,6 +262,8 @@ class SignificanceRow(Row):
     table: int
     method: str
     accuracy_pct: str
+    read_as: str | None
+    """What the accuracy has to be by the rest of its row, where the printed one contradicts it."""
     n: int
     correct_low: int
     correct_high: int

@@ -7,11 +7,12 @@ k = 0 gives the smallest p that any pairing of the two could reach.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import comb
 
 from mednext.audit.matrices import Readings
+from mednext.audit.misprints import Cell
 from mednext.audit.paper import Paper, TwoClasses
 from mednext.audit.printed import Convention, agrees, units
 from mednext.audit.schema import Difference, SignificanceRow
@@ -51,7 +52,9 @@ def correct_images(cell: int, n: int, whole: int) -> Correct:
     return below, min(n, below + 1), False
 
 
-def difference_range(best: Correct, other: Correct, n: int) -> tuple[Fraction, Fraction]:
+def difference_range(
+    best: tuple[int, int], other: tuple[int, int], n: int
+) -> tuple[Fraction, Fraction]:
     """The smallest and the largest p of McNemar's exact test over every pairing of two methods."""
     d = max(0, best[1] - other[0])
     smallest = mcnemar(d, 0)
@@ -60,34 +63,45 @@ def difference_range(best: Correct, other: Correct, n: int) -> tuple[Fraction, F
     return smallest, mcnemar(least + shared, shared)
 
 
-def significance_rows(paper: Paper, readings: Readings) -> Iterator[SignificanceRow]:
-    """One row per printed accuracy, best first."""
+def significance_rows(
+    paper: Paper, readings: Readings, read_as: Mapping[Cell, str]
+) -> Iterator[SignificanceRow]:
+    """One row per printed accuracy, best first; ``read_as`` replaces misprinted ones."""
     if paper.spec.classification is None:
         return
     for two in readings.rules.tables:
-        yield from _table(paper, readings, two)
+        yield from _table(paper, readings, two, read_as)
 
 
-def _table(paper: Paper, readings: Readings, two: TwoClasses) -> Iterator[SignificanceRow]:
+def _table(
+    paper: Paper, readings: Readings, two: TwoClasses, read_as: Mapping[Cell, str]
+) -> Iterator[SignificanceRow]:
     rules, whole = readings.rules, readings.whole
     n = sum(stated(paper, two))
     column = rules.metrics.accuracy
+    texts = {
+        slug: read_as.get((two.table, slug, column), row[column])
+        for slug, row in paper.rows(two.table).items()
+    }
     cells = {
         slug: cell
-        for slug, row in paper.rows(two.table).items()
-        if (cell := units(row[column], rules.decimals)) is not None
+        for slug, text in texts.items()
+        if (cell := units(text, rules.decimals)) is not None
     }
     ranked = sorted(cells, key=lambda slug: -cells[slug])
     if not ranked:
         return
-    best = correct_images(cells[ranked[0]], n, whole)
+    best = correct_images(cells[ranked[0]], n, whole)[:2]
     for rank, slug in enumerate(ranked, start=1):
-        low, high, attainable = correct_images(cells[slug], n, whole)
-        p = difference_range(best, (low, high, attainable), n) if rank > 1 else None
+        low, high, _ = correct_images(cells[slug], n, whole)
+        printed = units(paper.cell(two.table, slug, column), rules.decimals)
+        attainable = printed is not None and correct_images(printed, n, whole)[2]
+        p = difference_range(best, (low, high), n) if rank > 1 else None
         yield SignificanceRow(
             table=two.table,
             method=slug,
             accuracy_pct=paper.cell(two.table, slug, column),
+            read_as=read_as.get((two.table, slug, column)),
             n=n,
             correct_low=low,
             correct_high=high,
