@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mednext.analysis.cases import Cases
+from mednext.config import RunConfig, parse
 from mednext.errors import UserError
-from mednext.metrics.segmentation import dice
-from mednext.results import AgreementRow, write_rows
+from mednext.results import HEADLINE, AgreementRow, read_cases, read_run, write_rows
 
-CASES = "*/paper/*/seed*/cases.last.csv*"
+CASES = f"*/{HEADLINE.protocol}/*/seed*/cases.{HEADLINE.selection}.csv*"
 """Below the folder of runs: data set, protocol, method, seed."""
-POLICY = "transunet"
 
 
 def write_agreement(results: Path, out: Path) -> None:
@@ -60,12 +60,13 @@ def agreement(runs: Path) -> Iterator[AgreementRow]:
 
 def _results(file: Path) -> pd.Series:
     """Per image whether it is right (``accuracy``), or per patient the mean Dice (``dice``)."""
-    cases = pd.read_csv(file, dtype={"group": str})
-    if "prediction" in cases:
-        right = (cases.label == cases.prediction).to_numpy(float)
-        return pd.Series(right, index=cases.path, name="accuracy")
-    values = pd.Series(dice(cases.tp, cases.fp, cases.fn, POLICY), name="dice")
-    return values.groupby(cases.group).mean()
+    record = read_run(file.parent / "run.json")
+    run = parse(RunConfig, record.config, file.parent / "run.json")
+    cases = Cases(run, record, read_cases(file, run))
+    scored = cases.scored()
+    if run.task == "classification":
+        return pd.Series(scored.to_numpy(), index=cases.table.path, name="accuracy")
+    return scored.rename("dice")
 
 
 def _pair(

@@ -40,7 +40,6 @@ from mednext.results.runs import HISTORY, CodeRow, PlanRow, RunRecord
 
 __all__ = [
     "ALL_METHODS",
-    "AgreementRow",
     "CASE_KEYS",
     "DIAGONALS",
     "DISTANCES",
@@ -48,6 +47,7 @@ __all__ = [
     "HISTORY",
     "SCORE",
     "TEST",
+    "AgreementRow",
     "CodeRow",
     "ComparisonRow",
     "CostRow",
