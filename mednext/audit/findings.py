@@ -155,7 +155,7 @@ def identity_findings(rows: Sequence[IdentityRow]) -> Iterator[CellRow]:
 def score_findings(rows: Sequence[ScoreRow]) -> Iterator[CellRow]:
     """Rows of any metrics that no counts give, and the cells each of which would explain it."""
     for row in rows:
-        if row.verdict in ("fits", "cannot tell"):
+        if row.verdict in ("fits", "inconclusive"):
             continue
         note = f"no counts give {row.columns} together ({row.design})"
         if row.verdict == "fits swapped":

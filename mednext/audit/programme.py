@@ -24,7 +24,7 @@ from mednext.audit.ratios import RATIOS, Metric, value_of
 from mednext.errors import UserError
 
 MOST_TYPES = 60_000
-"""Above this many types the answer is that the audit cannot tell."""
+"""Above this many types the answer is ``inconclusive``."""
 SECONDS = 20.0
 """Time for one integer programme."""
 WIDEN = 1e-6

@@ -162,7 +162,7 @@ class ScoreRow(Row):
     design: Design
     columns: str
     """Columns that were printed and tried together."""
-    verdict: Literal["fits", "fits swapped", "one cell off", "no fit", "cannot tell"]
+    verdict: Literal["fits", "fits swapped", "one cell off", "no fit", "inconclusive"]
     printed_by: str | None
     """Conventions of printing under which the row fits."""
     solutions: int | None
@@ -231,7 +231,7 @@ class ModuleRow(Row):
     """After the smallest repair, where there is only one."""
     measured_fit: float | None
     rank: int
-    """Of the system; below the number of unknowns, single modules cannot be told apart."""
+    """Of the system; below the number of unknowns, single modules cannot be separated."""
     unknowns: int
     equations: int
     verdict: Literal["above zero", "not above zero"]

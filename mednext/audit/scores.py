@@ -45,7 +45,7 @@ def score_rows(paper: Paper) -> Iterator[ScoreRow]:
 
 
 def _judged(rule: Scores, slug: str, cells: Cells) -> ScoreRow:
-    fit, off, note, verdict = None, [], None, "cannot tell"
+    fit, off, note, verdict = None, [], None, "inconclusive"
     try:
         fit, verdict = fitted(rule, cells), "fits"
         if fit is None and rule.design in ("test set", "pooled folds"):
@@ -58,7 +58,7 @@ def _judged(rule: Scores, slug: str, cells: Cells) -> ScoreRow:
             ]
             verdict = "one cell off" if off else "no fit"
     except (CannotTellError, TooLargeError) as error:
-        note, verdict = error.what, "cannot tell"
+        note, verdict = error.what, "inconclusive"
     return ScoreRow(
         table=rule.table,
         slug=slug,

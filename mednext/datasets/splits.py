@@ -286,7 +286,7 @@ def _overlap(in_train: str, left_out: str) -> Drawn:
         )
         if (sizes.related != sizes.substitute).any() or not sizes.related.any():
             raise UserError(
-                "too few groups to train with and without those of the test side at equal size",
+                "too few groups to train with and without those of the test set at equal size",
                 file=source.root,
                 found=f"{sizes.related.sum()} items of theirs, {sizes.substitute.sum()} of others",
                 expected="as many of other groups, of each class",

@@ -35,7 +35,7 @@ def test_planted_errors_are_found_and_none_is_invented(
     assert wrong == {(table, slug) for table, slug, _ in paper.planted}
     named = {(c.table, c.slug, c.column) for c in done.cells if c.column is not None}
     assert paper.planted <= named
-    assert not [row for row in done.scores if row.verdict == "cannot tell"]
+    assert not [row for row in done.scores if row.verdict == "inconclusive"]
 
 
 def test_the_clean_paper_names_how_each_table_was_printed(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_protocols_of_real_counts() -> None:
         assert set(inside.item[inside.subset == same]) == set(outside.item[outside.subset == same])
     sizes = [t[t.subset == "train"].label.value_counts().to_dict() for t in (inside, outside)]
     assert sizes[0] == sizes[1]
-    # The paper's training side has 737 and 751 images; whole groups hit it but for a few.
+    # The paper's training set has 737 and 751 images; whole groups hit it but for a few.
     assert sizes[0] == pytest.approx({"normal": 737, "covid19": 751}, abs=4)
     tested = set(inside.group[inside.subset == "test"])
     assert tested <= set(inside.group[inside.subset == "train"])

@@ -207,7 +207,7 @@ def test_half_precise_sums_of_products_round_once() -> None:
     # The gradients of two maps of one input meet there, too: 1 + 2^-9 and 2^-9 more.
     x = torch.zeros(1, 1, dtype=torch.bfloat16, requires_grad=True)
     weights = torch.tensor([[1.0, 2**-9]], dtype=torch.bfloat16).t()
-    first, second = fast.two_products(x, (weights, None), (weights[1:], None))
+    first, second = fast.dual_linear(x, (weights, None), (weights[1:], None))
     (found,) = torch.autograd.grad(first.sum() + second.sum(), x)
     assert found.item() == exact.item()
 

@@ -127,7 +127,7 @@ def other_listings(root: Path) -> list[Listing]:
         "leakage",
         "Leakage between training and test",
         "leakage.csv is not among the results; the columns 'groups in two subsets' of the counts "
-        "above say how many patients, photographs or near-duplicates a split tears apart",
+        "above say how many patients, photographs or near-duplicates a split parts",
     )
     tests = read_listing(
         root / "comparisons.csv",
