@@ -32,16 +32,15 @@ gate: setup  ## compare the results with the committed reference of the profile 
 	snakemake gate --cores all --configfile $(CONFIG)
 
 spread: setup  ## measure how far seeds alone move the demo's metrics, for the gate (half an hour)
-	snakemake metrics losses --cores all --configfile config/demo_seeds.yaml
+	snakemake metrics --cores all --configfile config/demo_seeds.yaml
 	python -m mednext results spread results/demo_seeds --out results/reference/demo/spread.csv
 
 reference: results  ## import the results as the reference of the profile (REASON="why")
-	snakemake losses --cores all --configfile $(CONFIG)
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \
 	  --update-reference --reason "$(REASON)"
 
 findings: setup  ## rebuild results/FINDINGS.md, the README's part of it and its sources
-	python -m mednext results findings --configfile config/reduced.yaml --summary README.md
+	snakemake --snakefile workflow/findings.smk --cores all --configfile config/reduced.yaml
 
 test: setup  ## quick tests (TESTS=tests/models for a part of them)
 	python -m pytest -m "not slow" $(TESTS)
@@ -54,6 +53,7 @@ lint: setup  ## ruff, snakefmt, snakemake --lint, mypy, import-linter
 	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
+	snakemake --lint --snakefile workflow/findings.smk --configfile config/reduced.yaml
 	mypy
 	lint-imports
 

@@ -4,6 +4,8 @@ from snakemake.utils import min_version
 
 min_version("9.25")
 
+FROM_EXPORT = False  # workflow/findings.smk: of exported runs alone
+
 
 # On a cluster these small jobs run where snakemake itself runs.
 localrules:
@@ -21,8 +23,10 @@ localrules:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
+include: "workflow/rules/analysis.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/audit.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/custom.smk"
 include: "workflow/rules/crate.smk"

@@ -1,20 +1,15 @@
 """Where every file lives: the only place that spells out a path below ``data/`` or ``results/``.
 
 The workflow's rules and the library's code both ask here, so the two cannot drift apart.
-``MEDNEXT_DATA`` (default ``data``) and ``MEDNEXT_LOCAL`` (default ``data/incoming``) move the two
-roots; neither enters any hash.
+``MEDNEXT_DATA`` (default ``data``), ``MEDNEXT_LOCAL`` (default ``data/incoming``) and
+``MEDNEXT_RESULTS`` (default ``results``) move the roots; none enters any hash.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-
-_RESULTS = ContextVar("results", default=Path("results"))
 
 
 def data_root() -> Path:
@@ -133,17 +128,7 @@ class RunPaths:
 
 def results_root(profile: str) -> Path:
     """``results/<profile>``."""
-    return _RESULTS.get() / profile
-
-
-@contextmanager
-def results_under(root: Path) -> Iterator[None]:
-    """Within the block ``results/`` is the folder ``root``."""
-    token = _RESULTS.set(root)
-    try:
-        yield
-    finally:
-        _RESULTS.reset(token)
+    return Path(os.environ.get("MEDNEXT_RESULTS", "results")) / profile
 
 
 CODE = "code.csv"
@@ -151,8 +136,9 @@ CODE = "code.csv"
 
 
 def reference_root(profile: str) -> Path:
-    """``results/reference/<profile>``: what is committed of a profile's results."""
-    return results_root("reference") / profile
+    """``results/reference/<profile>``: what is committed of a profile's results, wherever they are
+    made."""
+    return Path("results/reference", profile)
 
 
 def cases_npz(profile: str, figure: str) -> Path:

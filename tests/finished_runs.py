@@ -10,6 +10,8 @@ from mednext.config import RunConfig, load_recipes
 from mednext.layout import RunPaths
 from mednext.results import RunRecord, write_run
 
+HISTORY = "epoch,lr,train_loss,val_loss,val_score\n1,0.1,0.7,0.6,0.7\n2,0.1,0.5,,\n"
+
 
 def run_of(task: str, **changes: Any) -> RunConfig:
     image = task == "classification"
@@ -67,6 +69,7 @@ def trained(run: RunConfig, cases: pd.DataFrame | None = None, **changes: Any) -
     write_run(paths(run).run_json, RunRecord(**{**values, **changes}))
     if cases is not None:
         cases.to_csv(paths(run).cases("last"), index=False)
+        paths(run).history.write_text(HISTORY)
     return run
 
 

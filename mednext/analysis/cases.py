@@ -11,8 +11,9 @@ import pandas as pd
 
 from mednext.config import ClassSpec, RunConfig, load_datasets, parse
 from mednext.errors import UserError
+from mednext.files import read_csv
 from mednext.metrics.segmentation import dice
-from mednext.results import CASE_KEYS, HEADLINE, RunRecord, read_cases, read_run
+from mednext.results import CASE_KEYS, HEADLINE, HISTORY, RunRecord, read_cases, read_run
 from mednext.runs.resolve import run_paths
 
 
@@ -83,6 +84,15 @@ def read(run: RunConfig, selection: str = HEADLINE.selection) -> Cases | None:
     if record.status != "ok" or selection not in record.weights:
         return None
     return Cases(config, record, read_cases(run_paths(run).cases(selection), config))
+
+
+def history(run: RunConfig) -> pd.DataFrame:
+    """Losses and scores of a finished run, one row per epoch.
+
+    Raises:
+        UserError: the file is missing or malformed.
+    """
+    return read_csv(run_paths(run).history, HISTORY, remedy="train the run again")
 
 
 def test_sets(runs: Sequence[RunConfig]) -> Iterator[list[RunConfig]]:

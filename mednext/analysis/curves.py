@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import Cases, known, read, recorded
+from mednext.analysis.cases import Cases, history, known, read, recorded
 from mednext.config import RunConfig
 from mednext.files import read_csv, seed_of
 from mednext.metrics.curves import reliability, roc_at
 from mednext.metrics.statistics import interval, resample, wilson
-from mednext.results import HEADLINE, HISTORY, CurveRow, write_rows
-from mednext.runs.resolve import run_paths
+from mednext.results import HEADLINE, CurveRow, write_rows
 
 GRID = np.linspace(0, 1, 51)
-CURVES = {"train_loss": "train_loss", "val_loss": "val_loss", "val_score": "val_score"}
+HISTORY = ("train_loss", "val_loss", "val_score")
 REPEATS = 300
 
 
@@ -50,7 +49,7 @@ def curves(runs: Sequence[RunConfig], path: Path) -> None:
             "method": config.method,
             "seed": config.seed,
         }
-        points = _history(read_csv(run_paths(run).history, HISTORY))
+        points = _history(history(run))
         two = len(config.classes) == 2 and config.task == "classification"
         if two and (cases := read(run)) is not None:
             points += _roc(cases) + _reliability(cases)
@@ -58,13 +57,13 @@ def curves(runs: Sequence[RunConfig], path: Path) -> None:
     write_rows(path, CurveRow, rows)
 
 
-def _history(history: pd.DataFrame) -> list[dict[str, Any]]:
+def _history(epochs: pd.DataFrame) -> list[dict[str, Any]]:
     """Loss and score after each epoch; nothing where a data set has no validation set."""
     return [
-        {"curve": curve, "x": int(row.epoch), "y": float(row[column]), "n": 1}
-        for curve, column in CURVES.items()
-        for _, row in history.iterrows()
-        if not pd.isna(row[column])
+        {"curve": curve, "x": int(row.epoch), "y": float(row[curve]), "n": 1}
+        for curve in HISTORY
+        for _, row in epochs.iterrows()
+        if not pd.isna(row[curve])
     ]
 
 

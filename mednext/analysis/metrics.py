@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import Cases, known, read, recorded
+from mednext.analysis.cases import Cases, history, known, read, recorded
 from mednext.config import RunConfig
 from mednext.files import seed_of
 from mednext.metrics.classification import binary_metrics
 from mednext.metrics.segmentation import POLICIES, dice, hausdorff
 from mednext.metrics.statistics import interval, resample
-from mednext.results import DISTANCES, Metric, MetricRow, write_rows
+from mednext.results import DISTANCES, HEADLINE, Metric, MetricRow, write_rows
 
 
 def collect(runs: Sequence[RunConfig], path: Path) -> None:
@@ -50,13 +50,16 @@ def _run_rows(run: RunConfig, selection: str) -> list[MetricRow]:
         "code_hash": record.code_hash,
         "env_hash": record.env_hash,
     }
-    cases = read(run, selection)
-    if cases is not None:
-        values = _classification(cases) if run.task == "classification" else _overlap(cases)
-        return [MetricRow(**base, **value, status="ok", reason=None) for value in values]
     nothing: dict[str, Any] = dict.fromkeys(
         ("metric", "target", "policy", "value", "ci_low", "ci_high", "n_cases", "n_groups")
     )
+    cases = read(run, selection)
+    if cases is not None:
+        values = _classification(cases) if run.task == "classification" else _overlap(cases)
+        if selection == HEADLINE.selection:
+            loss = float(history(run).train_loss.iloc[-1])
+            values.append(nothing | {"metric": Metric.TRAIN_LOSS, "target": "train", "value": loss})
+        return [MetricRow(**base, **value, status="ok", reason=None) for value in values]
     status, reason = record.status, record.reason
     if status == "ok":
         status, reason = "skipped", "the data set has no validation set"

@@ -1,4 +1,4 @@
-"""``mednext gate``, ``mednext results losses|spread``: are results worse than a reference's?"""
+"""``mednext gate``, ``mednext results spread``: are results worse than a reference's?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import datetime
 from pathlib import Path
 
-from mednext.cli.common import Verbs, add_verb, profile_of
+from mednext.cli.common import Verbs, add_verb
 
 
 def register(verbs: Verbs, kinds: Verbs) -> None:
@@ -31,7 +31,6 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     gate.add_argument("--junit", type=Path, help="write JUnit XML")
     gate.add_argument("--update-reference", action="store_true", help="import the new results")
     gate.add_argument("--reason", help="why the reference changes (with --update-reference)")
-    add_verb(kinds, "losses", "losses.csv: how each training of a profile ended", _losses)
     text = "measure how far seeds alone move the metrics of a folder of results"
     spread = add_verb(kinds, "spread", text, _spread, config=False)
     spread.add_argument("results", type=Path, help="folder of results with several seeds")
@@ -64,15 +63,6 @@ def _gate(arguments: argparse.Namespace) -> int:
         print(update_reference(arguments.reference, arguments.new, findings, reason, today))
         return 0
     return exit_code(findings)
-
-
-def _losses(arguments: argparse.Namespace) -> None:
-    from mednext.gate.values import LOSSES, write_losses
-    from mednext.layout import results_root
-    from mednext.runs.resolve import resolve_runs
-
-    profile = profile_of(arguments)
-    write_losses(resolve_runs(profile), results_root(profile.profile) / LOSSES)
 
 
 def _spread(arguments: argparse.Namespace) -> None:

@@ -20,9 +20,10 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     add_verb(kinds, "leakage-report", text, _leakage)
     figures = add_verb(verbs, "figures", "render the figures of a profile", _figures)
     figures.add_argument("--partial", action="store_true", help="without the missing results")
-    text = "rebuild the committed CSVs, tables, charts and FINDINGS.md from exported runs"
+    figures.add_argument("--only", nargs="+", metavar="FIGURE", help="these alone")
+    text = "write FINDINGS.md, and what it rests on beside the exported runs (make findings)"
     findings = add_verb(kinds, "findings", text, _findings)
-    findings.add_argument("--reference", type=Path, help="default: results/reference/<profile>")
+    findings.add_argument("--runs", type=Path, help="default: results/reference/<profile>")
     findings.add_argument("--out", type=Path, default=Path("results/FINDINGS.md"))
     findings.add_argument("--summary", type=Path, help="a file that shows the main results, too")
     page = add_verb(verbs, "page", "render the page of a profile", _page)
@@ -46,7 +47,8 @@ def _figures(arguments: argparse.Namespace) -> None:
     from mednext.report.figures import write_figures
 
     profile = profile_of(arguments)
-    write_figures(profile, results_root(profile.profile) / "figures", arguments.partial)
+    out = results_root(profile.profile) / "figures"
+    write_figures(profile, out, arguments.partial, arguments.only)
 
 
 def _leakage(arguments: argparse.Namespace) -> None:
@@ -68,10 +70,12 @@ def _page(arguments: argparse.Namespace) -> None:
 
 
 def _findings(arguments: argparse.Namespace) -> None:
-    from mednext.cli.findings import make_findings
     from mednext.layout import reference_root
+    from mednext.report.findings import write_findings
+    from mednext.runs.export import exported_runs
 
     profile = profile_of(arguments)
-    reference = arguments.reference or reference_root(profile.profile)
-    count = make_findings(profile, reference, arguments.out, arguments.summary)
-    print(f"{arguments.out}: from {count} finished runs in {reference}")
+    folder = arguments.runs or reference_root(profile.profile)
+    runs = [(run.name, run.record) for run in exported_runs(folder, profile)]
+    write_findings(profile, runs, folder, arguments.out, arguments.summary)
+    print(f"{arguments.out}: from {len(runs)} finished runs in {folder}")

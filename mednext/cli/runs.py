@@ -35,12 +35,23 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
                 action="store_true",
                 help="train runs again that failed with this very configuration, code and data",
             )
-    add_verb(kinds, "collect", "metrics.csv from the counts of every run", _collect)
-    add_verb(kinds, "compare", "comparisons.csv and ranking.csv from the same counts", _compare)
+    for verb, text in (
+        ("collect", "metrics.csv from the counts of every run"),
+        ("compare", "comparisons.csv and ranking.csv from the same counts"),
+        ("differences", "differences.csv: how far apart two methods are"),
+        ("overlap", "train_overlap.csv: are test images that overlap with train easier?"),
+        ("curves", "curves.csv: ROC, reliability and training curves"),
+    ):
+        analysis = add_verb(kinds, verb, text, _analyse)
+        analysis.set_defaults(analysis=verb)
+        text = "the runs of an export, as recorded (no data needed); default: all of the profile"
+        analysis.add_argument("--runs", type=Path, metavar="FOLDER", help=text)
     add_verb(kinds, "crate", "provenance.json and an RO-Crate of the results folder", _crate)
     text = "import runs of the profile from another folder (results/<profile> elsewhere)"
     taken = add_verb(kinds, "import", text, _import)
     taken.add_argument("folder", type=Path)
+    text = "of an export, whatever data are here"
+    taken.add_argument("--as-recorded", action="store_true", help=text)
     text = "pack the finished runs (records, histories, counts per case) for an import elsewhere"
     packed = add_verb(kinds, "export", text, _export)
     packed.add_argument("folder", type=Path, nargs="?", help="default: results/<profile>")
@@ -55,7 +66,6 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     merged.add_argument("folders", type=Path, nargs="+")
     merged.add_argument("--out", type=Path, required=True, help="the results folder to write")
     questions.register(kinds)
-    add_verb(kinds, "curves", "curves.csv: ROC, reliability and training curves", _curves)
     explain = add_verb(kinds, "explain", "heatmaps and overlays for the figures", _explain)
     explain.add_argument("figure", choices=Later(_figures), metavar="FIGURE")
     explain.add_argument("--dataset", help="default: all of the figure in the profile")
@@ -98,21 +108,29 @@ def _predict_folder(arguments: argparse.Namespace) -> None:
     print(predict_folder(found[0], arguments.selection, arguments.images, arguments.out))
 
 
-def _collect(arguments: argparse.Namespace) -> None:
-    from mednext.analysis.metrics import collect
-    from mednext.runs.resolve import resolve_runs
-
-    profile = profile_of(arguments)
-    collect(resolve_runs(profile), results_root(profile.profile) / "metrics.csv")
-
-
-def _compare(arguments: argparse.Namespace) -> None:
+def _analyse(arguments: argparse.Namespace) -> None:
     from mednext.analysis.comparisons import compare
+    from mednext.analysis.curves import curves
+    from mednext.analysis.differences import differences
+    from mednext.analysis.metrics import collect
+    from mednext.analysis.train_overlap import train_overlap
+    from mednext.runs.export import exported_configs
     from mednext.runs.resolve import resolve_runs
 
     profile = profile_of(arguments)
     root = results_root(profile.profile)
-    compare(resolve_runs(profile), root / "comparisons.csv", root / "ranking.csv")
+    folder = arguments.runs
+    runs = resolve_runs(profile) if folder is None else exported_configs(folder, profile)
+    analyses: dict[str, Callable[[], object]] = {
+        "collect": lambda: collect(runs, root / "metrics.csv"),
+        "compare": lambda: compare(runs, root / "comparisons.csv", root / "ranking.csv"),
+        "differences": lambda: differences(runs, root / "differences.csv"),
+        "overlap": lambda: train_overlap(
+            runs, root / "overlap_groups.csv", root / "train_overlap.csv"
+        ),
+        "curves": lambda: curves(runs, root / "curves.csv"),
+    }
+    analyses[arguments.analysis]()
 
 
 def _crate(arguments: argparse.Namespace) -> None:
@@ -124,9 +142,11 @@ def _crate(arguments: argparse.Namespace) -> None:
 
 
 def _import(arguments: argparse.Namespace) -> None:
+    from mednext.runs.export import restore_runs
     from mednext.runs.merge import import_runs
 
-    names = import_runs(arguments.folder, profile_of(arguments))
+    take = restore_runs if arguments.as_recorded else import_runs
+    names = take(arguments.folder, profile_of(arguments))
     print(f"{len(names)} runs imported; run the workflow to gather them")
 
 
@@ -157,14 +177,6 @@ def _merge(arguments: argparse.Namespace) -> None:
     from mednext.runs.merge import merge
 
     print(f"{len(merge(arguments.folders, arguments.out))} runs in {arguments.out}")
-
-
-def _curves(arguments: argparse.Namespace) -> None:
-    from mednext.analysis.curves import curves
-    from mednext.runs.resolve import resolve_runs
-
-    profile = profile_of(arguments)
-    curves(resolve_runs(profile), results_root(profile.profile) / "curves.csv")
 
 
 def _explain(arguments: argparse.Namespace) -> None:

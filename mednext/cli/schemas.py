@@ -15,7 +15,6 @@ from mednext.config.questions import Questions
 from mednext.files import write_json
 from mednext.gate.rules import GateRules
 from mednext.gate.seed_spread import SpreadRow
-from mednext.gate.values import LossRow
 from mednext.report.verdicts import VerdictRules
 from mednext.results import (
     AgreementRow,
@@ -54,7 +53,6 @@ MODELS: dict[str, type[BaseModel]] = {
     "gate": GateRules,
     "verdicts": VerdictRules,
     "spread": SpreadRow,
-    "losses": LossRow,
     "cost": CostRow,
     "latency": LatencyRow,
     "datasets_table": DatasetRow,

@@ -1,8 +1,8 @@
 """The regression gate: is a new set of results worse than the reference's?
 
-What is compared: the mean over seeds of every metric and of the last training loss, the counted
-costs, and the outputs of the untrained networks. A comparison that cannot be made is a failure,
-never a pass.
+What is compared: the mean over seeds of every metric, the last training loss among them, the
+counted costs, and the outputs of the untrained networks. A comparison that cannot be made is a
+failure, never a pass.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from mednext.gate.rules import GateRule, GateRules
 from mednext.gate.seed_spread import read_spread
 from mednext.gate.subset import check_parts, chosen, unmatched
 from mednext.gate.tolerance import Bounds
-from mednext.gate.values import Key, Value, read_values
-from mednext.results import CostRow, ProbeRow, read_rows
+from mednext.gate.values import Key, key_of, name_of, read_metrics, run_name
+from mednext.results import CostRow, MetricRow, ProbeRow, read_rows
 
 Outcome = Literal["ok", "better", "worse", "not comparable", "informational"]
 HASHES = ("source_id", "setting_hash", "data_hash", "split_hash")
@@ -46,7 +46,7 @@ def gate(
     nondeterministic: bool = False,
     only: Sequence[str] = (),
 ) -> list[Finding]:
-    """Compare two folders with ``metrics.csv``, ``losses.csv``, ``cost.csv`` and ``probes.csv``.
+    """Compare two folders with ``metrics.csv``, ``cost.csv`` and ``probes.csv``.
 
     A ``spread.csv`` in the reference says how far seeds alone move its numbers. ``only`` names
     the cells that are compared (:mod:`mednext.gate.subset`); by default all are.
@@ -60,8 +60,8 @@ def gate(
         factor=rules.nondeterministic_factor if nondeterministic else 1.0,
         spread=read_spread(reference),
     )
-    everything = read_values(reference)
-    before, after = chosen(everything, only), chosen(read_values(new), only)
+    everything = read_metrics(reference)
+    before, after = chosen(everything, only), chosen(read_metrics(new), only)
     methods = {value.method for value in before}
     costs = [
         r for r in read_rows(reference / "cost.csv", CostRow) if not only or r.method in methods
@@ -87,23 +87,23 @@ def exit_code(findings: Iterable[Finding]) -> int:
     return 1 if "worse" in outcomes else 2 if "not comparable" in outcomes or not outcomes else 0
 
 
-def _by_metric(rows: Sequence[Value]) -> dict[Key, list[Value]]:
-    found: dict[Key, list[Value]] = defaultdict(list)
+def _by_metric(rows: Sequence[MetricRow]) -> dict[Key, list[MetricRow]]:
+    found: dict[Key, list[MetricRow]] = defaultdict(list)
     for row in rows:
         if row.status == "ok":
-            found[row.key].append(row)
+            found[key_of(row)].append(row)
     return found
 
 
 def _values(
-    reference: Sequence[Value],
-    new: Sequence[Value],
+    reference: Sequence[MetricRow],
+    new: Sequence[MetricRow],
     rules: GateRules,
     bounds: Bounds,
 ) -> list[Finding]:
     """One finding per metric of the reference, and one per run of the new results that failed."""
     findings = [
-        Finding(r.run, "not comparable", None, None, None, f"{r.status}: {r.reason}")
+        Finding(run_name(r), "not comparable", None, None, None, f"{r.status}: {r.reason}")
         for r in new
         if r.status not in ("ok", "skipped")
     ]
@@ -116,7 +116,7 @@ def _values(
         rule = rules.metrics.get(rows[0].metric) if rows[0].metric is not None else None
         if rule is None:
             note = "no rule in gate.yaml"
-            findings.append(Finding(rows[0].name, "not comparable", None, None, None, note))
+            findings.append(Finding(name_of(rows[0]), "not comparable", None, None, None, note))
             continue
         finding = _metric(rows, after.get(key, []), rule, bounds)
         if key not in gated:
@@ -124,26 +124,26 @@ def _values(
             finding = replace(finding, outcome="informational", note=note)
         findings.append(finding)
     findings += [
-        Finding(rows[0].name, "informational", None, _mean(rows), None, "not in the reference")
+        Finding(name_of(rows[0]), "informational", None, _mean(rows), None, "not in the reference")
         for key, rows in after.items()
         if key not in before
     ]
     return findings
 
 
-def _mean(rows: Sequence[Value]) -> float | None:
+def _mean(rows: Sequence[MetricRow]) -> float | None:
     values = [row.value for row in rows if row.value is not None]
     return mean(values) if values else None
 
 
-def _undefined(row: Value) -> bool:
+def _undefined(row: MetricRow) -> bool:
     return row.value is None or not math.isfinite(row.value)
 
 
 def _metric(
-    reference: Sequence[Value], new: Sequence[Value], rule: GateRule, bounds: Bounds
+    reference: Sequence[MetricRow], new: Sequence[MetricRow], rule: GateRule, bounds: Bounds
 ) -> Finding:
-    name, old, found = reference[0].name, _mean(reference), _mean(new)
+    name, old, found = name_of(reference[0]), _mean(reference), _mean(new)
     if not new:
         return Finding(name, "not comparable", old, None, None, "missing in the new results")
     for field in HASHES:

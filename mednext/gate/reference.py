@@ -10,12 +10,11 @@ from mednext.files import write_bytes, write_text
 from mednext.gate.compare import Finding, gate
 from mednext.gate.report import number_text
 from mednext.gate.rules import GateRules
-from mednext.gate.values import LossRow, read_values
+from mednext.gate.values import name_of, read_metrics
 from mednext.results import HEADLINE, CostRow, MetricRow, Outcome, ProbeRow, Row, read_rows
 
 FILES: dict[str, type[Row]] = {
     "metrics.csv": MetricRow,
-    "losses.csv": LossRow,
     "cost.csv": CostRow,
     "probes.csv": ProbeRow,
 }
@@ -38,14 +37,14 @@ def first_findings(new: Path) -> list[Finding]:
     """What stands in for a comparison where there is no reference yet: the new values alone."""
     return [
         Finding(
-            f"{r.name} seed {r.seed}",
+            f"{name_of(r)} seed {r.seed}",
             "informational",
             None,
             r.value,
             None,
             "not in the reference",
         )
-        for r in read_values(new)
+        for r in read_metrics(new)
         if r.status == "ok" and r.policy in (None, HEADLINE.policy)
     ]
 

@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
-from mednext.gate.values import Gated, Value
-from mednext.results import HEADLINE
+from mednext.results import HEADLINE, Metric, MetricRow
 
 
 class GateRule(Strict):
@@ -43,9 +42,9 @@ class GateRules(Strict):
     """Only these are gated, the others shown."""
     policies: tuple[str, ...] = (HEADLINE.policy,)
     """Segmentation: only these are gated, the others shown."""
-    metrics: dict[Gated, GateRule]
+    metrics: dict[Metric, GateRule]
 
-    def gates(self, row: Value) -> bool:
+    def gates(self, row: MetricRow) -> bool:
         """Whether a metric that got worse is a failure."""
         rule = self.metrics.get(row.metric) if row.metric is not None else None
         return (

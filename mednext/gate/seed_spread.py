@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from mednext.errors import UserError
-from mednext.gate.values import Gated, Key, Value, read_values
-from mednext.results import Row, read_rows, write_rows
+from mednext.gate.values import Key, key_of, read_metrics
+from mednext.results import Metric, MetricRow, Row, read_rows, write_rows
 
 SPREAD = "spread.csv"
 FEWEST_SEEDS = 3
@@ -26,7 +26,7 @@ class SpreadRow(Row):
     protocol: str
     method: str
     selection: str
-    metric: Gated
+    metric: Metric
     target: str
     policy: str | None
     seeds: int
@@ -38,23 +38,17 @@ class SpreadRow(Row):
     setting_hash: str
     env_hash: str
 
-    @property
-    def key(self) -> Key:
-        """As :attr:`mednext.gate.values.Value.key`."""
-        where = (self.dataset, self.protocol, self.method, self.selection)
-        return (*where, str(self.metric), self.target, self.policy)
 
-
-def spread_rows(rows: Sequence[Value]) -> list[SpreadRow]:
+def spread_rows(rows: Sequence[MetricRow]) -> list[SpreadRow]:
     """The spread of every metric that has a value for each of its seeds.
 
     Raises:
         UserError: a metric has too few seeds, or its rows are of different settings.
     """
-    groups: dict[Key, list[Value]] = defaultdict(list)
+    groups: dict[Key, list[MetricRow]] = defaultdict(list)
     for row in rows:
         if row.status == "ok":
-            groups[row.key].append(row)
+            groups[key_of(row)].append(row)
     found = []
     for group in groups.values():
         first = group[0]
@@ -96,7 +90,7 @@ def spread_rows(rows: Sequence[Value]) -> list[SpreadRow]:
 
 def measure(folder: Path, out: Path) -> list[SpreadRow]:
     """Write ``spread.csv`` from a folder of results with several seeds."""
-    rows = spread_rows(read_values(folder))
+    rows = spread_rows(read_metrics(folder))
     if not rows:
         raise UserError("there is no finished run to measure a spread of", file=folder)
     write_rows(out, SpreadRow, rows)
@@ -107,4 +101,4 @@ def read_spread(folder: Path) -> dict[Key, SpreadRow]:
     """``spread.csv`` of a reference by what it is the spread of; empty without the file."""
     file = folder / SPREAD
     rows = read_rows(file, SpreadRow) if file.is_file() else []
-    return {row.key: row for row in rows}
+    return {key_of(row): row for row in rows}

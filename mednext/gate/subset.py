@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mednext.errors import UserError
-from mednext.gate.values import Value
+from mednext.results import MetricRow
 
 
 def check_parts(parts: Sequence[str]) -> None:
@@ -29,18 +29,18 @@ def check_parts(parts: Sequence[str]) -> None:
             )
 
 
-def within(value: Value, part: str) -> bool:
+def within(value: MetricRow, part: str) -> bool:
     """Whether a number belongs to a part."""
     words = part.split("/")
     return [value.dataset, value.protocol, value.method][: len(words)] == words
 
 
-def chosen(values: Sequence[Value], parts: Sequence[str]) -> list[Value]:
+def chosen(values: Sequence[MetricRow], parts: Sequence[str]) -> list[MetricRow]:
     """The numbers of any of the parts; all of them if there are no parts."""
     return [v for v in values if not parts or any(within(v, part) for part in parts)]
 
 
-def unmatched(values: Sequence[Value], parts: Sequence[str]) -> list[str]:
+def unmatched(values: Sequence[MetricRow], parts: Sequence[str]) -> list[str]:
     """Parts to which no number belongs."""
     return [part for part in parts if not any(within(v, part) for v in values)]
 

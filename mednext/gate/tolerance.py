@@ -11,7 +11,8 @@ from scipy.stats import norm, t
 
 from mednext.gate.rules import GateRule
 from mednext.gate.seed_spread import FEWEST_SEEDS, SpreadRow
-from mednext.gate.values import Key, Value
+from mednext.gate.values import Key, key_of
+from mednext.results import MetricRow
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Bounds:
     spread: Mapping[Key, SpreadRow]
 
     def tolerance(
-        self, rule: GateRule, reference: Sequence[Value], n_new: int
+        self, rule: GateRule, reference: Sequence[MetricRow], n_new: int
     ) -> tuple[float, str]:
         """How much worse the mean over ``n_new`` seeds may be, and where that comes from."""
         values = [row.value for row in reference if row.value is not None]
@@ -38,12 +39,12 @@ class Bounds:
         return self.factor * max(fixed, statistical), note
 
     def _seeds(
-        self, reference: Sequence[Value], values: Sequence[float], n_new: int
+        self, reference: Sequence[MetricRow], values: Sequence[float], n_new: int
     ) -> tuple[float, str]:
         """Student's bound on the difference of two means over seeds."""
         if len(values) >= FEWEST_SEEDS:
             deviation, n, of = stdev(values), len(values), ""
-        elif (row := self.spread.get(reference[0].key)) is not None:
+        elif (row := self.spread.get(key_of(reference[0]))) is not None:
             deviation, n, of = row.deviation, row.seeds, ", spread.csv"
             if row.setting_hash != reference[0].setting_hash:
                 of += " of another setting"
@@ -53,7 +54,7 @@ class Bounds:
         bound = quantile * deviation * math.sqrt(1 / n_new + 1 / len(values))
         return bound, f"seed spread {deviation:.4f} (n = {n}{of})"
 
-    def _bootstrap(self, reference: Sequence[Value]) -> tuple[float, str]:
+    def _bootstrap(self, reference: Sequence[MetricRow]) -> tuple[float, str]:
         """The normal bound with the deviation behind the reference's 95 % intervals."""
         widths = [
             row.ci_high - row.ci_low

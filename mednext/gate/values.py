@@ -1,4 +1,4 @@
-"""The numbers that the gate compares: every metric, and the loss that each training ended with.
+"""The numbers that the gate compares: the rows of ``metrics.csv``, by what they are numbers of.
 
 Test metrics of a small profile move much with the seed. The training loss of the last epoch moves
 little, and sees at once that labels were swapped or that a network learns worse.
@@ -6,147 +6,47 @@ little, and sees at once that labels were swapped or that a network learns worse
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from mednext.config import RunConfig
-from mednext.files import read_csv
-from mednext.layout import RunPaths
-from mednext.results import (
-    HISTORY,
-    Metric,
-    MetricRow,
-    Outcome,
-    Status,
-    read_rows,
-    read_run,
-    write_rows,
-)
+from mednext.errors import UserError
+from mednext.results import Metric, MetricRow, read_rows
 
-LOSSES = "losses.csv"
-TRAIN_LOSS: Literal["train_loss"] = "train_loss"
-Gated = Metric | Literal["train_loss"]
-Key = tuple[str, str, str, str, str, str | None, str | None]
+Key = tuple[str, ...]
 """Data set, protocol, method, selection, metric, target, policy."""
+AXES = ("dataset", "protocol", "method", "selection", "metric", "target", "policy")
 
 
-class LossRow(Outcome):
-    """One row of ``losses.csv``: how one training ended."""
-
-    profile: str
-    source_id: str
-    dataset: str
-    protocol: str
-    method: str
-    seed: int
-    epochs: int
-    train_loss: float | None
-    """Mean loss over the batches of the last epoch."""
-    setting_hash: str
-    data_hash: str
-    split_hash: str
-    env_hash: str
+def key_of(row: Any) -> Key:
+    """What names a number of ``metrics.csv`` or ``spread.csv``, whatever the seed."""
+    return tuple(str(getattr(row, axis) or "") for axis in AXES)
 
 
-@dataclass(frozen=True)
-class Value:
-    """One number of one run; the names are those of ``metrics.csv``."""
-
-    dataset: str
-    protocol: str
-    method: str
-    selection: str
-    metric: Gated | None
-    target: str | None
-    policy: str | None
-    seed: int
-    value: float | None
-    ci_low: float | None
-    ci_high: float | None
-    n_cases: int | None
-    source_id: str
-    setting_hash: str
-    data_hash: str | None
-    split_hash: str | None
-    env_hash: str
-    status: Status
-    reason: str | None
-
-    @property
-    def run(self) -> str:
-        """The run, whatever the seed."""
-        return f"{self.dataset}/{self.protocol}/{self.method}/{self.selection}"
-
-    @property
-    def key(self) -> Key:
-        """What names the number, whatever the seed."""
-        where = (self.dataset, self.protocol, self.method, self.selection)
-        return (*where, str(self.metric), self.target, self.policy)
-
-    @property
-    def name(self) -> str:
-        """The same for people."""
-        policy = f"/{self.policy}" if self.policy else ""
-        return f"{self.run} {self.metric} {self.target}{policy}"
+def run_name(row: MetricRow) -> str:
+    """The run of a number, whatever the seed."""
+    return "/".join(key_of(row)[:4])
 
 
-NAMES = {field.name for field in fields(Value)}
+def name_of(row: MetricRow) -> str:
+    """A number for people, whatever the seed."""
+    policy = f"/{row.policy}" if row.policy else ""
+    return f"{run_name(row)} {row.metric} {row.target}{policy}"
 
 
-def loss_rows(runs: Sequence[RunConfig]) -> list[LossRow]:
-    """How the trainings of ``runs`` ended.
+def read_metrics(folder: Path) -> list[MetricRow]:
+    """The rows of ``metrics.csv``.
 
     Raises:
-        UserError: a run has not been trained.
+        UserError: the file is missing, malformed, or of the form before version 0.2.
     """
-    rows = []
-    for run in runs:
-        paths = RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
-        record = read_run(paths.run_json)
-        loss = None
-        if record.status == "ok":
-            loss = float(read_csv(paths.history, HISTORY).train_loss.iloc[-1])
-        rows.append(
-            LossRow(
-                profile=run.profile,
-                source_id=run.source_id,
-                dataset=run.dataset,
-                protocol=run.protocol,
-                method=run.method,
-                seed=run.seed,
-                epochs=record.epochs_done,
-                train_loss=loss,
-                setting_hash=RunConfig.model_validate(record.config).setting_hash,
-                data_hash=record.data_hash,
-                split_hash=record.split_hash,
-                env_hash=record.env_hash,
-                status=record.status,
-                reason=record.reason,
-            )
+    rows = read_rows(folder / "metrics.csv", MetricRow)
+    if (folder / "losses.csv").is_file() and not any(r.metric is Metric.TRAIN_LOSS for r in rows):
+        raise UserError(
+            "these results are of the form before version 0.2",
+            file=folder / "losses.csv",
+            found="the training losses in a file of their own",
+            expected="rows train_loss in metrics.csv",
+            remedy="make the results again (make results; a reference: make reference REASON=...) "
+            "and remove losses.csv",
         )
     return rows
-
-
-def write_losses(runs: Sequence[RunConfig], path: Path) -> None:
-    """Write ``losses.csv``."""
-    write_rows(path, LossRow, loss_rows(runs))
-
-
-def read_values(folder: Path) -> list[Value]:
-    """The rows of ``metrics.csv`` and ``losses.csv``.
-
-    Raises:
-        UserError: a file is missing or malformed.
-    """
-    metrics = read_rows(folder / "metrics.csv", MetricRow)
-    losses = read_rows(folder / LOSSES, LossRow)
-    return [Value(**row.model_dump(include=NAMES)) for row in metrics] + [_of(r) for r in losses]
-
-
-def _of(row: LossRow) -> Value:
-    """A training loss as a number like the others; no weights are chosen by it."""
-    what: dict[str, Any] = {"selection": "last", "metric": TRAIN_LOSS, "target": "train"}
-    what |= dict.fromkeys(("policy", "ci_low", "ci_high", "n_cases"))
-    return Value(**row.model_dump(include=NAMES), **what, value=row.train_loss)

@@ -17,7 +17,7 @@ from mednext.config import Profile
 from mednext.files import for_spreadsheets, write_csv, write_text
 from mednext.layout import results_root
 from mednext.report.verdicts import over_seeds
-from mednext.results import HEADLINE, MetricRow, read_rows
+from mednext.results import HEADLINE, Metric, MetricRow, read_rows
 
 METRICS = {
     "classification": ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc"),
@@ -60,7 +60,9 @@ def custom_table(rows: Sequence[MetricRow], policy: str) -> pd.DataFrame:
         policy: for empty masks; only the paper's tables need the paper's, by which an organ that is
             painted where there is none has Dice 1.
     """
-    shown = [r for r in rows if r.policy in (None, policy)]
+    shown = [
+        r for r in rows if r.policy in (None, policy) and r.metric is not Metric.TRAIN_LOSS
+    ]
 
     def key(row: MetricRow) -> tuple[str, ...]:
         return tuple(str(getattr(row, name) or "") for name in KEYS)

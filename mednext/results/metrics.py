@@ -31,6 +31,8 @@ class Metric(StrEnum):
     HD95_POOLED_MM = "hd95_pooled_mm"
     HD95_MAX_VOX = "hd95_max_vox"
     HD95_MAX_MM = "hd95_max_mm"
+    TRAIN_LOSS = "train_loss"
+    """Mean over the batches of the last epoch: no score of test cases."""
 
 
 class MetricRow(Outcome):
@@ -48,7 +50,8 @@ class MetricRow(Outcome):
     metric: Metric | None
     """None only in a row that is not ``ok``."""
     target: str | None
-    """Classification: orientation (``disease``, ``non_disease``); segmentation: organ, ``mean``."""
+    """Classification: orientation (``disease``, ``non_disease``); segmentation: organ, ``mean``.
+    ``train`` for the training loss."""
     policy: str | None
     """Segmentation: the empty-mask policy (``transunet``, ``nan``, ``worst``)."""
     value: float | None

@@ -14,8 +14,9 @@ from pathlib import Path
 from mednext.config import Profile, RunConfig
 from mednext.errors import UserError
 from mednext.files import exclusive, publish_folder, scratch_folder, write_bytes
+from mednext.layout import results_root
 from mednext.results import read_run
-from mednext.runs.merge import RECORD, Found, check_equal, check_wanted, runs_in
+from mednext.runs.merge import RECORD, Found, check_equal, check_wanted, runs_in, take
 from mednext.runs.resolve import resolve_run, run_name
 
 SMALL = (
@@ -25,8 +26,15 @@ SMALL = (
     "cost.csv",
     "probes.csv",
     "signal.csv",
+    "plan_paper.csv",
 )
 """Results that need data or networks, and are taken along if they are there."""
+RETIRED = {
+    "losses.csv": "metrics.csv",
+    "relatives.csv": "overlap_groups.csv",
+    "seen.csv": "train_overlap.csv",
+}
+"""Files of version 0.1, and where their rows are now."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,47 @@ def as_resolved(run: Found, profile: Profile) -> RunConfig | None:
         return None
     axes = (record.dataset, record.protocol, record.method, record.seed)
     return resolve_run(profile, *axes, source_id=record.source_id)
+
+
+def exported_runs(folder: Path, profile: Profile) -> list[Found]:
+    """The runs of an export, in the order of ``profile``; no data are needed.
+
+    Raises:
+        UserError: a run is not one of the profile's, the runs do not belong together, or a file is
+            of version 0.1.
+    """
+    for old, new in RETIRED.items():
+        if (folder / old).is_file():
+            raise UserError(
+                "an export holds a file of version 0.1",
+                file=folder / old,
+                expected=new,
+                remedy=f"rename it to {new}" if "groups" in new else "remove it: it is made again",
+            )
+    found = runs_in(folder)
+    check_equal(found)
+    for run in found:
+        check_wanted(run, as_resolved(run, profile), profile.profile)
+    order = [name for name, _ in cells(profile)]
+    return sorted(found, key=lambda run: order.index(run.name))
+
+
+def exported_configs(folder: Path, profile: Profile) -> list[RunConfig]:
+    """The same as ``profile`` resolves them on the data they were made with."""
+    configs = (as_resolved(run, profile) for run in exported_runs(folder, profile))
+    return [config for config in configs if config is not None]
+
+
+def restore_runs(folder: Path, profile: Profile) -> list[str]:
+    """Take an export into the results of ``profile`` as its runs were recorded, whatever data are
+    here; their names.
+    """
+    found = exported_runs(folder, profile)
+    out = results_root(profile.profile)
+    with exclusive(out, f"the results of profile '{profile.profile}'"):
+        for run in found:
+            take(run, out, imported=True)
+    return [run.name for run in found]
 
 
 def _finished(run: Found) -> bool:

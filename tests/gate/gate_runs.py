@@ -107,7 +107,7 @@ def experiment(folder: Path, scale: Scale) -> Experiment:
         verbs = [
             *(f"datasets {step} --dataset {DATASET}" for step in ("fetch", "verify", "prepare")),
             f"datasets split --dataset {DATASET} --protocol paper",
-            *("train", "predict", "evaluate", "results collect", "results losses"),
+            *("train", "predict", "evaluate", "results collect"),
         ]
         lines = [f"{verb} --configfile gate.yaml" for verb in verbs]
         lines += [

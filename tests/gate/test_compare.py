@@ -13,7 +13,6 @@ from scipy.stats import t
 from mednext.cli import main
 from mednext.gate.compare import exit_code, gate
 from mednext.gate.rules import load_rules
-from mednext.gate.values import LossRow
 from mednext.results import CostRow, Metric, MetricRow, ProbeRow, write_rows
 from tests.report.made_up import bad_row, cost_rows, metric_row
 
@@ -33,17 +32,14 @@ def accuracies(values: tuple[float, ...] = SEEDS, **changes: Any) -> list[Metric
     ]
 
 
-def losses(values: tuple[float, ...]) -> list[LossRow]:
-    same = metric_row().model_dump(include=set(LossRow.model_fields))
-    return [
-        LossRow(**same | {"seed": seed, "epochs": 10, "train_loss": value})
-        for seed, value in enumerate(values)
-    ]
+def losses(values: tuple[float, ...], **changes: Any) -> list[MetricRow]:
+    nothing = dict.fromkeys(("ci_low", "ci_high", "n_cases", "n_groups"))
+    same = {"metric": "train_loss", "target": "train", **nothing, **changes}
+    return [metric_row(seed=seed, value=value, **same) for seed, value in enumerate(values)]
 
 
 def write(folder: Path, rows: list[MetricRow], **changes: Any) -> None:
-    write_rows(folder / "metrics.csv", MetricRow, rows)
-    write_rows(folder / "losses.csv", LossRow, losses(changes.get("loss", (0.3,))))
+    write_rows(folder / "metrics.csv", MetricRow, [*rows, *losses(changes.get("loss", (0.3,)))])
     costs = cost_rows()
     if "params" in changes:
         costs = [costs[0].model_copy(update={"params": changes["params"]}), *costs[1:]]
@@ -70,8 +66,8 @@ def test_the_tolerance_comes_from_the_seeds() -> None:
 
 
 def spread_of(values: tuple[float, ...], **changes: Any) -> None:
-    write_rows(Path("seeds") / "metrics.csv", MetricRow, accuracies(values, **changes))
-    write_rows(Path("seeds") / "losses.csv", LossRow, losses((0.3, 0.31, 0.32)))
+    rows = [*accuracies(values, **changes), *losses((0.3, 0.31, 0.32))]
+    write_rows(Path("seeds") / "metrics.csv", MetricRow, rows)
     assert main(["results", "spread", "seeds", "--out", str(OLD / "spread.csv")]) == 0
 
 
@@ -105,7 +101,6 @@ def test_a_spread_that_cannot_be_measured(
     rows: list[MetricRow], word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_rows(Path("seeds") / "metrics.csv", MetricRow, rows)
-    write_rows(Path("seeds") / "losses.csv", LossRow, [])
     assert main(["results", "spread", "seeds", "--out", "spread.csv"]) == 2
     assert word in capsys.readouterr().err and not Path("spread.csv").exists()
 
@@ -143,6 +138,17 @@ def test_a_training_that_ends_worse_is_worse() -> None:
     assert outcome(accuracies(), loss=(0.321,)) == 1
     assert outcome(accuracies(), loss=(0.2,)) == 0
     assert outcome(accuracies(), loss=()) == 2
+
+
+def test_a_reference_of_the_old_form_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    write(OLD, accuracies(), loss=())
+    write(NEW, accuracies())
+    (OLD / "losses.csv").write_text("method,train_loss\n")
+    assert main(["gate", str(OLD), str(NEW)]) == 2
+    message = capsys.readouterr().err
+    assert "losses.csv" in message and "make reference" in message
+    write(OLD, accuracies())  # the rows are where they belong: the old file is not read
+    assert main(["gate", str(OLD), str(NEW)]) == 0
 
 
 def test_a_reference_without_a_gated_metric_is_no_pass() -> None:

@@ -14,7 +14,6 @@ import pytest
 from mednext.cli import main
 from mednext.gate.compare import Finding, gate
 from mednext.gate.rules import load_rules
-from mednext.gate.values import LossRow
 from mednext.results import MetricRow, read_rows, write_rows
 
 from .gate_runs import (
@@ -74,9 +73,8 @@ def reference(small: Experiment) -> Path:
     three = small("three", seeds=(0, 1, 2))
     folder = three.parent / "reference"
     shutil.copytree(three, folder, ignore=shutil.ignore_patterns("runs", "work"))
-    for name, model in (("metrics.csv", MetricRow), ("losses.csv", LossRow)):
-        rows = [row for row in read_rows(three / name, model) if row.seed == 0]
-        write_rows(folder / name, model, rows)
+    rows = [row for row in read_rows(three / "metrics.csv", MetricRow) if row.seed == 0]
+    write_rows(folder / "metrics.csv", MetricRow, rows)
     assert main(["results", "spread", str(three), "--out", str(folder / "spread.csv")]) == 0
     return folder
 

@@ -11,7 +11,7 @@ from mednext.gate.compare import exit_code, gate
 from mednext.gate.reference import FILES, HISTORY
 from mednext.gate.rules import load_rules
 from mednext.gate.seed_spread import FEWEST_SEEDS, SPREAD, read_spread
-from mednext.gate.values import read_values
+from mednext.gate.values import key_of, read_metrics
 from mednext.results import MetricRow, read_rows
 from mednext.runs.resolve import resolve_runs
 
@@ -42,11 +42,11 @@ def test_every_gated_metric_states_a_measured_spread(rows: list[MetricRow]) -> N
     if not (REFERENCE / SPREAD).is_file():
         pytest.skip("no spread has been measured, the gate says so in every note: make spread")
     rules, spread = load_rules(), read_spread(REFERENCE)
-    gated = [v for v in read_values(REFERENCE) if v.status == "ok" and rules.gates(v)]
+    gated = [v for v in read_metrics(REFERENCE) if v.status == "ok" and rules.gates(v)]
     assert "train_loss" in {value.metric for value in gated}
     assert {row.method for row in gated} == {row.method for row in rows}
     for row in gated:
-        measured = spread[row.key]
+        measured = spread[key_of(row)]
         assert measured.seeds >= FEWEST_SEEDS
         assert measured.setting_hash == row.setting_hash
     for finding in gate(REFERENCE, REFERENCE, rules):

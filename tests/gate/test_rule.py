@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from mednext.gate.values import LossRow
 from mednext.results import CostRow, MetricRow, ProbeRow, write_rows
 from tests.report.made_up import cost_rows, metric_row
 
@@ -21,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def write(folder: Path, accuracy: float) -> None:
     rows = [metric_row(seed=s, value=accuracy + s / 100) for s in range(3)]
+    nothing = dict.fromkeys(("ci_low", "ci_high", "n_cases", "n_groups"))
+    rows.append(metric_row(metric="train_loss", target="train", value=0.3, **nothing))
     write_rows(folder / "metrics.csv", MetricRow, rows)
-    same = metric_row().model_dump(include=set(LossRow.model_fields))
-    write_rows(folder / "losses.csv", LossRow, [LossRow(**same, epochs=10, train_loss=0.3)])
     write_rows(folder / "cost.csv", CostRow, cost_rows())
     probes = [ProbeRow(method="mednext", position=0, value=0.25)]
     write_rows(folder / "probes.csv", ProbeRow, probes)

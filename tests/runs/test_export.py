@@ -22,7 +22,6 @@ from tests.finished_runs import images, trained
 from tests.workflow.test_workflow import ROOT, snakemake
 
 CONFIG = ["--configfile", "tiny.yaml"]
-HISTORY = "epoch,lr,train_loss,val_loss,val_score\n1,0.1,0.5,0.6,0.7\n"
 
 
 @pytest.fixture
@@ -49,7 +48,6 @@ def finish(profile: Profile, *skip: tuple[str, int]) -> None:
         cases["prediction"] = cases.prediction ^ (cases.row == run.seed)
         run_paths(run).root.mkdir(parents=True)
         trained(run, cases)
-        run_paths(run).history.write_text(HISTORY)
         for name in ("weights.last.safetensors", "predictions.last.npz"):
             (run_paths(run).root / name).write_bytes(b"large")
 

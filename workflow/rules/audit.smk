@@ -1,6 +1,6 @@
 # The printed numbers checked by arithmetic: no data, no GPU. Only the counted costs, which they are
 # compared with, come from another rule. The same for every profile.
-AUDIT = "results/audit"
+AUDIT = str(results_root("audit"))
 AUDIT_FILES = (
     "confusion",
     "misfits",
@@ -22,7 +22,7 @@ AUDIT_FILES = (
 rule audit:
     input:
         reported=sorted(glob("benchmarks/reported/*")),
-        cost=rules.cost.output,
+        cost=small("cost.csv"),
     output:
         expand(f"{AUDIT}/{{file}}.csv", file=AUDIT_FILES),
         f"{AUDIT}/audit.md",
@@ -32,6 +32,6 @@ rule audit:
         "../../environment.yml"
     params:
         code=folder_hash("audit"),
-        out=lambda wildcards, output: str(Path(output[0]).parent),
+        cost=lambda wildcards, input: f"--cost {input.cost}" if input.cost else "",
     shell:
-        "python -m mednext audit --cost {input.cost} --out {params.out} 2>&1 | tee {log}"
+        f"python -m mednext audit {{params.cost}} --out {AUDIT} 2>&1 | tee {{log}}"

@@ -8,10 +8,11 @@ from mednext.config import FIGURE_DATASETS, case_files, load_profile
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.splits import split_code
 from mednext.errors import UserError
-from mednext.layout import DataPaths, browse_npz, results_root
+from mednext.layout import DataPaths, browse_npz, reference_root, results_root
 from mednext.files import hold
 from mednext.provenance import code_hash, folder_hash
 from mednext.results import read_run
+from mednext.runs.export import SMALL, exported_configs
 from mednext.runs.resolve import first_runs, resolve_runs, run_name, run_paths
 from snakemake.exceptions import WorkflowError
 
@@ -30,7 +31,9 @@ def only_configfile():
 CONFIGFILE = only_configfile()
 try:
     PROFILE = load_profile(CONFIGFILE)
-    RUNS = resolve_runs(PROFILE)
+    # Below results/findings the exported runs alone, as recorded; else all of the profile.
+    EXPORT = reference_root(PROFILE.profile) if FROM_EXPORT else None
+    RUNS = exported_configs(EXPORT, PROFILE) if EXPORT else resolve_runs(PROFILE)
     # A network that cannot be found is said before anything starts.
     BY_NAME = {run_name(run): run for run in RUNS}
     CODE_HASHES = {run_name(run): code_hash(run) for run in RUNS}
@@ -54,7 +57,7 @@ onstart:
         )
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    if len(PICTURED) < len(RUNS):
+    if len(PICTURED) < len(RUNS) and not EXPORT:
         print(
             f"{len(RUNS) - len(PICTURED)} of {len(RUNS)} runs were imported without weights: "
             "they are in every metric, but not in heatmaps, overlays and the case browser",
@@ -79,6 +82,11 @@ def mednext(*verbs, options=""):
     return " && ".join(
         f"python -m mednext {verb} {where} 2>&1 | tee -a {{log}}" for verb in verbs
     )
+
+
+def small(*names):
+    """Small result files by name; of an export those that it holds."""
+    return [f"{RESULTS}/{n}" for n in names if not EXPORT or (EXPORT / n).is_file()]
 
 
 def data_paths(wildcards):

@@ -6,38 +6,6 @@ from mednext.report.figures import FIGURES, PAPER
 report: "../report/files/workflow.rst"
 
 
-rule tables:
-    input:
-        rules.metrics.output,
-        rules.cost.output,
-        rules.datasets_table.output,
-        f"{AUDIT}/cells.csv",
-        "benchmarks/tables.yaml",
-    output:
-        expand(
-            f"{RESULTS}/tables/table{{n}}.{{form}}",
-            n=range(1, 9),
-            form=("csv", "md", "tex"),
-        ),
-        [
-            report(
-                f"{RESULTS}/tables/table{n}.html",
-                caption=f"../report/table{n}.rst",
-                category="Tables",
-                labels={"table": str(n)},
-            )
-            for n in range(1, 9)
-        ],
-    log:
-        f"{LOGS}/tables.log",
-    conda:
-        "../../environment.yml"
-    params:
-        code=folder_hash("report"),
-    shell:
-        mednext("tables")
-
-
 # latency.csv is drawn if it is there: a timing is asked for by name, never on the way to a figure.
 rule figures:
     input:

@@ -59,61 +59,6 @@ rule evaluate:
         mednext("predict", "evaluate", options=AXES)
 
 
-rule metrics:
-    input:
-        all_cases,
-    output:
-        f"{RESULTS}/metrics.csv",
-    log:
-        f"{LOGS}/metrics.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=doubled(8000),
-        runtime=doubled(120),
-    params:
-        code=folder_hash("metrics", "analysis/metrics.py"),
-    shell:
-        mednext("results collect")
-
-
-rule comparisons:
-    input:
-        all_cases,
-    output:
-        f"{RESULTS}/comparisons.csv",
-        f"{RESULTS}/ranking.csv",
-    log:
-        f"{LOGS}/comparisons.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=doubled(8000),
-        runtime=doubled(240),
-    params:
-        code=folder_hash("metrics", "analysis/metrics.py", "analysis/comparisons.py"),
-    shell:
-        mednext("results compare")
-
-
-rule curves:
-    input:
-        all_cases,
-    output:
-        f"{RESULTS}/curves.csv",
-    log:
-        f"{LOGS}/curves.log",
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=doubled(8000),
-        runtime=doubled(60),
-    params:
-        code=folder_hash("metrics", "analysis/metrics.py", "analysis/curves.py"),
-    shell:
-        mednext("results curves")
-
-
 # Arrays behind the image figures: one job per data set that a figure shows and the profile has.
 CASE_FILES, WITHOUT_PICTURES = [], []
 for _figure, _sets in FIGURE_DATASETS.items():

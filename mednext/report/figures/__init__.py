@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from mednext.config import Profile
+from mednext.config import Profile, lookup
 
 PAPER = tuple(f"fig{n}" for n in range(1, 10))
 BEYOND = (
@@ -19,29 +21,23 @@ FIGURES = (*PAPER, *BEYOND)
 """Every figure by the stem of its files, those of the paper first."""
 
 
-def write_figures(profile: Profile, out: Path, partial: bool = False) -> None:
-    """Draw every figure below ``out``, as PNG, PDF and SVG.
+MODULES = {
+    "pareto_printed": "pareto",
+    "calibration": "roc",
+    "critical_difference": "ranks",
+}
+"""Figure -> its module, where that has another name."""
+
+
+def write_figures(
+    profile: Profile, out: Path, partial: bool = False, only: Sequence[str] | None = None
+) -> None:
+    """Draw every figure below ``out`` (or ``only`` some), as PNG, PDF and SVG.
 
     Raises:
-        UserError: a result file is missing (and ``partial`` is not set) or malformed.
+        UserError: a result file is missing (and ``partial`` is not set) or malformed, or a name is
+            no figure's.
     """
-    from mednext.report.figures import (
-        fig1,
-        fig2,
-        fig3,
-        fig4,
-        fig5,
-        fig6,
-        fig7,
-        fig8,
-        fig9,
-        pareto,
-        ranks,
-        roc,
-        training,
-    )
-
-    for module in (fig1, fig2, fig3, fig4, fig5):
-        module.write(profile, out)
-    for chart in (fig6, fig7, fig8, fig9, pareto, roc, ranks, training):
-        chart.write(profile, out, partial)
+    wanted = [lookup("figure", name, {n: n for n in FIGURES}) for name in only or FIGURES]
+    for module in dict.fromkeys(MODULES.get(name, name) for name in wanted):
+        import_module(f"mednext.report.figures.{module}").write(profile, out, partial)

@@ -1,0 +1,71 @@
+"""What ``make findings`` commits: FINDINGS.md, the README's main results, and what they rest on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from mednext.config import Profile
+from mednext.errors import UserError
+from mednext.files import write_bytes, write_text
+from mednext.layout import results_root
+from mednext.report.findings.facts import Runs
+from mednext.report.findings.text import findings_texts
+
+MADE = ("metrics", "comparisons", "ranking", "differences", "train_overlap")
+"""The CSVs that are committed beside the runs they were computed from."""
+BEGIN = "<!-- main results: make findings writes what follows -->\n"
+END = "<!-- end of the main results -->\n"
+
+
+def write_findings(
+    profile: Profile, runs: Runs, folder: Path, text: Path, summary: Path | None = None
+) -> None:
+    """Write the report, and into ``folder`` the CSVs, tables and charts behind it.
+
+    Args:
+        profile: the runs are of.
+        runs: name and record of each finished run.
+        folder: of the exported runs.
+        text: the report to write.
+        summary: a Markdown file whose part between the two markers becomes the main results.
+
+    Raises:
+        UserError: a result file is malformed, or there are no markers.
+    """
+    around = _around(summary) if summary else None
+    root, start = results_root(profile.profile), summary.parent if summary else Path()
+    targets = {"report": text, "figures": folder / "figures"}
+    links = {name: os.path.relpath(target, start) for name, target in targets.items()}
+    texts = findings_texts(profile, runs, links)
+    files = [root / f"{name}.csv" for name in MADE]
+    _copy([file for file in files if file.is_file()], folder)
+    for kind, ending in (("tables", "md"), ("figures", "png")):
+        shutil.rmtree(folder / kind, ignore_errors=True)
+        # Nothing was run of Table 5, whose data set needs an account.
+        made = (f for f in sorted((root / kind).glob(f"*.{ending}")) if f.stem != "table5")
+        _copy(made, folder / kind)
+    write_text(text, texts.report)
+    if summary and around:
+        write_text(summary, texts.summary.join(around))
+
+
+def _copy(files: Iterable[Path], folder: Path) -> None:
+    for file in files:
+        write_bytes(folder / file.name, file.read_bytes())
+
+
+def _around(file: Path) -> tuple[str, str]:
+    """What stands before and after the part that is made, the markers included."""
+    before, begin, rest = file.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise UserError(
+            "no place for the main results",
+            file=file,
+            expected=f"{BEGIN!r} and, below it, {END!r}",
+            remedy="put both lines where the results shall stand",
+        )
+    return before + begin, end + after

@@ -1,0 +1,102 @@
+# From the counts per case of every run to numbers: metrics, tests, differences, curves.
+# In findings.smk: of the exported runs alone.
+RUNS_OPTION = f"--runs {EXPORT}" if EXPORT else ""
+
+
+rule metrics:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/metrics.csv",
+    log:
+        f"{LOGS}/metrics.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(120),
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/metrics.py"),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results collect", options="{params.runs}")
+
+
+rule comparisons:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/comparisons.csv",
+        f"{RESULTS}/ranking.csv",
+    log:
+        f"{LOGS}/comparisons.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(240),
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/comparisons.py"),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results compare", options="{params.runs}")
+
+
+# How far apart two methods are, with an interval: snakemake differences
+rule differences:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/differences.csv",
+    log:
+        f"{LOGS}/differences.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(240),
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/differences.py"),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results differences", options="{params.runs}")
+
+
+# Are test images that overlap with train easier? snakemake train_overlap
+rule train_overlap:
+    input:
+        f"{RESULTS}/overlap_groups.csv",
+        all_cases,
+    output:
+        f"{RESULTS}/train_overlap.csv",
+    log:
+        f"{LOGS}/train_overlap.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(60),
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/train_overlap.py"),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results overlap", options="{params.runs}")
+
+
+rule curves:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/curves.csv",
+    log:
+        f"{LOGS}/curves.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(60),
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/curves.py"),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results curves", options="{params.runs}")

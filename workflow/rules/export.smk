@@ -1,0 +1,34 @@
+# What an export holds (mednext results export), put where the other rules look for it.
+EXPORTED_FILES = small(*SMALL)
+
+
+rule exported_file:
+    input:
+        f"{EXPORT}/{{name}}.csv",
+    output:
+        f"{RESULTS}/{{name}}.csv",
+    log:
+        f"{LOGS}/exported.{{name}}.log",
+    wildcard_constraints:
+        name="|".join(Path(name).stem for name in SMALL),
+    conda:
+        "../../environment.yml"
+    shell:
+        "cp {input} {output} 2>&1 | tee {log}"
+
+
+rule exported_runs:
+    input:
+        glob(f"{EXPORT}/runs/*/*/*/*/*"),
+    output:
+        all_cases(None),
+        [str(run_paths(run).run_json) for run in RUNS],
+        [str(run_paths(run).history) for run in RUNS],
+    log:
+        f"{LOGS}/exported_runs.log",
+    conda:
+        "../../environment.yml"
+    params:
+        export=EXPORT,
+    shell:
+        mednext("results import", options="{params.export} --as-recorded")
