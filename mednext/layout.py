@@ -8,8 +8,13 @@ The workflow's rules and the library's code both ask here, so the two cannot dri
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+
+_RESULTS: ContextVar[Path | None] = ContextVar("results", default=None)
 
 
 def data_root() -> Path:
@@ -128,7 +133,17 @@ class RunPaths:
 
 def results_root(profile: str) -> Path:
     """``results/<profile>``."""
-    return Path(os.environ.get("MEDNEXT_RESULTS", "results")) / profile
+    return (_RESULTS.get() or Path(os.environ.get("MEDNEXT_RESULTS", "results"))) / profile
+
+
+@contextmanager
+def results_under(root: Path) -> Iterator[None]:
+    """Within the block ``results/`` is the folder ``root``."""
+    token = _RESULTS.set(root)
+    try:
+        yield
+    finally:
+        _RESULTS.reset(token)
 
 
 CODE = "code.csv"

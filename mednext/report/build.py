@@ -10,7 +10,7 @@ from mednext.config import DatasetRun, Profile, load_datasets, load_methods, met
 from mednext.errors import UserError
 from mednext.report.audit import NOTHING, Findings
 from mednext.report.model import Cell, Line, Table
-from mednext.report.scale import data_difference, describe, scale_difference
+from mednext.report.scale import data_difference, describe, scale_difference, scale_of
 from mednext.report.spec import Column, TableSpec, reported
 from mednext.report.verdicts import judge, load_rules, over_seeds
 from mednext.results import CostRow, DatasetRow, MetricRow, View
@@ -38,11 +38,12 @@ def build(
     mine: list[MetricRow] = []
     if run is not None:
         counts = [d for d in datasets if (d.dataset, d.protocol) == (spec.dataset, view.protocol)]
-        both = (scale_difference(run, task), data_difference(counts, view.protocol))
+        made = scale_of(profile, spec.dataset, view.protocol)
+        both = (scale_difference(made, task), data_difference(counts, view.protocol))
         # A phantom has its own counts by design: its banner says enough.
         parts = both[:1] if run.source == "phantom" else both
         scale = "; ".join(part for part in parts if part) or None
-        setting = describe(run, _seeds(run, profile, view.protocol), counts)
+        setting = describe(made, _seeds(run, profile, view.protocol), counts)
         mine = [
             m
             for m in metrics

@@ -2,32 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from mednext.config import DatasetRun, load_recipes
-from mednext.results import DatasetRow
+from mednext.config import DatasetRun, Profile, RunConfig, load_recipes, parse
+from mednext.layout import RunPaths
+from mednext.results import HEADLINE, DatasetRow, read_run
 
 PAPER_SIZE = 224
 
 
-def scale_difference(run: DatasetRun, task: str) -> str | None:
-    """How a run differs from the paper's scale; None if it does not."""
+@dataclass(frozen=True)
+class Scale:
+    """What the runs of one data set and protocol were made with, as their records say; where none
+    has been made, what the profile plans."""
+
+    runs: tuple[DatasetRun | RunConfig, ...]
+
+    @property
+    def phantom(self) -> bool:
+        """Made from synthetic data?"""
+        return any(run.source == "phantom" for run in self.runs)
+
+    @property
+    def limited(self) -> bool:
+        """Was less used than there is?"""
+        return any(run.limit is not None for run in self.runs)
+
+    def words(self, name: str) -> str:
+        """A setting of the runs; where they differ, each value once."""
+        return _either(getattr(run, name) for run in self.runs)
+
+
+def scale_of(profile: Profile, dataset: str, protocol: str = HEADLINE.protocol) -> Scale:
+    """The scale of the runs that are there.
+
+    Raises:
+        UserError: a record is malformed.
+    """
+    planned = profile.datasets[dataset]
+    axes = [cell for cell in planned.cells(profile.seeds) if cell[0] == protocol]
+    files = [RunPaths(profile.profile, dataset, *cell).run_json for cell in axes]
+    made = [parse(RunConfig, read_run(f).config, f) for f in files if f.is_file()]
+    return Scale(tuple(made) or (planned,))
+
+
+def scale_difference(scale: Scale, task: str) -> str | None:
+    """How runs differ from the paper's scale; None if they do not."""
     recipe = load_recipes()[task]
-    parts = []
-    if run.source == "phantom":
-        parts.append("synthetic data")
-    if run.img_size != PAPER_SIZE:
-        parts.append(f"{run.img_size} px instead of {PAPER_SIZE}")
+    parts = ["synthetic data"] if scale.phantom else []
+    if any(run.img_size != PAPER_SIZE for run in scale.runs):
+        parts.append(f"{scale.words('img_size')} px instead of {PAPER_SIZE}")
     for name in ("epochs", "batch_size"):
         setting = getattr(recipe, name)
-        if getattr(run, name) != setting.value:
+        if any(getattr(run, name) != setting.value for run in scale.runs):
             label = name.replace("_", " ")
             assumed = "" if setting.status == "stated" else " (assumed; the paper is silent)"
-            parts.append(f"{label} {getattr(run, name)} instead of {setting.value}{assumed}")
-    if run.limit is not None:
-        limit = run.limit
-        parts.append(f"limited to {limit.train} train / {limit.val} val / {limit.test} test")
+            parts.append(f"{label} {scale.words(name)} instead of {setting.value}{assumed}")
+    if limits := [run.limit for run in scale.runs if run.limit is not None]:
+        counts = _either(f"{n.train} train / {n.val} val / {n.test} test" for n in limits)
+        parts.append(f"limited to {counts}")
     return "; ".join(parts) or None
+
+
+def _either(values: Iterable[Any]) -> str:
+    return " or ".join(dict.fromkeys(str(value) for value in values))
 
 
 def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
@@ -48,11 +88,11 @@ def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
     return "; ".join(parts) or None
 
 
-def describe(run: DatasetRun, seeds: str, rows: Sequence[DatasetRow]) -> str:
+def describe(scale: Scale, seeds: str, rows: Sequence[DatasetRow]) -> str:
     """Source, image size, epochs and amount of data of a profile's runs, in words."""
     text = (
-        f"Source {run.source}; {run.img_size} px, epochs {run.epochs}, "
-        f"batch size {run.batch_size}, seeds {seeds}"
+        f"Source {scale.words('source')}; {scale.words('img_size')} px, "
+        f"epochs {scale.words('epochs')}, batch size {scale.words('batch_size')}, seeds {seeds}"
     )
     if rows:
         sides = (sum(getattr(row, side) for row in rows) for side in ("train", "val", "test"))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mednext.errors import UserError
 from mednext.report.build import build
 from mednext.report.model import Table
-from mednext.report.scale import data_difference, scale_difference
+from mednext.report.scale import Scale, data_difference, scale_difference, scale_of
 from mednext.report.spec import load_tables
 from mednext.results import MetricRow, View
 
+from ..finished_runs import run_of, trained
 from .made_up import dataset_rows, make_profile, metric_row, metric_rows
 
 
 def test_the_papers_scale_has_no_difference() -> None:
     profile = make_profile()
-    assert scale_difference(profile.datasets["sars_cov2_ct"], "classification") is None
-    assert scale_difference(profile.datasets["acdc"], "segmentation") is None
+    assert scale_difference(scale_of(profile, "sars_cov2_ct"), "classification") is None
+    assert scale_difference(scale_of(profile, "acdc"), "segmentation") is None
 
 
 @pytest.mark.parametrize(
@@ -31,13 +34,29 @@ def test_the_papers_scale_has_no_difference() -> None:
 )
 def test_each_difference_of_scale_is_named(change: dict[str, object], words: str) -> None:
     profile = make_profile(**change)  # type: ignore[arg-type]
-    assert scale_difference(profile.datasets["acdc"], "segmentation") == words
+    assert scale_difference(scale_of(profile, "acdc"), "segmentation") == words
 
 
 def test_an_assumed_batch_size_says_so() -> None:
     run = make_profile(batch_size=16).datasets["sars_cov2_ct"]
     words = "batch size 16 instead of 32 (assumed; the paper is silent)"
-    assert scale_difference(run, "classification") == words
+    assert scale_difference(Scale((run,)), "classification") == words
+
+
+def test_the_scale_is_that_of_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile was changed after the runs; a run of another protocol does not count."""
+    monkeypatch.chdir(tmp_path)
+    for seed, size, protocol in ((0, 64, "paper"), (1, 96, "paper"), (0, 32, "grouped")):
+        changes = {"img_size": size, "epochs": 5, "batch_size": 8, "protocol": protocol}
+        trained(run_of("classification", profile="made_up", seed=seed, source="local", **changes))
+    profile = make_profile()
+    scale = scale_of(profile, "sars_cov2_ct")
+    words = "64 or 96 px instead of 224; epochs 5 instead of 300; batch size 8 instead of 32"
+    assert str(scale_difference(scale, "classification")).startswith(words)
+    table = _table([metric_row(seed=s) for s in range(3)])
+    assert str(table.setting).startswith("Source local; 64 or 96 px, epochs 5, batch size 8, seeds")
+    assert _verdict(table, "accuracy_pct") == "not comparable"
+    assert scale_difference(scale_of(profile, "acdc"), "segmentation") is None  # nothing made yet
 
 
 def test_the_amount_of_data_is_compared_with_table_1() -> None:

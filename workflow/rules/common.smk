@@ -51,8 +51,9 @@ TASKS = {run.dataset: run.task for run in RUNS}
 # Snakemake's own lock survives a SIGKILL; this one is freed by the kernel.
 onstart:
     try:
+        # Of an export all of results/findings: the import into it holds the profile's folder.
         hold(
-            results_root(PROFILE.profile),
+            results_root("" if EXPORT else PROFILE.profile),
             f"the results of profile '{PROFILE.profile}'",
         )
     except UserError as error:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from mednext.config import Profile, load_datasets, load_methods
 from mednext.layout import results_root
 from mednext.report.figures.style import PAGE_HEIGHT, PALETTE
-from mednext.report.scale import scale_difference
+from mednext.report.scale import scale_difference, scale_of
 from mednext.report.verdicts import over_seeds
 from mednext.results import HEADLINE, CurveRow, DatasetRow, Metric, MetricRow, R, read_rows
 
@@ -82,12 +82,13 @@ def panel_title(profile: Profile, dataset: str, between: str = " ") -> str:
 
     What stands in for a data set is known from ``datasets.csv``, where that has been written.
     """
-    spec, run = load_datasets()[dataset], profile.datasets[dataset]
+    spec, scale = load_datasets()[dataset], scale_of(profile, dataset)
     counts = small(profile, "datasets.csv", DatasetRow, partial=True)
     stand_in = any(row.stand_in for row in counts if row.dataset == dataset)
     remarks = ["STAND-IN data"] if stand_in else []
-    if scale_difference(run, spec.task) is not None:
-        remarks.append(f"{run.img_size} px, epochs {run.epochs}: reduced scale")
+    if scale_difference(scale, spec.task) is not None:
+        words = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}"
+        remarks.append(f"{words}: reduced scale")
     return f"{spec.name}{between}({'; '.join(remarks)})" if remarks else spec.name
 
 

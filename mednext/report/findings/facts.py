@@ -9,6 +9,7 @@ from pathlib import Path
 from mednext.audit.schema import CellRow
 from mednext.config import Profile, load_datasets
 from mednext.layout import CODE, audit_cells, results_root
+from mednext.report.scale import scale_of
 from mednext.report.wording import Estimate, estimate
 from mednext.results import (
     HEADLINE,
@@ -92,19 +93,19 @@ def unique(values: Iterable[object]) -> list[str]:
 
 def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int]) -> str:
     """The scale in one line, for the head of a table."""
-    run = results.profile.datasets[dataset]
+    scale = scale_of(results.profile, dataset, protocol)
     test = sorted(
         {r.n_cases for r in results.differences if (r.dataset, r.protocol) == (dataset, protocol)}
     )
     unit = "patients" if load_datasets()[dataset].task == "segmentation" else "images"
-    kind = "PHANTOM (synthetic) data; " if run.source == "phantom" else ""
+    kind = "PHANTOM (synthetic) data; " if scale.phantom else ""
     if stand_in := results.stand_in(dataset):
         kind = f"STAND-IN data ({stand_in}), not the data set itself; "
     tested = f"{' or '.join(map(str, test))} test {unit}; " if test else ""
+    made = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}"
     return (
-        f"{kind}{load_datasets()[dataset].name}, protocol `{protocol}`, {run.img_size} px, "
-        f"epochs {run.epochs}, {tested}seed {', '.join(map(str, seeds))}; not comparable with "
-        "printed values"
+        f"{kind}{load_datasets()[dataset].name}, protocol `{protocol}`, {made}, {tested}"
+        f"seed {', '.join(map(str, seeds))}; not comparable with printed values"
     )
 
 

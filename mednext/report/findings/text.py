@@ -16,7 +16,7 @@ from mednext.report.findings.overlap import overlaps, train_overlap
 from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
 from mednext.report.findings.signal import signals
-from mednext.report.scale import data_difference, scale_difference
+from mednext.report.scale import data_difference, scale_difference, scale_of
 from mednext.report.spec import load_tables
 from mednext.report.wording import ALPHA
 from mednext.templates import markdown_templates
@@ -90,13 +90,14 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
     sides = {(r.n_train, r.n_val, r.n_test) for name, r in there if f"{dataset}/paper/" in name}
     rows = [r for r in results.datasets if (r.dataset, r.protocol) == (dataset, "paper")]
     # A limit of the profile is named already, and what stands in has its own sentence.
-    named = run.limit is not None or results.stand_in(dataset)
+    scale = scale_of(results.profile, dataset)
+    named = scale.limited or results.stand_in(dataset)
     data = None if named or not rows else data_difference(rows, "paper")
     return {
         "name": spec.name,
-        "source": run.source,
-        "px": run.img_size,
-        "epochs": run.epochs,
+        "source": scale.words("source"),
+        "px": scale.words("img_size"),
+        "epochs": scale.words("epochs"),
         "sides": " or ".join(" / ".join(map(str, side)) for side in sorted(sides)),
         "unit": "slices, test: the same" if spec.task == "segmentation" else "images",
         "seeds": ", ".join(str(s) for s in sorted({int(n.split("/seed")[1]) for n, _ in there})),
@@ -104,7 +105,7 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
         "planned": len(names),
         "failed": sum(record.status != "ok" for _, record in there),
         "stand_in": results.stand_in(dataset),
-        "differs": "; ".join(part for part in (scale_difference(run, spec.task), data) if part),
+        "differs": "; ".join(part for part in (scale_difference(scale, spec.task), data) if part),
     }
 
 

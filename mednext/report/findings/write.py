@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mednext.config import Profile
-from mednext.errors import UserError
 from mednext.files import write_bytes, write_text
 from mednext.layout import results_root
 from mednext.report.findings.facts import Runs
 from mednext.report.findings.text import findings_texts
+from mednext.templates import replace_between
 
 MADE = ("metrics", "comparisons", "ranking", "differences", "train_overlap")
 """The CSVs that are committed beside the runs they were computed from."""
@@ -35,11 +35,11 @@ def write_findings(
     Raises:
         UserError: a result file is malformed, or there are no markers.
     """
-    around = _around(summary) if summary else None
     root, start = results_root(profile.profile), summary.parent if summary else Path()
     targets = {"report": text, "figures": folder / "figures"}
     links = {name: os.path.relpath(target, start) for name, target in targets.items()}
     texts = findings_texts(profile, runs, links)
+    whole = replace_between(summary, BEGIN, END, texts.summary) if summary else ""
     files = [root / f"{name}.csv" for name in MADE]
     _copy([file for file in files if file.is_file()], folder)
     for kind, ending in (("tables", "md"), ("figures", "png")):
@@ -48,24 +48,10 @@ def write_findings(
         made = (f for f in sorted((root / kind).glob(f"*.{ending}")) if f.stem != "table5")
         _copy(made, folder / kind)
     write_text(text, texts.report)
-    if summary and around:
-        write_text(summary, texts.summary.join(around))
+    if summary:
+        write_text(summary, whole)
 
 
 def _copy(files: Iterable[Path], folder: Path) -> None:
     for file in files:
         write_bytes(folder / file.name, file.read_bytes())
-
-
-def _around(file: Path) -> tuple[str, str]:
-    """What stands before and after the part that is made, the markers included."""
-    before, begin, rest = file.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise UserError(
-            "no place for the main results",
-            file=file,
-            expected=f"{BEGIN!r} and, below it, {END!r}",
-            remedy="put both lines where the results shall stand",
-        )
-    return before + begin, end + after
