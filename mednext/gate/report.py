@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Sequence
 
+from tabulate import tabulate
+
 from mednext.gate.compare import Finding, Outcome
 
 MARK = {"ok": "ok", "better": "BETTER", "worse": "WORSE", "not comparable": "NOT COMPARABLE"}
@@ -30,22 +32,16 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def terminal(findings: Sequence[Finding], everything: bool = False) -> str:
     """An aligned table and the summary."""
-    rows = [HEADER, *(_cells(f) for f in shown(findings, everything))]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*lines, summary(findings)])
+    rows = [_cells(finding) for finding in shown(findings, everything)]
+    table = tabulate(rows, HEADER, tablefmt="plain", disable_numparse=True)
+    return f"{table}\n{summary(findings)}"
 
 
 def markdown(findings: Sequence[Finding]) -> str:
     """A table for a pull request."""
-    lines = [f"**{summary(findings)}**", "", f"| {' | '.join(HEADER)} |", "|---" * 6 + "|"]
-    for finding in shown(findings):
-        cells = (cell.replace("|", "\\|") for cell in _cells(finding))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    rows = [[c.replace("|", "\\|") for c in _cells(finding)] for finding in shown(findings)]
+    table = tabulate(rows, HEADER, tablefmt="github", disable_numparse=True)
+    return f"**{summary(findings)}**\n\n{table}\n"
 
 
 def junit(findings: Sequence[Finding]) -> str:

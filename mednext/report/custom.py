@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
+from tabulate import tabulate
 
 from mednext.config import Profile
 from mednext.files import for_spreadsheets, write_csv, write_text
@@ -97,14 +98,14 @@ def markdown(dataset: str, rows: Sequence[MetricRow], frame: pd.DataFrame) -> st
     named = [*KEYS, "seeds", "n_cases", *(["policy"] if organs else [])]
     header = ["method", "protocol", "selection", "positive class or organ", "seeds", "test cases"]
     header += [*(["policy"] if organs else []), *metrics, ""]
-    out += [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    lines = []
     for line in frame.to_dict(orient="records"):
         cells = [str(line[name]) for name in named]
         cells += [_cell(line, name) for name in metrics]
         cells.append("" if line["status"] == "ok" else f"{line['status']}: {line['reason']}")
-        plain = (escape(cell.replace("|", "/"), quote=False) for cell in cells)
-        out.append(f"| {' | '.join(plain)} |")
-    out += ["", "Means over seeds, in brackets 95 % intervals."]
+        lines.append([escape(cell.replace("|", "/"), quote=False) for cell in cells])
+    out += [tabulate(lines, header, tablefmt="github", disable_numparse=True), ""]
+    out.append("Means over seeds, in brackets 95 % intervals.")
     out += [EXPLAINED[policy] for policy in policies]
     return "\n".join([*out, ""])
 

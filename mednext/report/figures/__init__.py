@@ -22,6 +22,8 @@ FIGURES = (*PAPER, *BEYOND)
 
 
 MODULES = {
+    **dict.fromkeys(("fig1", "fig2", "fig3", "fig4"), "networks"),
+    **dict.fromkeys(("fig7", "fig8"), "overlays"),
     "pareto_printed": "pareto",
     "calibration": "roc",
     "critical_difference": "ranks",

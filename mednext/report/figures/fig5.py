@@ -20,8 +20,8 @@ TITLE = "Overview of MedUNeXt"
 WIDTH, LEFT, RIGHT, GAP, SCALE_GAP = 5.6, 1.3, 4.3, 0.12, 0.17
 
 
-def write(profile: Profile, out: Path) -> None:
-    """The network of ``architecture.json``, joined where a scale is handed on."""
+def write(profile: Profile, out: Path, partial: bool = False) -> None:
+    """The network of ``architecture.json``, joined where a scale is handed on; no run is needed."""
     architecture = read_architecture(architecture_json(profile.profile))
     (panel,) = architecture.of(5)
     nodes = panel.nodes

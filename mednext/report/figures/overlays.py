@@ -29,7 +29,13 @@ from mednext.report.figures.style import (
 LEGEND_COLUMNS = 4
 
 
-def write_overlays(figure_name: str, profile: Profile, out: Path, partial: bool) -> None:
+def write(profile: Profile, out: Path, partial: bool = False) -> None:
+    """``fig7`` (Synapse) and ``fig8`` (ACDC): the listed test cases, with the Dice of each."""
+    for name in ("fig7", "fig8"):
+        _write(name, profile, out, partial)
+
+
+def _write(figure_name: str, profile: Profile, out: Path, partial: bool) -> None:
     """One row per case: image, ground truth, each method with the Dice of the whole case."""
     (dataset,) = FIGURE_DATASETS[figure_name]
     if dataset not in profile.datasets:
