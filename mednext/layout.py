@@ -136,6 +136,11 @@ def results_root(profile: str) -> Path:
     return (_RESULTS.get() or Path(os.environ.get("MEDNEXT_RESULTS", "results"))) / profile
 
 
+def move_results(root: str) -> None:
+    """From here on, in this process and in those that it starts, ``results/`` is ``root``."""
+    os.environ["MEDNEXT_RESULTS"] = root
+
+
 @contextmanager
 def results_under(root: Path) -> Iterator[None]:
     """Within the block ``results/`` is the folder ``root``."""

@@ -1,12 +1,12 @@
 # results/FINDINGS.md, the README's main results, and the CSVs, tables and charts behind them, from the
 # exported runs of a profile alone: the ordinary rules without data, weights or torch. What was trained
 # below results/ is neither read nor written. make findings
-import os
-
+from mednext.layout import move_results
+from mednext.report.findings.write import CHARTS
 from snakemake.utils import min_version
 
 min_version("9.25")
-os.environ["MEDNEXT_RESULTS"] = "results/findings"
+move_results("results/findings")
 FROM_EXPORT = True
 
 
@@ -15,9 +15,6 @@ include: "rules/export.smk"
 include: "rules/analysis.smk"
 include: "rules/audit.smk"
 include: "rules/tables.smk"
-
-
-CHARTS = ("fig9", "pareto", "critical_difference", "training")
 
 
 rule charts:

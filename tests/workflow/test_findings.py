@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mednext.audit.schema import CellRow
 from mednext.cli import main
+from mednext.layout import audit_cells
 from mednext.report.findings.write import BEGIN, END
-from mednext.results import DifferenceRow, read_rows
+from mednext.results import DifferenceRow, read_rows, write_rows
 from tests.runs.test_export import CONFIG, files, finish, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +82,7 @@ def test_without_its_markers_a_file_is_left_alone(
 ) -> None:
     finish(tiny())
     main(["results", "export", *CONFIG])
+    write_rows(audit_cells(), CellRow, [])
     before = files(REFERENCE)
     for content in ("no marker\n", f"{END}turned round\n{BEGIN}"):
         Path("README.md").write_text(content)

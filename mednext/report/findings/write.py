@@ -16,6 +16,8 @@ from mednext.templates import replace_between
 
 MADE = ("metrics", "comparisons", "ranking", "differences", "train_overlap")
 """The CSVs that are committed beside the runs they were computed from."""
+CHARTS = ("fig9", "pareto", "critical_difference", "training")
+"""The charts that are committed; the others show images, or nothing that was run."""
 BEGIN = "<!-- main results: make findings writes what follows -->\n"
 END = "<!-- end of the main results -->\n"
 
@@ -42,11 +44,12 @@ def write_findings(
     whole = replace_between(summary, BEGIN, END, texts.summary) if summary else ""
     files = [root / f"{name}.csv" for name in MADE]
     _copy([file for file in files if file.is_file()], folder)
-    for kind, ending in (("tables", "md"), ("figures", "png")):
-        shutil.rmtree(folder / kind, ignore_errors=True)
-        # Nothing was run of Table 5, whose data set needs an account.
-        made = (f for f in sorted((root / kind).glob(f"*.{ending}")) if f.stem != "table5")
-        _copy(made, folder / kind)
+    for name in ("tables", "figures"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    # Nothing was run of Table 5, whose data set needs an account.
+    tables = (f for f in sorted((root / "tables").glob("*.md")) if f.stem != "table5")
+    _copy(tables, folder / "tables")
+    _copy((root / "figures" / f"{name}.png" for name in CHARTS), folder / "figures")
     write_text(text, texts.report)
     if summary:
         write_text(summary, whole)
