@@ -11,13 +11,13 @@ import pandas as pd
 
 from mednext.analysis.cases import Cases, history, known, read, recorded
 from mednext.config import RunConfig
-from mednext.files import read_csv, seed_of
+from mednext.files import seed_of
 from mednext.metrics.curves import reliability, roc_at
 from mednext.metrics.statistics import interval, resample, wilson
 from mednext.results import HEADLINE, CurveRow, write_rows
 
 GRID = np.linspace(0, 1, 51)
-HISTORY = ("train_loss", "val_loss", "val_score")
+CURVES = ("train_loss", "val_loss", "val_score")
 REPEATS = 300
 
 
@@ -61,7 +61,7 @@ def _history(epochs: pd.DataFrame) -> list[dict[str, Any]]:
     """Loss and score after each epoch; nothing where a data set has no validation set."""
     return [
         {"curve": curve, "x": int(row.epoch), "y": float(row[curve]), "n": 1}
-        for curve in HISTORY
+        for curve in CURVES
         for _, row in epochs.iterrows()
         if not pd.isna(row[curve])
     ]
