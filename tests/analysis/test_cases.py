@@ -97,7 +97,7 @@ def test_methods_of_one_test_set() -> None:
         ({"label": 2}, "label 2 of 2 classes"),
         ({"prediction": -1}, "prediction -1 of 2 classes"),
         ({"score_1": np.nan}, "empty cells in column score_1"),
-        ({"row": "x"}, "Unable to parse"),
+        ({"row": "x"}, "invalid literal"),
     ],
 )
 def test_damaged_counts_are_refused(change: dict[str, object], words: str) -> None:
