@@ -57,4 +57,6 @@ rule findings:
     params:
         export=EXPORT,
     shell:
-        mednext("findings", options="--runs {params.export} --summary README.md")
+        mednext(
+            "results findings", options="--runs {params.export} --summary README.md"
+        )

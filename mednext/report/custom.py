@@ -61,9 +61,7 @@ def custom_table(rows: Sequence[MetricRow], policy: str) -> pd.DataFrame:
         policy: for empty masks; only the paper's tables need the paper's, by which an organ that is
             painted where there is none has Dice 1.
     """
-    shown = [
-        r for r in rows if r.policy in (None, policy) and r.metric is not Metric.TRAIN_LOSS
-    ]
+    shown = [r for r in rows if r.policy in (None, policy) and r.metric is not Metric.TRAIN_LOSS]
 
     def key(row: MetricRow) -> tuple[str, ...]:
         return tuple(str(getattr(row, name) or "") for name in KEYS)

@@ -14,7 +14,7 @@ from mednext.audit.schema import CellRow
 from mednext.cli import main
 from mednext.layout import audit_cells
 from mednext.report.findings.write import BEGIN, END
-from mednext.results import DifferenceRow, read_rows, write_rows
+from mednext.results import CodeRow, DifferenceRow, read_rows, write_rows
 from tests.runs.test_export import CONFIG, files, finish, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +52,7 @@ def test_findings_repeat_and_say_what_is_missing(checkout: Path) -> None:
     mine = Path("results/tiny/runs/sars_cov2_ct/paper/mednext/seed0/run.json")
     mine.write_text(mine.read_text().replace('"wall_seconds": 1.0', '"wall_seconds": 2.0'))
     own = files(Path("results/tiny"))
+    write_rows(REFERENCE / "code.csv", CodeRow, carried())
     done = findings(*CONFIG)
     assert done.returncode == 0, done.stderr[-3000:]
     names = ("results/FINDINGS.md", "README.md")
@@ -75,6 +76,19 @@ def test_findings_repeat_and_say_what_is_missing(checkout: Path) -> None:
         ("mednext", "resnet18", 0.0, 10)
     ]
     assert "| mednext | 2 | 70.0, 70.0 | 70.0 | 0.0 |" in text
+    assert "\n1 rerun, 2 verified by 1 re-run cells.\n" in text
+
+
+def carried() -> list[CodeRow]:
+    """Three runs of older code, one of which was trained again."""
+    return [
+        CodeRow(
+            run=run, old_commit="a", new_commit="b", code_hash_old="c", code_hash_new="d",
+            weights_old="e", weights_new=None, cases_old="f", cases_new=None, cpu="One",
+            status="verified by 1 re-run cells" if number else "rerun",
+        )
+        for number, run in enumerate(("one", "two", "three"))
+    ]  # fmt: skip
 
 
 def test_without_its_markers_a_file_is_left_alone(
@@ -86,7 +100,7 @@ def test_without_its_markers_a_file_is_left_alone(
     before = files(REFERENCE)
     for content in ("no marker\n", f"{END}turned round\n{BEGIN}"):
         Path("README.md").write_text(content)
-        assert main(["findings", *CONFIG, "--summary", "README.md"]) == 2
+        assert main(["results", "findings", *CONFIG, "--summary", "README.md"]) == 2
         assert "README.md" in capsys.readouterr().err
         assert Path("README.md").read_text() == content
         assert not Path("results/FINDINGS.md").exists() and files(REFERENCE) == before

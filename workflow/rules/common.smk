@@ -8,7 +8,7 @@ from mednext.config import FIGURE_DATASETS, case_files, load_profile
 from mednext.datasets.prepare import prepared_key
 from mednext.datasets.splits import split_code
 from mednext.errors import UserError
-from mednext.layout import DataPaths, browse_npz, reference_root, results_root
+from mednext.layout import CODE, DataPaths, browse_npz, reference_root, results_root
 from mednext.files import hold
 from mednext.provenance import code_hash, folder_hash
 from mednext.results import read_run

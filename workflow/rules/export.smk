@@ -1,5 +1,6 @@
 # What an export holds (mednext results export), put where the other rules look for it.
-EXPORTED_FILES = small(*SMALL)
+HELD = (*SMALL, CODE)
+EXPORTED_FILES = small(*HELD)
 
 
 rule exported_file:
@@ -10,7 +11,7 @@ rule exported_file:
     log:
         f"{LOGS}/exported.{{name}}.log",
     wildcard_constraints:
-        name="|".join(Path(name).stem for name in SMALL),
+        name="|".join(Path(name).stem for name in HELD),
     conda:
         "../../environment.yml"
     shell:
