@@ -9,8 +9,11 @@ is bad (``gate``, ``doctor``); with one message 2 bad input, 3 nothing can be wr
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mednext import __version__
 from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
@@ -58,9 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """Names the nearest word where an unknown one was typed; subparsers are of this class, too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the message with the nearest word, and exit with code 2."""
+        typed = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        known = re.findall(r"[\w-]+", typed[2]) if typed else []
+        close = difflib.get_close_matches(typed[1], known, n=1) if typed else []
+        super().error(f"{message}; did you mean '{close[0]}'?" if close else message)
+
+
+def parser() -> Parser:
     """The parser of all verbs."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="mednext",
         description="Benchmark of the 2D MedNeXt and MedUNeXt of PLoS One 2026",
         formatter_class=argparse.RawDescriptionHelpFormatter,

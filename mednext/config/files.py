@@ -61,7 +61,7 @@ def read_yaml(path: Path) -> Any:
             "not a file" if path.exists() else "the file does not exist",
             file=path,
             expected="a YAML file",
-            remedy="check the path",
+            remedy="check the path; the files of config/ lie in a checkout of the project",
         )
     try:
         if (size := path.stat().st_size) > MOST_BYTES:

@@ -133,3 +133,13 @@ def test_what_nobody_foresaw_is_a_fault_of_the_suite(
     log = Path(said.split("with the log ")[1].split(";")[0])
     assert "Traceback" in log.read_text()
     log.unlink()
+
+
+def test_a_mistyped_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, nearest in ((["trian"], "train"), (["datasets", "verfy"], "verify")):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert f"did you mean '{nearest}'?" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("mednext 0.")
