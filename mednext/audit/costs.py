@@ -43,9 +43,20 @@ def counted(paper: Paper, rule: Additive, cost: Path | None) -> Counted:
     }
 
 
+COUNTERS = ("torch", "fvcore", "ptflops")
+
+
 def value_of(row: CostRow, quantity: str) -> float:
     """A count in the printed unit: millions of parameters, or GMACs."""
     return row.params / 1e6 if quantity == "params" else row.gmacs_torch
+
+
+def nearest_counter(row: CostRow, printed: float) -> tuple[str, float]:
+    """The counter of multiply-accumulates whose convention comes nearest to a printed cost."""
+    counts = {name: getattr(row, f"gmacs_{name}") for name in COUNTERS}
+    known = {name: float(count) for name, count in counts.items() if count is not None}
+    name = min(known, key=lambda counter: abs(known[counter] - printed))
+    return name, known[name]
 
 
 class Additivity:
@@ -76,8 +87,10 @@ class Additivity:
             for i, slug in enumerate(system.names):
                 printed = system.cells[slug] / unit
                 needed = [_text(r.needed[slug], rule) for r in repairs if slug in r.needed]
-                count = measured.get(slug)
-                note = None
+                count, judged = measured.get(slug), measured.get(slug)
+                note = counter = None
+                if slug in counts and rule.quantities[column] == "gmacs":
+                    counter, judged = nearest_counter(counts[slug], printed)
                 # What a row lacks may be exactly the part that all rows share.
                 lacks = None if count is None or rest is None else count - printed - rest[0]
                 if rest is not None and lacks is not None and abs(lacks) < 1.5 / unit < rest[0]:
@@ -99,7 +112,8 @@ class Additivity:
                         if all(slug in r.needed for r in repairs)
                         else "may be in the smallest repair"
                     ),
-                    verdict_measured=_against(count, printed, rule.decimals),
+                    counter=counter,
+                    verdict_measured=_against(judged, printed, rule.decimals),
                     note=note,
                 )
 

@@ -149,6 +149,11 @@ def identity_findings(rows: Sequence[IdentityRow]) -> Iterator[CellRow]:
             note = f"{text} (off by {row.off_by})" + (f"; {note}" if note else "")
         if row.rule in REPEATS:
             note += "; may be chance"
+        if row.rule == "f1" and (row.off_by or "").startswith("-"):
+            # The harmonic mean is concave: a mean of F1 lies below the F1 of mean P and R.
+            note += "; a mean over several runs may lie below"
+            yield cell(row, row.column, row.rule, "a mean may lie below", "inference", note)
+            continue
         yield cell(row, row.column, row.rule, row.verdict, "arithmetic", note)
 
 

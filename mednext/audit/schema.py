@@ -192,6 +192,8 @@ class AdditivityRow(Row):
     difference: float | None
     """Printed minus measured."""
     verdict: Literal["consistent", "in the smallest repair", "may be in the smallest repair"]
+    counter: str | None
+    """Whose convention of multiply-accumulates comes nearest to the printed cost; judged by it."""
     verdict_measured: Literal["matches", "near", "off", "not measured", "not printed"]
     note: str | None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mednext.audit.report import report_html
 from mednext.audit.run import Audit
 from mednext.audit.schema import (
     AdditivityRow,
@@ -45,7 +46,8 @@ FILES: dict[str, type[Row]] = {
 
 
 def write_audit(done: Audit, out: Path) -> None:
-    """Write every CSV and ``audit.md`` (last) into ``out``."""
+    """Write every CSV, ``report.html`` and ``audit.md`` (last) into ``out``."""
     for stem, model in FILES.items():
         write_rows(out / f"{stem}.csv", model, getattr(done, stem))
+    write_text(out / "report.html", report_html(done))
     write_text(out / "audit.md", report(done))

@@ -25,6 +25,7 @@ rule audit:
         cost=small("cost.csv"),
     output:
         expand(f"{AUDIT}/{{file}}.csv", file=AUDIT_FILES),
+        f"{AUDIT}/report.html",
         f"{AUDIT}/audit.md",
     log:
         f"{LOGS}/audit.log",

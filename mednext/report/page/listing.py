@@ -88,6 +88,8 @@ AUDIT = {
     "additivity_repairs": ("Smallest repairs", "Cells whose change makes a column additive."),
     "modules": ("What one module adds", ""),
     "significance": ("Significance of the ranks", "Printed accuracies against the best."),
+    "leads": ("Leads", "How likely each printed lead is to be none."),
+    "scores": ("Rows of other designs", "Folds, averages over classes, any metrics."),
 }
 
 
