@@ -34,7 +34,7 @@ GROUPS = {
 RETIRED = {
     "explain": "results explain",
     "browse": "results browse",
-    "losses": "results losses",
+    "losses": "results collect",
     "spread": "results spread",
     "findings": "results findings",
     "leakage": "results leakage-report",
