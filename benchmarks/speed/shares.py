@@ -18,7 +18,7 @@ from side_by_side import Figure, publish
 
 MOST_ELSEWHERE = 0.25
 MINUTES = {"demo": 8.0, "smoke": 12.0}
-ESSENTIAL = ("train_classification", "train_segmentation", "evaluate")
+ESSENTIAL = ("train_classification", "train_segmentation", "predict", "evaluate")
 
 
 @dataclass(frozen=True)

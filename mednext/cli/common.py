@@ -72,3 +72,11 @@ def runs_of(arguments: argparse.Namespace) -> list[RunConfig]:
         method=arguments.method,
         seed=arguments.seed,
     )
+
+
+def take_gpu(arguments: argparse.Namespace) -> None:
+    """One GPU for this process, if the profile asks for one; before torch is imported."""
+    from mednext.runs.gpu_lock import claim_gpu
+
+    profile = profile_of(arguments)
+    claim_gpu(profile.device, profile.trainings_per_gpu)

@@ -14,9 +14,16 @@ import traceback
 from pathlib import Path
 
 from mednext.errors import UserError
+from mednext.training.memory import is_memory_error
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+UNUSABLE = (
+    "no kernel image is available",
+    "driver version is insufficient",
+    "driver on your system is too old",
+)
+"""CUDA's and torch's words for a GPU or driver that these wheels were not built for."""
 BAD_INPUT, NOT_WRITTEN, NO_MEMORY, NO_GPU, INTERRUPTED = 2, 3, 4, 5, 130
 FAULT = 70
 
@@ -41,7 +48,16 @@ def explained(error: BaseException) -> tuple[str, int] | None:
             return str(what), BAD_INPUT
         remedy = "make the folder writable, or work in another one; nothing finished is lost"
         return _unwritten(error, remedy), NOT_WRITTEN
-    if _memory(error):
+    if any(words in str(error) for words in UNUSABLE):
+        what = UserError(
+            "this GPU or its driver is not one that the installed torch was built for",
+            found=" ".join(str(error).split())[:200],
+            expected="what 'mednext doctor' says of this machine's GPU",
+            remedy="use a newer GPU or driver, install a torch built for this one, or write "
+            "'device: cpu' in the profile; to try again does not help",
+        )
+        return str(what), BAD_INPUT
+    if is_memory_error(error):
         what = UserError(
             "out of memory",
             found=" ".join(str(error).split())[:200] or type(error).__name__,
@@ -90,13 +106,6 @@ def _unreadable(error: OSError) -> bool:
     """Is it there, and only reading not allowed?"""
     file = error.filename
     return file is not None and Path(file).is_file() and not os.access(file, os.R_OK)
-
-
-def _memory(error: BaseException) -> bool:
-    """Of the GPU or of the machine; torch's own allocator of main memory has no class for it."""
-    if isinstance(error, MemoryError) or _is_torch(error, "OutOfMemoryError"):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _unwritten(error: OSError, remedy: str) -> str:

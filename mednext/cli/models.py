@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mednext.cli.common import Verbs, add_verb, runs_of
+from mednext.cli.common import Verbs, add_verb, runs_of, take_gpu
 
 
 def register(verbs: Verbs) -> None:
@@ -102,6 +102,7 @@ def _signal(arguments: argparse.Namespace) -> None:
     if arguments.configfile is None:
         rows = [row for m in arguments.methods for row in noise_rows(m, arguments.img_size)]
     else:
+        take_gpu(arguments)
         runs = with_med_blocks(runs_of(arguments))
         if arguments.method is None:
             runs = with_normalised(runs)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mednext.cli import questions
-from mednext.cli.common import Later, Verbs, add_verb, profile_of, runs_of
+from mednext.cli.common import Later, Verbs, add_verb, profile_of, runs_of, take_gpu
 from mednext.errors import UserError
 from mednext.layout import browse_npz, cases_npz, results_root
 
@@ -75,10 +75,8 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
 
 
 def _step(arguments: argparse.Namespace) -> None:
-    from mednext.training.gpu_lock import claim_gpu
-
     if arguments.step != "evaluate":  # which only counts
-        claim_gpu(profile_of(arguments).device)
+        take_gpu(arguments)
     from mednext.training.evaluate import evaluate, predict
     from mednext.training.train import train
 
@@ -180,9 +178,7 @@ def _merge(arguments: argparse.Namespace) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
-    from mednext.training.gpu_lock import claim_gpu
-
-    claim_gpu(profile_of(arguments).device)
+    take_gpu(arguments)
     from mednext.config import case_files, lookup, shown_methods
     from mednext.runs.resolve import resolve_runs, select_runs, with_weights
     from mednext.training.explain import explain_classification, explain_segmentation
@@ -208,6 +204,7 @@ def _figures() -> tuple[str, ...]:
 
 
 def _browse(arguments: argparse.Namespace) -> None:
+    take_gpu(arguments)
     from mednext.runs.resolve import first_runs, resolve_runs, select_runs, with_weights
     from mednext.training.browse import browse
 

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mednext.config.benchmarks import (
     Protocol,
@@ -22,13 +28,16 @@ from mednext.errors import UserError
 from mednext.files import hash_json
 
 SourceKind = Literal["phantom", "local", "official"]
-Selection = Literal["last", "best_val", "best_test"]
+Selection = Literal["last", "best_val", "best_test", "averaged"]
 """Which epoch's weights are judged: ``last`` is the headline; ``best_test`` is chosen by the test
-subset itself and only an upper bound of what another choice could have given."""
+subset itself and only an upper bound of what another choice could have given. ``averaged``: the
+mean of the last epochs' weights, a choice that no score takes part in."""
 RESERVED = ("audit", "reference")
 """Folders below ``results/`` that are no profile's."""
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+"""Of products and convolutions alike. ``tf32``: fp32 numbers, of whose factors a GPU takes 10 bits;
+``bf16``, ``fp16``: autocast, with weights, sums and losses in fp32."""
 
 
 class SplitCounts(Strict):
@@ -126,10 +135,15 @@ class Profile(Strict):
     device: Device = "auto"
     deterministic: bool = True
     precision: Precision = "fp32"
-    """Of the forward pass in training; weights, sums and the evaluation are fp32."""
+    """Of training, validation and prediction."""
     compile: bool = False
     """torch.compile the networks for training."""
+    trainings_per_gpu: int = Field(default=1, ge=1)
+    """Processes that share a GPU: small networks do not fill a large one. No part of a run's
+    identity."""
     selections: tuple[Selection, ...] = ("last", "best_val")
+    averaged_epochs: int | None = Field(default=None, ge=2)
+    """How many of the last epochs' weights the selection ``averaged`` is the mean of."""
     datasets: dict[str, DatasetRun] = Field(min_length=1)
     figures: FigureCases = FigureCases()
     custom_datasets: dict[Annotated[str, Field(pattern=SLUG)], CustomDataset] = Field(
@@ -166,6 +180,18 @@ class Profile(Strict):
             raise ValueError("'last' is the headline selection and must be listed")
         return value
 
+    @model_validator(mode="after")
+    def _averaged_says_of_how_many(self) -> Profile:
+        if ("averaged" in self.selections) != (self.averaged_epochs is not None):
+            raise ValueError("'averaged_epochs' goes with the selection 'averaged', and only there")
+        for slug, run in self.datasets.items():
+            if run.epochs < (self.averaged_epochs or 0):
+                raise ValueError(
+                    f"averaged_epochs: {self.averaged_epochs} is more than datasets.{slug}.epochs: "
+                    f"{run.epochs}"
+                )
+        return self
+
 
 class RunConfig(Strict):
     """One training run, fully resolved: equal values give equal results on one machine."""
@@ -194,6 +220,7 @@ class RunConfig(Strict):
     precision: Precision = "fp32"
     compile: bool = False
     selections: tuple[Selection, ...]
+    averaged_epochs: int | None = None
     own_code: str | None = None
     """Retired, since ``code_hash`` covers custom networks; here for the stored ``run.json``, whose
     hashes cover it."""
@@ -219,6 +246,16 @@ class RunConfig(Strict):
         if parts["own_code"] is None:  # no part of the identity of the suite's own networks
             del parts["own_code"]
         return hash_json(parts)[:16]
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked_for(
+        self, handler: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        """A key that came later is no part of runs without it, which keep their hashes."""
+        values: dict[str, Any] = handler(self)
+        if values.get("averaged_epochs", 0) is None:
+            del values["averaged_epochs"]
+        return values
 
 
 def load_profile(path: str | Path) -> Profile:

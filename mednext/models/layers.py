@@ -137,7 +137,9 @@ def to_device(x: Tensor, device: torch.device) -> Tensor:
     """``x`` on ``device``. To a GPU from pinned memory, so that the host does not wait for it."""
     if device.type != "cuda" or x.device.type != "cpu":
         return x.to(device)
-    return x.pin_memory().to(device, non_blocking=True)
+    if torch.cuda.is_initialized():  # it is not where a GPU is only imagined
+        x = x.pin_memory()
+    return x.to(device, non_blocking=True)
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:

@@ -41,6 +41,8 @@ class RunRecord(Outcome):
     """Of each epoch, its validation included."""
     weights: dict[str, str]
     """Selection -> SHA-256 of its weights file."""
+    first_losses: tuple[float, ...] = ()
+    """Of the first 20 steps, at full precision; empty in records of older versions."""
     trained_as: str | None = None
     """The protocol whose training this is, where another one has the same split; None: its own."""
 

@@ -30,6 +30,8 @@ class Identity:
     code: str
     data: str
     split: str
+    device: str
+    """``cpu``, or the model of the GPU: a training does not go on where its sums would differ."""
 
     @property
     def key(self) -> str:
@@ -37,9 +39,9 @@ class Identity:
         return f"{self.training}-{self.code}-{self.split}"
 
 
-def identity_of(run: RunConfig, data_hash: str, split_hash: str) -> Identity:
-    """The identity of ``run`` on these data, with the code as it is now."""
-    return Identity(run.training_hash, code_hash(run), data_hash, split_hash)
+def identity_of(run: RunConfig, data_hash: str, split_hash: str, device: str) -> Identity:
+    """The identity of ``run`` on these data and this device, with the code as it is now."""
+    return Identity(run.training_hash, code_hash(run), data_hash, split_hash, device)
 
 
 def paths_under(run: RunConfig, protocol: str) -> RunPaths:
@@ -142,7 +144,7 @@ def _record(file: Path, paths: RunPaths, identity: Identity) -> RunRecord | None
     if config.config_hash != record.config_hash:  # a record that contradicts itself
         return None
     hashes = (config.training_hash, record.code_hash, record.data_hash, record.split_hash)
-    same = identity == Identity(*hashes)
+    same = identity == Identity(*hashes, device=record.machine.get("gpu") or "cpu")
     whole = all(
         paths.weights(s).is_file() and sha256_file(paths.weights(s)) == digest
         for s, digest in record.weights.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from mednext.config import (
     DatasetRun,
@@ -18,6 +19,7 @@ from mednext.config import (
 from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
 from mednext.layout import RunPaths, results_root
+from mednext.runs.gpu_lock import device_type
 
 
 def resolve_runs(profile: Profile) -> list[RunConfig]:
@@ -70,12 +72,30 @@ def resolve_run(
         limit=run.limit,
         recipe={k: v for k, v in recipe.items() if k not in ("epochs", "batch_size")},
         threads=profile.threads,
-        device=profile.device,
+        device=device_on(profile),
         deterministic=profile.deterministic,
         precision=profile.precision,
         compile=profile.compile,
         selections=profile.selections,
+        averaged_epochs=profile.averaged_epochs,
     )
+
+
+def device_on(profile: Profile) -> Literal["cpu", "cuda"]:
+    """Where the profile's runs compute on this machine: ``auto`` is part of no run's identity.
+
+    Raises:
+        UserError: a precision that this device does not have.
+    """
+    device = device_type(profile.device)
+    if device == "cpu" and profile.precision == "tf32":
+        raise UserError(
+            "TF32 is a precision of GPUs, and this profile's runs would be on the CPU",
+            found=f"precision: tf32, device: {profile.device}",
+            expected="precision: fp32 on a CPU",
+            remedy="run on a machine with a GPU, or write 'precision: fp32'",
+        )
+    return device
 
 
 def dataset_run(profile: Profile, dataset: str) -> DatasetRun:

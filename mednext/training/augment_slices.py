@@ -17,8 +17,13 @@ import torch.nn.functional as F
 from scipy.ndimage import rotate, zoom
 from torch import Tensor
 
-Plane = tuple[np.ndarray, np.ndarray]
-"""Image and label (H, W) of one slice in its own resolution."""
+from mednext.models.layers import to_device
+
+Plane = tuple[np.ndarray, np.ndarray] | tuple[Tensor, Tensor]
+"""Image and label (H, W) of one slice in its own resolution; tensors lie where the batch does.
+
+All choices are drawn on the CPU, so that a seed means the same on every device, and are sent to the
+device of the images as numbers of pixels and slices: nothing waits for it."""
 
 
 def transunet(
@@ -42,35 +47,65 @@ def transunet(
         native: the same slices before resizing; (H, W) may differ between them.
         random: source of all choices.
     """
-    images, labels = images.clone(), labels.clone()
     choice = torch.rand(len(images), 2, generator=random)
     quarter = torch.randint(0, 4, (len(images),), generator=random)
     axis = torch.randint(0, 2, (len(images),), generator=random)
     degrees = torch.randint(-20, 20, (len(images),), generator=random).tolist()
     turned = choice[:, 0] > 0.5
-    for k in range(4):
-        for direction in range(2):
-            # Resizing is symmetric: turned after it is the same as turned before it.
-            some = turned & (quarter == k) & (axis == direction)
-            for each in (images, labels):
-                each[some] = torch.rot90(each[some], k, (-2, -1)).flip(direction - 2)
-    by_shape: dict[tuple[int, int], list[int]] = defaultdict(list)
+    # Resizing is symmetric: turned after it is the same as turned before it.
+    codes = torch.where(turned, 1 + 2 * quarter + axis, 0)
+    images, labels = _turned(images, codes, MIRRORED), _turned(labels, codes, MIRRORED)
+    by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for i in torch.nonzero(~turned & (choice[:, 1] > 0.5)).flatten().tolist():
-        by_shape[native[i][0].shape].append(i)
+        by_shape[tuple(native[i][0].shape)].append(i)
+    device, size = images.device, images.shape[-1]
     for shape, members in by_shape.items():
-        source = torch.stack([_rotation(shape, degrees[i]) for i in members])
-        planes = [np.stack([native[i][part] for i in members]) for part in (0, 1)]
-        image, label = (_picked(torch.from_numpy(p), source) for p in planes)
-        images[members, 0] = _resized(image, images.shape[-1])
-        labels[members] = _nearest(label, images.shape[-1]).to(labels.dtype)
+        height, width = shape
+        source = torch.stack([_rotation(height, width, degrees[i], device) for i in members])
+        image, label = (
+            _picked(_stacked([native[i][part] for i in members]), source) for part in (0, 1)
+        )
+        index = to_device(torch.tensor(members), device)
+        images[index, 0] = _resized(image, size)
+        labels[index] = _nearest(label, size).to(labels.dtype)
     return images, labels
 
 
+MIRRORED = tuple((k, (direction,)) for k in range(4) for direction in (-2, -1))
+"""Quarter turns and the axis of the flip that follows, of :func:`transunet`."""
+SYMMETRIES = tuple((code % 4, (-1,) if code >= 4 else ()) for code in range(1, 8))
+"""The same of :func:`transunet_corrected`: all symmetries of the square but the identity."""
+
+
+@lru_cache(maxsize=8)
+def _moves(
+    size: int, moves: tuple[tuple[int, tuple[int, ...]], ...], device: torch.device
+) -> Tensor:
+    """(1 + moves, S * S): for each pixel the one that comes there; row 0 moves nothing."""
+    pixels = torch.arange(size * size).view(size, size)
+    turned = [pixels, *(torch.rot90(pixels, k, (-2, -1)).flip(flip) for k, flip in moves)]
+    return to_device(torch.stack([t.flatten() for t in turned]), device)
+
+
+def _turned(
+    planes: Tensor, codes: Tensor, moves: tuple[tuple[int, tuple[int, ...]], ...]
+) -> Tensor:
+    """A copy of (B, ..., S, S), each moved as its code says: 0 is not at all, n is move n - 1."""
+    source = _moves(planes.shape[-1], moves, planes.device)[to_device(codes, planes.device)]
+    return planes.flatten(1).gather(1, source).view_as(planes)
+
+
+def _stacked(planes: Sequence[np.ndarray | Tensor]) -> Tensor:
+    first = [p for p in planes if isinstance(p, Tensor)]
+    return torch.stack(first) if first else torch.from_numpy(np.stack(planes))
+
+
 @lru_cache(maxsize=256)
-def _rotation(shape: tuple[int, int], degrees: int) -> Tensor:
+def _rotation(height: int, width: int, degrees: int, device: torch.device) -> Tensor:
     """(H * W): for each pixel of the rotated slice the one it comes from, from 1; 0 is outside."""
-    numbers = np.arange(1, shape[0] * shape[1] + 1, dtype=np.int32).reshape(shape)
-    return torch.from_numpy(rotate(numbers, degrees, order=0, reshape=False).ravel()).long()
+    numbers = np.arange(1, height * width + 1, dtype=np.int32).reshape(height, width)
+    found = torch.from_numpy(rotate(numbers, degrees, order=0, reshape=False).ravel())
+    return to_device(found.long(), device)
 
 
 def _picked(planes: Tensor, source: Tensor) -> Tensor:
@@ -80,10 +115,17 @@ def _picked(planes: Tensor, source: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def _spline(length: int, size: int) -> Tensor:
-    """(size, length): cubic resizing along one axis, which is linear, as a matrix."""
-    matrix = zoom(np.eye(length), (size / length, 1), order=3)
-    return torch.from_numpy(matrix).float()
+def _spline(length: int, size: int, device: torch.device) -> Tensor:
+    """(size, length): cubic resizing along one axis, which is linear, as a matrix. On a GPU in
+    float64, since its fp32 products may be TF32."""
+    matrix = torch.from_numpy(zoom(np.eye(length), (size / length, 1), order=3))
+    return to_device(matrix, device) if device.type == "cuda" else matrix.float()
+
+
+@lru_cache(maxsize=256)
+def _sampled(length: int, size: int, device: torch.device) -> Tensor:
+    """(size,): the pixel that resizing by nearest neighbours takes along one axis."""
+    return to_device(torch.from_numpy(zoom(np.arange(length), size / length, order=0)), device)
 
 
 def _resized(planes: Tensor, size: int) -> Tensor:
@@ -91,15 +133,13 @@ def _resized(planes: Tensor, size: int) -> Tensor:
     height, width = planes.shape[1:]
     if (height, width) == (size, size):
         return planes
-    return _spline(height, size) @ planes.float() @ _spline(width, size).T
+    down, across = (_spline(length, size, planes.device) for length in (height, width))
+    return (down @ planes.to(down.dtype) @ across.T).float()
 
 
 def _nearest(planes: Tensor, size: int) -> Tensor:
     """(N, H, W) -> (N, size, size) by nearest neighbours, as ``zoom(order=0)`` does."""
-    rows, columns = (
-        torch.from_numpy(zoom(np.arange(length), size / length, order=0))
-        for length in planes.shape[1:]
-    )
+    rows, columns = (_sampled(length, size, planes.device) for length in planes.shape[1:])
     return planes[:, rows[:, None], columns]
 
 
@@ -112,27 +152,24 @@ def transunet_corrected(
     the slices are rotated by any angle between -20 and 20 degrees: images bilinearly, labels by
     nearest neighbours, in the proportions of the slice before it was resized.
     """
-    images, labels = images.clone(), labels.clone()
     symmetry = torch.randint(0, 8, (len(images),), generator=random)
     rotated = torch.rand(len(images), generator=random) < 0.5
     angle = (torch.rand(len(images), generator=random) * 40 - 20) * (math.pi / 180)
     aspect = torch.tensor([image.shape[0] / image.shape[1] for image, _ in native])
-    for code in range(1, 8):
-        some = symmetry == code
-        for each in (images, labels):
-            moved = torch.rot90(each[some], code % 4, (-2, -1))
-            each[some] = moved.flip(-1) if code >= 4 else moved
+    images, labels = _turned(images, symmetry, SYMMETRIES), _turned(labels, symmetry, SYMMETRIES)
     # A turn by 90 degrees exchanges height and width.
     aspect = torch.where(symmetry % 2 == 1, 1 / aspect, aspect)
     if rotated.any():
         cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
         rows = [cos, -sin * aspect, zero, sin / aspect, cos, zero]
         matrix = torch.stack(rows, dim=1).reshape(-1, 2, 3)[rotated]
-        grid = F.affine_grid(matrix, list(images[rotated].shape), align_corners=False)
-        masks = labels[rotated, None].to(images.dtype)
-        images[rotated] = F.grid_sample(images[rotated], grid, "bilinear", align_corners=False)
+        shape = [len(matrix), *images.shape[1:]]
+        grid = to_device(F.affine_grid(matrix, shape, align_corners=False), images.device)
+        some = to_device(torch.nonzero(rotated).flatten(), images.device)
+        masks = labels[some, None].to(images.dtype)
+        images[some] = F.grid_sample(images[some], grid, "bilinear", align_corners=False)
         moved = F.grid_sample(masks, grid, "nearest", align_corners=False)
-        labels[rotated] = moved[:, 0].to(labels.dtype)
+        labels[some] = moved[:, 0].to(labels.dtype)
     return images, labels
 
 

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from mednext.config import RunConfig
-from mednext.datasets.load import ClassificationData, SegmentationData
-from mednext.training.augment import center_crop, crop_flip
+from mednext.datasets.load import ClassificationData
+from mednext.models.layers import to_device
+from mednext.training.augment import center_crop, crop_flip, crop_flip_at_once
 from mednext.training.augment_slices import SLICE_AUGMENTS
+from mednext.training.on_device import HostData, OnDevice
 from mednext.training.seeds import stream
 
-Data = ClassificationData | SegmentationData
+Data = HostData | OnDevice
 AUGMENT: dict[str, tuple[str, ...]] = {
     "classification": ("crop_flip",),
     "segmentation": tuple(SLICE_AUGMENTS),
@@ -24,6 +26,8 @@ AUGMENT: dict[str, tuple[str, ...]] = {
 
 def subset_rows(data: Data, subset: str) -> np.ndarray:
     """Rows of the images (or slices) of one subset."""
+    if isinstance(data, OnDevice):
+        data = data.host
     return data.subsets[subset] if isinstance(data, ClassificationData) else data.rows(subset)
 
 
@@ -36,12 +40,15 @@ def train_batches(data: Data, run: RunConfig, epoch: int) -> Iterator[tuple[Tens
         # A memory map is read fastest from front to back.
         chosen = np.sort(rows[order[start : start + run.batch_size]])
         images, labels = raw(data, chosen)
-        if isinstance(data, ClassificationData):
-            images = crop_flip(images, data.img_size, random)
+        at_once = isinstance(data, OnDevice)
+        if run.task == "classification":
+            crop = crop_flip_at_once if at_once else crop_flip
+            images = crop(images, run.img_size, random)
         else:
+            assert not isinstance(data, ClassificationData)
             augment = SLICE_AUGMENTS[run.recipe["augment"]]
             images, labels = augment(images, labels, [data.plane(row) for row in chosen], random)
-        yield network_input(images, run), labels
+        yield network_input(images, run, at_once), labels
 
 
 def batch_count(rows: int, run: RunConfig) -> int:
@@ -58,25 +65,38 @@ def ordered_batches(
     """
     size = min(run.batch_size, micro_batch or run.micro_batch or run.batch_size)
     for start in range(0, len(rows), size):
-        images, labels = raw(data, rows[start : start + size])
-        if isinstance(data, ClassificationData):
-            images = center_crop(images, data.img_size)
-        yield network_input(images, run), labels
+        yield ordered_batch(data, run, rows[start : start + size])
+
+
+def ordered_batch(data: Data, run: RunConfig, rows: np.ndarray) -> tuple[Tensor, Tensor]:
+    """The images of ``rows`` without augmentation, and their labels."""
+    images, labels = raw(data, rows)
+    if run.task == "classification":
+        images = center_crop(images, run.img_size)
+    return network_input(images, run, isinstance(data, OnDevice)), labels
 
 
 def raw(data: Data, rows: np.ndarray) -> tuple[Tensor, Tensor]:
     """Images (B, C, H, W) as they are stored (uint8, or float32 slices), and int64 labels."""
-    images = torch.from_numpy(np.ascontiguousarray(data.images[rows]))
-    labels = torch.from_numpy(np.asarray(data.labels[rows], dtype=np.int64))
+    if isinstance(data, OnDevice):
+        index = to_device(torch.from_numpy(rows), data.images.device)
+        images, labels = data.images[index], data.labels[index].long()
+    else:
+        images = torch.from_numpy(np.ascontiguousarray(data.images[rows]))
+        labels = torch.from_numpy(np.asarray(data.labels[rows], dtype=np.int64))
     return (images if images.dtype == torch.uint8 else images[:, None]), labels
 
 
-def network_input(images: Tensor, run: RunConfig) -> Tensor:
+def network_input(images: Tensor, run: RunConfig, at_once: bool = False) -> Tensor:
     """Float32, normalised as the recipe says, channels last; grey images three times, since all
-    networks are built for colour.
+    networks are built for colour. ``at_once``: the whole batch in each operation, as a GPU likes.
     """
     how = run.recipe["normalise"]
     count, _, height, width = images.shape
+    if at_once:
+        floats = images.float().div_(255) if images.dtype == torch.uint8 else images
+        floats = floats.sub(how["mean"]).div_(how["std"]).expand(-1, 3, -1, -1)
+        return floats.contiguous(memory_format=torch.channels_last)
     out = torch.empty(count, 3, height, width, memory_format=torch.channels_last)
     for image, kept in zip(images, out, strict=True):  # one by one they stay in the caches
         floats = image.float().div_(255) if image.dtype == torch.uint8 else image.clone()

@@ -18,12 +18,12 @@ from mednext.config import RunConfig
 from mednext.datasets.load import ClassificationData, SegmentationData, load
 from mednext.files import atomic_path
 from mednext.metrics.segmentation import dice
-from mednext.models.cam import gradcam_layer
 from mednext.results import HEADLINE, read_cases, read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import ordered_batches
+from mednext.training.device import autocast
 from mednext.training.evaluate import load_model, paths_of, stored_predictions
-from mednext.training.explain import grad_cam
+from mednext.training.explain import heatmaps_of
 
 SIDE = 128
 HEAT_SIDE = 32
@@ -113,13 +113,12 @@ def _heatmaps(run: RunConfig, data: ClassificationData, rows: np.ndarray) -> np.
     """Grad-CAM of the predicted class, (P, H, H) uint8."""
     model = load_model(run, SELECTION)
     device = next(model.parameters()).device
-    layer = gradcam_layer(run.method, model)
     maps = []
     for batch, _ in ordered_batches(data, run, rows):
         images = batch.to(device)
-        with torch.no_grad():
+        with torch.no_grad(), autocast(run, device):
             target = model(images).argmax(dim=1)
-        for heat in grad_cam(model, layer, images.clone(), target):
+        for heat in heatmaps_of(run, model, images, target):
             maps.append(_small((heat * 255).astype(np.uint8)[..., None], HEAT_SIDE))
     return np.stack(maps)
 

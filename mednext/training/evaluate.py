@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 from scipy.ndimage import zoom
-from torch import nn
+from torch import Tensor, nn
 
 from mednext.config import RunConfig
 from mednext.datasets.load import ClassificationData, SegmentationData, load
@@ -22,8 +22,9 @@ from mednext.metrics.segmentation import image_diagonal, organ_counts
 from mednext.metrics.surface import hd95_of_organs
 from mednext.models.registry import create_model
 from mednext.results import DIAGONALS, DISTANCES, case_columns, read_run
-from mednext.training.batches import ordered_batches, subset_rows
-from mednext.training.device import pick_device, prepare_torch
+from mednext.training.batches import subset_rows
+from mednext.training.device import autocast, pick_device, prepare_torch
+from mednext.training.validate import in_batches
 
 
 def paths_of(run: RunConfig) -> RunPaths:
@@ -66,14 +67,16 @@ def outputs_of(
 ) -> np.ndarray:
     """Softmax scores (N, K) of images, or label maps (N, S, S) uint8 of slices."""
     device = next(model.parameters()).device
-    out = []
-    for images, _ in ordered_batches(data, run, rows, micro_batch):
-        logits = model(images.to(device)).float()
+
+    def work(images: Tensor, _: Tensor) -> Tensor:
+        with autocast(run, device):
+            logits = model(images)
         if run.task == "classification":
-            out.append(logits.softmax(dim=1).cpu().numpy())
-        else:
-            out.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy())
-    return np.concatenate(out)
+            return logits.float().softmax(dim=1)
+        return logits.argmax(dim=1).to(torch.uint8)
+
+    found = in_batches(run, data, rows, micro_batch, device, work)
+    return np.asarray(torch.cat(found).cpu().numpy())
 
 
 def native_labels(small: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -83,7 +86,7 @@ def native_labels(small: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def predict(run: RunConfig) -> None:
-    """Write ``predictions.<selection>.npz`` of every selection that has weights.
+    """Write ``predictions.<selection>.npz`` of every selection, an empty one if it has no weights.
 
     Classification: ``row``, ``score`` (N, K). Segmentation: one uint8 array (D, H, W) per case, in
     the resolution of the volume.
@@ -95,11 +98,18 @@ def predict(run: RunConfig) -> None:
     data = load(run)
     with exclusive(paths_of(run).work, "this run"):
         remove_leftovers(paths_of(run).root)
-        for selection in record.weights:
+        for selection in run.selections:
+            if selection not in record.weights:
+                _write_arrays(run, selection)
+                continue
             model = load_model(run, selection)
             found = outputs_of(run, model, data, subset_rows(data, "test"), record.micro_batch)
-            with atomic_path(paths_of(run).predictions(selection)) as part:
-                np.savez_compressed(part, **_arrays(data, found))
+            _write_arrays(run, selection, **_arrays(data, found))
+
+
+def _write_arrays(run: RunConfig, selection: str, **arrays: Any) -> None:
+    with atomic_path(paths_of(run).predictions(selection)) as part:
+        np.savez_compressed(part, **arrays)
 
 
 def _arrays(data: ClassificationData | SegmentationData, found: np.ndarray) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mednext.models.cam import CamLayer, gradcam_layer
 from mednext.results import read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import ordered_batches
+from mednext.training.device import autocast
 from mednext.training.evaluate import load_model, paths_of, stored_predictions
 
 
@@ -50,6 +52,18 @@ def grad_cam(model: nn.Module, layer: CamLayer, images: Tensor, target: Tensor) 
     maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
     peaks = maps.amax(dim=(2, 3), keepdim=True).clamp(min=1e-12)
     return np.asarray((maps / peaks)[:, 0].cpu().numpy(), dtype=np.float32)
+
+
+def heatmaps_of(run: RunConfig, model: nn.Module, images: Tensor, target: Tensor) -> np.ndarray:
+    """Grad-CAM as :func:`grad_cam` makes it; all 0, and a note, of a network that does not say
+    where its feature maps are (a custom one without ``feature_info``).
+    """
+    try:
+        layer = gradcam_layer(run.method, model)
+    except UserError as error:
+        print(f"{run.method}: shown without heatmaps: {error.what}", file=sys.stderr)
+        return np.zeros((len(images), *images.shape[-2:]), np.float32)
+    return grad_cam(model, layer, images.clone(), target)
 
 
 def _shown(runs: Sequence[RunConfig]) -> list[RunConfig]:
@@ -88,11 +102,10 @@ def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out:
         model = load_model(run, "last")
         device = next(model.parameters()).device
         images = torch.cat([x for x, _ in ordered_batches(data, run, rows)]).to(device)
-        with torch.no_grad():
-            logits = model(images)
+        with torch.no_grad(), autocast(run, device):
+            logits = model(images).float()
         scores.append(logits.softmax(dim=1).cpu().numpy())
-        layer = gradcam_layer(run.method, model)
-        heatmaps.append(grad_cam(model, layer, images.clone(), logits.argmax(dim=1)))
+        heatmaps.append(heatmaps_of(run, model, images, logits.argmax(dim=1)))
     cropped = center_crop(torch.from_numpy(np.ascontiguousarray(data.images[rows])), data.img_size)
     planes = cropped.permute(0, 2, 3, 1).numpy()
     _save(

@@ -8,7 +8,8 @@ spacing, or PNG of its size.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -44,6 +45,7 @@ from mednext.errors import UserError
 from mednext.files import atomic_path, for_spreadsheets, write_csv
 from mednext.training.augment import center_crop
 from mednext.training.batches import network_input
+from mednext.training.device import autocast
 from mednext.training.evaluate import load_model, native_labels
 
 SCALED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -58,7 +60,7 @@ def predict_folder(run: RunConfig, selection: str, folder: Path, out: Path) -> s
 
     Raises:
         UserError: the folder holds nothing of the kind, a file is damaged, or the run has no such
-            weights.
+            weights; the results would overwrite the images or each other.
     """
     grey = run.task == "segmentation"
     names = scan(folder, pairs.KNOWN if grey else ENDINGS, deep=not grey)
@@ -70,6 +72,8 @@ def predict_folder(run: RunConfig, selection: str, folder: Path, out: Path) -> s
             expected=", ".join(pairs.KNOWN if grey else ENDINGS),
             remedy="give the folder of the images",
         )
+    targets = {name: _label_file(out, name) for name in names} if grey else {"": out}
+    check_targets(folder, out, names, targets)
     files = Files(folder, list_entries(folder, names))
     model = load_model(run, selection)
     if run.task == "classification":
@@ -78,6 +82,46 @@ def predict_folder(run: RunConfig, selection: str, folder: Path, out: Path) -> s
     for name in names:
         _write_labels(run, model, files, name, out)
     return f"{len(names)} label maps: {out}"
+
+
+def _label_file(out: Path, name: str) -> Path:
+    """Where the label map of one file is written."""
+    if name.lower().endswith(VOLUMES):
+        return out / f"{pairs.stem(name)}.nii.gz"
+    return out / f"{name.rsplit('.', 1)[0]}.png"
+
+
+def check_targets(folder: Path, out: Path, names: Sequence[str], targets: dict[str, Path]) -> None:
+    """Refuse results that would overwrite an image, or another result.
+
+    Raises:
+        UserError: the first such file.
+    """
+    images = {(folder / name).resolve() for name in names}
+    inside = folder.resolve() in (out.resolve(), *out.resolve().parents)
+    if out.resolve() in images or (inside and out not in targets.values()):
+        raise UserError(
+            "the results would lie among the images, and overwrite them",
+            file=out,
+            found=f"--images {folder}, --out {out}",
+            expected="another place for the results",
+            remedy="give --out outside of the folder of the images",
+        )
+    taken: dict[str, str] = {}
+    for name, target in targets.items():
+        # Some file systems tell neither case nor Unicode form apart.
+        key = unicodedata.normalize("NFC", str(target)).casefold()
+        if key in taken or target.resolve() in images:
+            raise UserError(
+                "two results would be one file"
+                if key in taken
+                else "an image would be overwritten",
+                file=target,
+                found=" and ".join(filter(None, (taken.get(key), name))) or str(folder),
+                expected="a name of its own for each image, without its ending, too",
+                remedy="rename one of them, or predict them in two folders",
+            )
+        taken[key] = name
 
 
 def _scores(run: RunConfig, model: nn.Module, files: Files) -> pd.DataFrame:
@@ -100,8 +144,10 @@ def _scores(run: RunConfig, model: nn.Module, files: Files) -> pd.DataFrame:
 @torch.no_grad()
 def _logits(run: RunConfig, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     ready = network_input(images, run)
-    logits: torch.Tensor = model(ready.to(next(model.parameters()).device)).float().cpu()
-    return logits
+    device = next(model.parameters()).device
+    with autocast(run, device):
+        logits: torch.Tensor = model(ready.to(device))
+    return logits.float().cpu()
 
 
 def labels_of(run: RunConfig, model: nn.Module, image: np.ndarray) -> np.ndarray:
@@ -122,7 +168,7 @@ def _write_labels(run: RunConfig, model: nn.Module, files: Files, name: str, out
     values = values.astype(np.uint8 if values.max() < 256 else np.uint16)
     if not name.lower().endswith(VOLUMES):
         labels = labels_of(run, model, pairs.picture(files, name)[0])[0]
-        with atomic_path(out / f"{name.rsplit('.', 1)[0]}.png") as part:
+        with atomic_path(_label_file(out, name)) as part:
             Image.fromarray(values[labels]).save(part)
         return
     # Networks know bodies in one orientation only; the label map goes back to the file's own.
@@ -132,7 +178,7 @@ def _write_labels(run: RunConfig, model: nn.Module, files: Files, name: str, out
     labels = labels_of(run, model, SCALED.get(run.dataset, pairs.scaled)(image.transpose(2, 1, 0)))
     back = ornt_transform(axcodes2ornt(AXES), io_orientation(grid.affine))
     labels = apply_orientation(labels.transpose(2, 1, 0), back).reshape(grid.shape)
-    with atomic_path(out / f"{pairs.stem(name)}.nii.gz") as part:
+    with atomic_path(_label_file(out, name)) as part:
         header = _label_header(grid.header, values.dtype)
         content = nib.Nifti1Image(values[labels], grid.affine, header).to_bytes()
         part.write_bytes(gzip.compress(content, mtime=0))

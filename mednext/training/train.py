@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -33,9 +32,16 @@ from mednext.runs.finished import (
     tidy,
 )
 from mednext.runs.progress import bar, epoch_line
-from mednext.training import checkpoint
+from mednext.training import averaged, checkpoint
 from mednext.training.batches import AUGMENT, Data, batch_count, subset_rows, train_batches
-from mednext.training.device import device_name, fresh_network, pick_device, prepare_torch
+from mednext.training.device import (
+    device_name,
+    device_of,
+    fresh_network,
+    pick_device,
+    prepare_torch,
+)
+from mednext.training.on_device import HostData, where_it_fits
 from mednext.training.schedule import SCHEDULES, factor
 from mednext.training.seeds import seed_of
 from mednext.training.step import OPTIMIZERS, Stepper
@@ -44,6 +50,9 @@ from mednext.training.validate import validate
 Weights = dict[str, Tensor]
 WATCHED = {"best_val": "val", "best_test": "test"}
 """Selection -> the subset whose score chooses the epoch."""
+CHECKPOINT_SECONDS = {"cpu": 0, "cuda": 120}
+"""Least time between two checkpoints. Epochs on a GPU are short: a kill may repeat some of them."""
+VALIDATED_EVERY = 10
 COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_score")
 
 
@@ -63,6 +72,8 @@ class State:
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Best] = field(default_factory=dict)
     """Selection -> the best epoch so far."""
+    sums: Weights = field(default_factory=dict)
+    """Of the weights that the selection ``averaged`` is the mean of."""
     seconds: list[float] = field(default_factory=list)
     """Of each epoch; no part of the history, which is the same however often it was continued."""
 
@@ -80,7 +91,7 @@ def train(run: RunConfig, retry_failed: bool = False) -> RunRecord:
     """
     paths = paths_under(run, run.protocol)
     data = load(run)
-    identity = identity_of(run, data.data_hash, data.split_hash)
+    identity = identity_of(run, data.data_hash, data.split_hash, device_of(run))
     check_recipe(run)
     protocols = equal_protocols(run, data.split_hash)
     shared = paths_under(run, protocols[0])
@@ -128,10 +139,11 @@ def check_recipe(run: RunConfig) -> None:
 
 
 def _train(
-    run: RunConfig, data: Data, paths: RunPaths, file: Path, identity: Identity
+    run: RunConfig, host: HostData, paths: RunPaths, file: Path, identity: Identity
 ) -> RunRecord:
     prepare_torch(run)
     device = pick_device(run)
+    data = where_it_fits(host, run, device)
     model = fresh_network(run, device)
     stepper = Stepper(run, model, device)
     state = State()
@@ -142,6 +154,7 @@ def _train(
         state = State(**stored["state"])
     title = f"{run.dataset}/{run.method}/seed{run.seed}"
     reason = None
+    saved = time.perf_counter()
     while state.epoch < run.epochs and reason is None:
         begun = time.perf_counter()
         loss = train_epoch(run, data, stepper, state.epoch, title)
@@ -149,9 +162,11 @@ def _train(
             reason = f"diverged: the training loss was {loss} in epoch {state.epoch + 1}"
             break
         trained = time.perf_counter() - begun
-        scores = {subset: validate(run, data, stepper, subset) for subset in _watched(run)}
         state.epoch += 1
+        scores = _scores(run, data, stepper, state.epoch)
         _keep_best(run, state, {subset: score for subset, (_, score) in scores.items()}, model)
+        if run.epochs - state.epoch < (run.averaged_epochs or 0):
+            averaged.add(state.sums, model)
         state.seconds.append(round(time.perf_counter() - begun, 3))
         row = {
             "epoch": state.epoch,
@@ -161,13 +176,28 @@ def _train(
             "val_score": scores["val"][1],
         }
         state.history.append(row)
-        parts = {"model": model.state_dict(), "stepper": stepper.state_dict()}
-        checkpoint.save(file, {"identity": asdict(identity), "state": vars(state), **parts})
+        if time.perf_counter() - saved >= CHECKPOINT_SECONDS[device.type]:
+            parts = {"model": model.state_dict(), "stepper": stepper.state_dict()}
+            checkpoint.save(file, {"identity": asdict(identity), "state": vars(state), **parts})
+            saved = time.perf_counter()
         speed = len(subset_rows(data, "train")) / trained
         epoch_line(title, row, run.epochs, speed, state.seconds[-1])
     if reason is None and not all(bool(v.isfinite().all()) for v in model.state_dict().values()):
         reason = "diverged: weights are not finite after the last step"
     return _record(run, data, stepper, paths, state, reason, identity)
+
+
+def _scores(
+    run: RunConfig, data: Data, stepper: Stepper, epoch: int
+) -> dict[str, tuple[float, float]]:
+    """Loss and score of the validation subset after ``epoch`` (from 1), and of the test subset on
+    request. A network whose evaluation costs more than its epoch (``slow_evaluation``) is looked at
+    every tenth time on a GPU; until then there is no score.
+    """
+    costly = stepper.device.type == "cuda" and getattr(stepper.model, "slow_evaluation", False)
+    if costly and epoch % VALIDATED_EVERY and epoch < run.epochs:
+        return dict.fromkeys(_watched(run), (math.nan, math.nan))
+    return {subset: validate(run, data, stepper, subset) for subset in _watched(run)}
 
 
 def _watched(run: RunConfig) -> list[str]:
@@ -195,7 +225,7 @@ def train_epoch(run: RunConfig, data: Data, stepper: Stepper, epoch: int, title:
     # What a network draws by itself (dropout) must not depend on where training was continued.
     torch.manual_seed(seed_of(run.seed, run.dataset, epoch, "network"))
     per_epoch = batch_count(len(subset_rows(data, "train")), run)
-    losses = []
+    losses: list[Tensor] = []
     batches = bar(train_batches(data, run, epoch), per_epoch, f"{title} epoch {epoch + 1}")
     for number, (images, labels) in enumerate(batches):
         rate = run.recipe["lr"] * factor(
@@ -205,13 +235,15 @@ def train_epoch(run: RunConfig, data: Data, stepper: Stepper, epoch: int, title:
             run.recipe["warmup_fraction"],
         )
         losses.append(stepper.step(images, labels, rate))
-        if not math.isfinite(losses[-1]):
-            return losses[-1]
-    return float(np.mean(losses))
+    values: list[float] = torch.stack(losses).tolist()  # the host waits for the device here alone
+    lost = [number for number, value in enumerate(values) if not math.isfinite(value)]
+    stepper.record(values[: lost[0]] if lost else values)
+    return values[lost[0]] if lost else float(np.mean(values))
 
 
 def _weights(model: torch.nn.Module) -> Weights:
-    return {k: v.detach().cpu().clone().contiguous() for k, v in model.state_dict().items()}
+    """A copy of the weights, where they are: to fetch them from a GPU after each epoch is slow."""
+    return {k: v.detach().clone() for k, v in model.state_dict().items()}
 
 
 def _record(
@@ -227,9 +259,13 @@ def _record(
     weights: dict[str, Weights] = {}
     if reason is None:
         weights["last"] = _weights(stepper.model)
-        weights |= {name: deepcopy(best["weights"]) for name, best in state.best.items()}
+        weights |= {name: best["weights"] for name, best in state.best.items()}
+        if run.averaged_epochs is not None:
+            mean = averaged.averaged(run, data, stepper, state.sums)
+            weights["averaged"] = _weights(mean)
     for selection, tensors in weights.items():
-        write_bytes(paths.weights(selection), save(tensors))
+        content = save({k: v.cpu().contiguous() for k, v in tensors.items()})
+        write_bytes(paths.weights(selection), content)
     write_csv(paths.history, pd.DataFrame(state.history, columns=list(COLUMNS)))
     commit, dirty = git_state()
     gpu = device_name(stepper.device)
@@ -258,4 +294,5 @@ def _record(
         wall_seconds=round(sum(state.seconds), 3),
         epoch_seconds=state.seconds,
         weights={s: sha256_file(paths.weights(s)) for s in weights},
+        first_losses=tuple(stepper.first_losses),
     )

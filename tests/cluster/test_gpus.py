@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mednext.runs import gpu_lock as gpus
 
 ROOT = Path(__file__).resolve().parents[2]
 UUIDS = ["GPU-aaaa", "GPU-bbbb", "GPU-cccc"]
 # Claims a GPU, says which, and keeps it until its stdin closes.
 CLAIM = """
 import os, sys
-from mednext.training.gpu_lock import claim_gpu
-claim_gpu(sys.argv[1])
+from mednext.runs.gpu_lock import claim_gpu
+claim_gpu(sys.argv[1], int(sys.argv[2]))
 print(os.environ.get("CUDA_VISIBLE_DEVICES", "none"), flush=True)
 sys.stdin.read()
 """
@@ -27,8 +31,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with three GPUs, by an nvidia-smi that is a shell script."""
     tool = tmp_path / "bin" / "nvidia-smi"
     tool.parent.mkdir()
-    tool.write_text("#!/bin/sh\nprintf '%s\\n' " + " ".join(UUIDS) + "\n")
-    tool.chmod(0o755)
+    listed = "\n".join(f"GPU {i}: NVIDIA H100 80GB (UUID: {u})" for i, u in enumerate(UUIDS))
+    write_tool(tool, listed)
     monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -36,9 +40,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def start(device: str = "cuda") -> subprocess.Popen[str]:
+def write_tool(tool: Path, listed: str) -> None:
+    """An nvidia-smi that answers ``-L``."""
+    tool.write_text(f"#!/bin/sh\n[ \"$1\" = -L ] && cat <<'end'\n{listed}\nend\n")
+    tool.chmod(0o755)
+
+
+def start(device: str = "cuda", places: int = 1) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CLAIM, device],
+        [sys.executable, "-c", CLAIM, device, str(places)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -90,10 +100,88 @@ def test_a_run_on_the_cpu_takes_none(machine: Path) -> None:
     end(job)
 
 
-def test_a_gpu_that_is_gone_is_one_message(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_trainings_share_a_gpu_after_each_has_one(machine: Path) -> None:
+    jobs = [start(places=2) for _ in range(6)]
+    try:
+        taken = [line(job) for job in jobs]
+        assert sorted(taken) == sorted(UUIDS * 2)
+    finally:
+        for job in jobs:
+            end(job)
+
+
+def test_users_share_the_locks(machine: Path) -> None:
+    """Two users must not take one GPU: the folder is one for all, and a lock needs no writing."""
+    end(start())
+    folder = machine / "mednext-gpus"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+    (lock,) = folder.iterdir()
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o644
+    other = start()
+    assert line(other) == UUIDS[0]
+    end(other)
+
+
+MIG = """GPU 0: NVIDIA H100 80GB (UUID: GPU-aaaa)
+  MIG 3g.40gb     Device  0: (UUID: MIG-1111)
+  MIG 3g.40gb     Device  1: (UUID: MIG-2222)
+GPU 1: NVIDIA H100 80GB (UUID: GPU-bbbb)"""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """No answer of nvidia-smi is remembered."""
+    gpus.installed_gpus.cache_clear()
+    yield monkeypatch
+    gpus.installed_gpus.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [
+        (None, ("MIG-1111", "MIG-2222", "GPU-bbbb")),
+        ("MIG-2222", ("MIG-2222",)),
+        ("MIG-GPU-aaaa/1/0", ("MIG-GPU-aaaa/1/0",)),  # the form before driver 470
+        ("GPU-b", ("GPU-bbbb",)),
+        ("2", ("GPU-bbbb",)),
+        ("", ()),
+        ("NoDevFiles", ()),
+    ],
+)
+def test_parts_of_a_split_gpu(
+    machine: Path, asked: pytest.MonkeyPatch, visible: str | None, found: tuple[str, ...]
+) -> None:
+    write_tool(machine / "bin/nvidia-smi", MIG)
+    if visible is not None:
+        asked.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpus.visible_gpus() == found
+    assert gpus.device_type("auto") == ("cuda" if found else "cpu")
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"),
+    [(None, ("0", "1")), ("1", ("1",)), ("GPU-cccc", ("GPU-cccc",)), ("", ())],
+)
+def test_a_gpu_without_nvidia_smi(
+    tmp_path: Path, asked: pytest.MonkeyPatch, visible: str | None, found: tuple[str, ...]
+) -> None:
+    """As in a small container: the driver is there, the tool is not."""
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    asked.setattr(gpus, "DEVICES", tmp_path)
+    asked.setenv("PATH", "")
+    asked.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        asked.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpus.visible_gpus() == found
+
+
+def test_none_is_locked_where_none_is_listed(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the profile may have one all the same is for torch to say."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     job = start()
     assert line(job) == ""
-    message = end(job)
-    assert "no CUDA device found, but the profile asks for one" in message
-    assert job.returncode != 0
+    end(job)
+    assert job.returncode == 0 and not (machine / "mednext-gpus").exists()

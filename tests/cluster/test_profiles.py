@@ -36,7 +36,18 @@ def test_dry_run_of_the_paper_profile(name: str, tmp_path: Path) -> None:
     for job in trainings:
         assert "gpu=1" in job
         assert "mem_mb=12000" in job and "runtime=720" in job
-    evaluations = [job for job in jobs if re.match(r"\s*rule evaluate", job)]
-    assert len(evaluations) == 435 and all("gpu=1" in job for job in evaluations)
-    # Sixteen evaluations share a submission.
-    assert done.stdout.count("roup job evaluations") == -(-435 // 16)
+    # What runs a network gets a GPU, what only counts does not hold one.
+    for rule, count, gpus in (
+        ("predict", 435, 1),
+        ("evaluate", 435, 0),
+        ("browse", 10, 1),
+        ("explain_", 5, 1),
+        ("signal", 1, 1),
+        ("metrics", 1, 0),
+    ):
+        found = [job for job in jobs if re.match(rf"\s*rule {rule}", job)]
+        assert len(found) == count, rule
+        assert sum("gpu=1" in job for job in found) == count * gpus, rule
+    # Sixteen runs share a submission.
+    for group in ("predictions", "evaluations"):
+        assert done.stdout.count(f"roup job {group}") == -(-435 // 16)

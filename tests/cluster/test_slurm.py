@@ -52,7 +52,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     command += ["--default-resources", "mem_mb=1000", "runtime=10", "slurm_partition=loopback"]
     # The node is small; what the rules ask for is tested in test_resources.py.
     command += ["--set-resources"]
-    for rule in ("train_classification", "evaluate", "metrics"):
+    for rule in ("train_classification", "predict", "evaluate", "metrics"):
         command += [f"{rule}:mem_mb=2000", f"{rule}:runtime=20"]
     for step in ("verify", "prepare", "split"):
         command += [f"{step}_sars_cov2_ct:mem_mb=1000"]

@@ -37,6 +37,12 @@ def failing_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseEx
             "GPU out of memory in a deterministic run",
         ),
         (
+            RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+            4,
+            ["out of memory", "CUDNN_STATUS_ALLOC_FAILED", "micro_batch"],
+            "cuDNN finds no memory for its work space",
+        ),
+        (
             RuntimeError(
                 "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate "
                 "memory: you tried to allocate 8589934592 bytes."
@@ -51,8 +57,22 @@ def failing_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseEx
             ["the GPU failed or is gone", "another GPU"],
             "GPU gone in the middle of a training",
         ),
+        (
+            torch.AcceleratorError(
+                "CUDA error: no kernel image is available for execution on the device"
+            ),
+            2,
+            ["not one that the installed torch was built for", "does not help"],
+            "GPU older than the installed torch",
+        ),
+        (
+            RuntimeError("The NVIDIA driver on your system is too old (found version 11040)."),
+            2,
+            ["not one that the installed torch was built for", "11040"],
+            "driver older than the installed torch",
+        ),
     ],
-    ids=["gpu-memory", "memory", "gpu-gone"],
+    ids=["gpu-memory", "cudnn-memory", "memory", "gpu-gone", "no-kernel", "old-driver"],
 )
 def test_failure_in_the_third_epoch(
     world: World,
@@ -113,7 +133,7 @@ def test_the_loss_is_not_a_number(
 ) -> None:
     world.forget_run()
     with monkeypatch.context() as patch:
-        patch.setattr(Stepper, "step", lambda *a: math.nan)
+        patch.setattr(Stepper, "step", lambda *a: torch.tensor(math.nan))
         code, _ = world.do("train")
     assert code == 0  # it would only fail again: a row, not a retry
     assert '"status": "failed"' in run_paths(world.run).run_json.read_text()

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
 from mednext.config import RunConfig
 from mednext.errors import UserError
+from mednext.models.cam import cam_layer
 from mednext.runs.resolve import first_runs
+from mednext.training import explain
 from mednext.training import train as engine
 from mednext.training.browse import HEAT_SIDE, SIDE, browse, labelled_planes, pictured
 from mednext.training.evaluate import evaluate, paths_of, predict
@@ -140,3 +143,19 @@ def test_the_first_seed_of_each_method() -> None:
         ("mednext", 3, "grouped"),
         ("resnet18", 3, "grouped"),
     ]
+
+
+def test_a_network_that_does_not_describe_its_maps_is_shown_without_heatmaps(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A custom network need not have ``feature_info``; the page is made all the same."""
+    run, out = done(tiny("classification")), tmp_path / "browse.npz"
+    monkeypatch.setattr(explain, "gradcam_layer", lambda method, model: cam_layer(nn.Flatten()))
+    browse([run], out)
+    found = shown(out)
+    assert found["heatmaps"].shape == (1, 4, HEAT_SIDE, HEAT_SIDE) and not found["heatmaps"].any()
+    assert found["scores"].shape == (1, 4, 2) and np.isfinite(found["scores"]).all()
+    assert "resnet18: shown without heatmaps: " in capsys.readouterr().err
+    figure = tmp_path / "fig6.npz"
+    explain.explain_classification([run], [0], figure)
+    assert not shown(figure)["heatmaps"].any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -12,11 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mednext.config import RunConfig
+from mednext.errors import UserError
 from mednext.models.blocks import LAFFN, SDFFN
 from mednext.models.registry import create_model
+from mednext.training import step
 from mednext.training import train as engine
 from mednext.training.evaluate import predict
 from mednext.training.step import Stepper, make_optimizer
+from mednext.training.validate import validate
 
 from .conftest import TinyClassifier
 
@@ -50,7 +54,7 @@ def after_steps(run: RunConfig, model: nn.Module) -> tuple[float, Tensor, Steppe
     stepper = Stepper(run, model, CPU)
     loss = stepper.step(*batch(), rate=0.01)
     stepper.step(*batch(), rate=0.01)
-    return loss, next(model.parameters()).detach(), stepper
+    return loss.item(), next(model.parameters()).detach(), stepper
 
 
 @pytest.mark.parametrize("micro_batch", [1, 2, 3, 6])
@@ -71,6 +75,119 @@ def test_a_full_device_halves_the_micro_batch_and_keeps_the_step(tiny: Tiny) -> 
     torch.testing.assert_close(tight[1], whole[1])
 
 
+class Normed(Linear):
+    """With batch norm; its activations are watched, and the error below torch is one in words."""
+
+    def __init__(self, capacity: int, error: Exception) -> None:
+        super().__init__(capacity)
+        self.norm = nn.BatchNorm2d(3, momentum=0.5)
+        self.error = error
+        self.kept: list[weakref.ref[Tensor]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x)
+        self.kept.append(weakref.ref(y))
+        if len(x) > self.capacity:
+            raise type(self.error)(*self.error.args)  # a kept one would keep its frames
+        return self.layer(y.flatten(1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+    ids=["torch", "cudnn", "cublas"],
+)
+def test_a_repeated_step_moves_batch_norm_once_and_holds_nothing_of_the_first_try(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    run = tiny("classification", batch_size=7, deterministic=False)
+    tight, alive = Normed(4, error), []
+    monkeypatch.setattr(step, "release", lambda device: alive.append([ref() for ref in tight.kept]))
+    stepper = Stepper(run, tight, CPU)
+    stepper.step(*batch(), rate=0.01)
+    assert stepper.halvings == 1 and alive == [[None]]
+    fitting = Normed(99, error)
+    Stepper(tiny("classification", batch_size=7, micro_batch=4), fitting, CPU).step(
+        *batch(), rate=0.01
+    )
+    assert tight.norm.num_batches_tracked == 2
+    assert torch.equal(tight.norm.running_mean, fitting.norm.running_mean)
+    assert torch.equal(tight.layer.weight, fitting.layer.weight)
+
+
+def test_other_errors_are_not_taken_for_a_full_device(tiny: Tiny) -> None:
+    run = tiny("classification", batch_size=7, deterministic=False)
+    with pytest.raises(RuntimeError, match="misaligned"):
+        Stepper(run, Normed(2, RuntimeError("misaligned address")), CPU).step(*batch(), rate=0.01)
+
+
+def test_validation_that_does_not_fit_is_halved(tiny: Tiny) -> None:
+    run = tiny("classification", deterministic=False)
+    data = engine.load(run)
+    sizes: list[int] = []
+
+    class Tight(TinyClassifier):
+        def forward(self, x: Tensor) -> Tensor:
+            sizes.append(len(x))
+            if len(x) > 1:
+                raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+            return super().forward(x)
+
+    torch.manual_seed(0)
+    model = Tight(2)
+    found = validate(run, data, Stepper(run, model, CPU), "val")
+    assert sizes == [4, 2, 1, 1, 1, 1]
+    wide = TinyClassifier(2)
+    wide.load_state_dict(model.state_dict())
+    assert found == pytest.approx(validate(run, data, Stepper(run, wide, CPU), "val"))
+
+
+@pytest.mark.parametrize(
+    ("count", "micro_batch", "sizes"),
+    [
+        (16, 5, [5, 5, 4, 2]),
+        (7, 3, [3, 2, 2]),
+        (7, 2, [2, 2, 3]),
+        (3, 2, [3]),
+        (8, 4, [4, 4]),
+        (9, 7, [7, 2]),
+        (4, 9, [4]),
+        (3, 1, [1, 1, 1]),
+        (1, 4, [1]),
+    ],
+)
+def test_no_part_of_a_batch_is_one_image_that_batch_norm_cannot_take(
+    tiny: Tiny, count: int, micro_batch: int, sizes: list[int]
+) -> None:
+    run = tiny("classification", batch_size=16, micro_batch=micro_batch)
+    stepper = Stepper(run, Normed(99, ValueError()), CPU)
+    found = [part.stop - part.start for part in stepper.parts(count)]
+    assert found == sizes and sum(found) == count
+
+
+def test_batch_norm_of_single_pixels(tiny: Tiny) -> None:
+    """A network whose deepest map is 1 x 1: the rest of a batch is joined, or it is said why."""
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+            self.norm = nn.BatchNorm2d(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(self.norm(x.mean((2, 3), keepdim=True)).flatten(1))
+
+    run = tiny("classification", batch_size=7, micro_batch=3)
+    assert math.isfinite(Stepper(run, Deep(), CPU).step(*batch(), rate=0.01).item())
+    alone = tiny("classification", batch_size=7, micro_batch=1)
+    with pytest.raises(UserError, match=r"one image at a time(.|\n)*micro_batch 1(.|\n)*2 or more"):
+        Stepper(alone, Deep(), CPU).step(*batch(), rate=0.01)
+
+
 @pytest.mark.parametrize(("deterministic", "capacity"), [(True, 2), (False, 0)])
 def test_a_device_that_stays_full_is_an_error(
     tiny: Tiny, deterministic: bool, capacity: int
@@ -83,7 +200,7 @@ def test_a_device_that_stays_full_is_an_error(
 def test_halvings_are_recorded(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Stepper._gradients
 
-    def tight(self: Stepper, images: Tensor, labels: Tensor) -> float:
+    def tight(self: Stepper, images: Tensor, labels: Tensor) -> Tensor:
         if self.micro_batch > 2:
             raise torch.OutOfMemoryError
         return whole(self, images, labels)
@@ -134,7 +251,7 @@ def test_laffn_in_half_precision(tiny: Tiny, precision: str) -> None:
     stepper = Stepper(run, model, CPU)
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     loss = stepper.step(images, torch.tensor([0, 1]), rate=1e-4)
-    assert math.isfinite(loss)
+    assert math.isfinite(loss.item())
     # Rounded where it says: but for ties the same numbers.
     assert len(equal) > 0 and min(equal) > 0.9, min(equal)
     assert kinds == {half}
@@ -163,7 +280,7 @@ def test_networks_and_images_are_channels_last(tiny: Tiny, monkeypatch: pytest.M
     seen: list[bool] = []
     whole = Stepper.step
 
-    def looked_at(self: Stepper, images: Tensor, *rest: object, **more: object) -> float:
+    def looked_at(self: Stepper, images: Tensor, *rest: object, **more: object) -> Tensor:
         weight = next(v for v in self.model.parameters() if v.ndim == 4 and v.shape[2] > 1)
         for tensor in (images, weight):
             seen.append(tensor.is_contiguous(memory_format=torch.channels_last))
@@ -239,7 +356,7 @@ def test_a_second_task_is_added_to_the_loss_once(tiny: Tiny, micro_batch: int | 
         stepper.optimizer.register_step_pre_hook(
             lambda *_, model=model: kept.__setitem__(model, model.layer.weight.grad.clone())
         )
-        losses.append(stepper.step(*batch(), rate=0.0))
+        losses.append(stepper.step(*batch(), rate=0.0).item())
     assert losses[1] - losses[0] == pytest.approx(penalty, rel=1e-4)
     # The gradient of the penalty is the weight itself; a rate of 0 has not moved it.
     torch.testing.assert_close(kept[both] - kept[plain], both.layer.weight.detach())

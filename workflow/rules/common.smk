@@ -13,7 +13,14 @@ from mednext.files import hold
 from mednext.provenance import code_hash, folder_hash
 from mednext.results import read_run
 from mednext.runs.export import SMALL, exported_configs
-from mednext.runs.resolve import first_runs, resolve_runs, run_name, run_paths
+from mednext.runs.gpu_lock import visible_gpus
+from mednext.runs.resolve import (
+    device_on,
+    first_runs,
+    resolve_runs,
+    run_name,
+    run_paths,
+)
 from snakemake.exceptions import WorkflowError
 
 
@@ -66,8 +73,16 @@ onstart:
         )
 
 
-# Where the profile asks for a GPU, each job that runs a network gets one.
-GPUS = 1 if PROFILE.device == "cuda" else 0
+# Where the runs are on a GPU, each job that runs a network gets one, or its share of one. Unless
+# --resources says otherwise, there are as many as this machine shows: a job that would wait for a
+# GPU is not started, and holds no cores.
+GPUS = 1 if device_on(PROFILE) == "cuda" else 0
+if GPUS and "gpu" not in workflow.global_resources and visible_gpus():
+    if (
+        workflow.global_resources["_nodes"].value is None
+    ):  # no cluster, which knows its own
+        places = len(visible_gpus()) * PROFILE.trainings_per_gpu
+        workflow.global_resources["gpu"] = places
 
 
 wildcard_constraints:
@@ -143,6 +158,14 @@ def trained_before(wildcards):
     )
     shared = ours.task == "segmentation" and first != ours
     return str(run_paths(first).run_json) if shared else []
+
+
+def predictions_of(wildcards):
+    """What is counted. A run imported with its counts alone has none, and needs none."""
+    paths = run_paths(run_of(wildcards))
+    if paths.counts_only:
+        return str(paths.run_json)
+    return [str(paths.predictions(s)) for s in PROFILE.selections]
 
 
 def all_cases(wildcards):

@@ -114,6 +114,10 @@ rule signal:
         f"{LOGS}/signal.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(120),
+        gpu=GPUS,
     params:
         code=folder_hash("models", "training"),
     shell:

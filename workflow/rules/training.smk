@@ -41,13 +41,13 @@ for _task, _priority in (("segmentation", 50), ("classification", 10)):
             mednext("train", options=AXES)
 
 
-rule evaluate:
+rule predict:
     input:
         f"{RUN}/run.json",
     output:
-        [f"{RUN}/cases.{selection}.csv" for selection in PROFILE.selections],
+        [f"{RUN}/predictions.{selection}.npz" for selection in PROFILE.selections],
     log:
-        f"{RUN_LOG}/evaluate.log",
+        f"{RUN_LOG}/predict.log",
     conda:
         "../../environment.yml"
     threads: PROFILE.threads
@@ -56,7 +56,24 @@ rule evaluate:
         runtime=doubled(120),
         gpu=GPUS,
     shell:
-        mednext("predict", "evaluate", options=AXES)
+        mednext("predict", options=AXES)
+
+
+# Distances between surfaces take minutes of one core: no GPU waits for them.
+rule evaluate:
+    input:
+        predictions_of,
+    output:
+        [f"{RUN}/cases.{selection}.csv" for selection in PROFILE.selections],
+    log:
+        f"{RUN_LOG}/evaluate.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(12000),
+        runtime=doubled(120),
+    shell:
+        mednext("evaluate", options=AXES)
 
 
 # Arrays behind the image figures: one job per data set that a figure shows and the profile has.
@@ -104,6 +121,10 @@ rule browse:
         f"{LOGS}/browse.{{dataset}}.{{protocol}}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(120),
+        gpu=GPUS,
     shell:
         mednext(
             "results browse",

@@ -41,6 +41,9 @@ class PatchCNN(nn.Module):
         UserError: an ``img_size`` whose half is too small for ResNet-18.
     """
 
+    slow_evaluation = True
+    """A hundred passes for each image, against one in training."""
+
     def __init__(
         self,
         num_classes: int = 2,
