@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from itertools import pairwise
 
 import pytest
@@ -58,3 +60,10 @@ def test_purposes_and_epochs_are_apart() -> None:
         for epoch in (0, 1)
     ]
     assert all(a != b for a, b in pairwise(sorted(found)))
+
+
+def test_seeds_are_those_of_the_first_runs() -> None:
+    """SHA-256 of the axes with a zero byte between them, its first eight bytes without the lowest
+    bit: committed weights and metrics rest on it."""
+    digest = hashlib.sha256(b"0\0acdc\0weights").digest()
+    assert seed_of(0, "acdc", "weights") == struct.unpack("<Q", digest[:8])[0] // 2
