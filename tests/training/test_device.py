@@ -9,7 +9,7 @@ import torch
 
 from mednext.config import RunConfig, load_profile
 from mednext.errors import UserError
-from mednext.runs import gpu_lock as gpus
+from mednext.runs import gpu_lock
 from mednext.runs.resolve import resolve_runs
 from mednext.training import device
 from mednext.training import train as engine
@@ -58,14 +58,14 @@ def test_a_gpu_that_the_wheels_do_not_know_is_one_message(
 def test_auto_is_resolved_before_it_can_be_part_of_a_run(
     monkeypatch: pytest.MonkeyPatch, visible: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(gpus, "visible_gpus", lambda: visible)
+    monkeypatch.setattr(gpu_lock, "visible_gpus", lambda: visible)
     profile = load_profile("config/demo.yaml")
     assert profile.device == "auto"
     assert {run.device for run in resolve_runs(profile)} == {"cuda" if visible else "cpu"}
 
 
 def test_tf32_is_refused_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "visible_gpus", lambda: ())
+    monkeypatch.setattr(gpu_lock, "visible_gpus", lambda: ())
     profile = load_profile("config/demo.yaml").model_copy(update={"precision": "tf32"})
     with pytest.raises(UserError, match=r"TF32 is a precision of GPUs(.|\n)*precision: fp32"):
         resolve_runs(profile)
