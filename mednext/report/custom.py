@@ -15,6 +15,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from mednext.config import Profile
+from mednext.config.names import display_name
 from mednext.files import for_spreadsheets, write_csv, write_text
 from mednext.layout import results_root
 from mednext.report.verdicts import over_seeds
@@ -88,7 +89,7 @@ def custom_table(rows: Sequence[MetricRow], policy: str) -> pd.DataFrame:
 def markdown(dataset: str, rows: Sequence[MetricRow], frame: pd.DataFrame) -> str:
     """The same for people."""
     metrics = METRICS[rows[0].task] if rows else ()
-    out = [f"# {dataset}", ""]
+    out = [f"# {display_name(dataset)}", ""]
     if any(row.source == "phantom" for row in rows):
         out += ["PHANTOM (synthetic) data: these numbers say nothing about any method.", ""]
     organs = bool(rows) and rows[0].task == "segmentation"
@@ -99,6 +100,7 @@ def markdown(dataset: str, rows: Sequence[MetricRow], frame: pd.DataFrame) -> st
     lines = []
     for line in frame.to_dict(orient="records"):
         cells = [str(line[name]) for name in named]
+        cells[0] = display_name(cells[0])
         cells += [_cell(line, name) for name in metrics]
         cells.append("" if line["status"] == "ok" else f"{line['status']}: {line['reason']}")
         lines.append([escape(cell.replace("|", "/"), quote=False) for cell in cells])

@@ -84,7 +84,7 @@ def test_hostile_names_of_images(folder: Path, outcome: Outcome) -> None:
         became = "whole pipeline, name kept in every file"
         outcome(f"file names with {what}", "", became, in_words="the results as usual")
     assert not list(folder.parent.rglob("pwned"))
-    assert "mednext" in Path("results/mine/tables/custom.my_scans.md").read_text()
+    assert "MedNeXt" in Path("results/mine/tables/custom.my_scans.md").read_text()
 
 
 def test_hostile_names_of_label_maps(folder: Path, outcome: Outcome) -> None:

@@ -103,7 +103,7 @@ def test_a_method_tells_where_its_numbers_come_from(opened: Open) -> None:
     table_2(page).locator("tr.ours .prov").click()
     dialog = page.get_by_role("dialog")
     text = dialog.inner_text()
-    assert "mednext on SARS-COV2-CT-Scan" in text and "3 runs" in text
+    assert "MedNeXt on SARS-COV2-CT-Scan" in text and "3 runs" in text
     for digest in ("c" * 16, "d" * 16, "e" * 16, "f" * 16, "0" * 16):
         assert text.count(digest) == 3
     page.keyboard.press("Escape")

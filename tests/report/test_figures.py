@@ -221,7 +221,7 @@ def test_bars_join_runs_of_methods_that_are_all_alike() -> None:
 
 def test_mean_ranks_and_bars_are_drawn(drawn: dict[str, Path]) -> None:
     text = svg(drawn["local"] / "figures", "critical_difference")
-    for words in ("mednext 1.10", "resnet18 2.00", "convnext_t 3.00", "resnet50 3.90"):
+    for words in ("MedNeXt 1.10", "ResNet18 2.00", "ConvNeXt-T 3.00", "ResNet50 3.90"):
         assert words in text
 
 

@@ -158,8 +158,8 @@ def test_a_reason_cannot_become_markup(page: Page, pages: dict[str, str]) -> Non
 
 
 def test_provenance_of_every_run(pages: dict[str, str]) -> None:
-    for run in ("mednext", "resnet18", "convnext_t"):
-        assert f"sars_cov2_ct / paper / {run}" in pages["local"]
+    for run in ("MedNeXt", "ResNet18", "ConvNeXt-T"):
+        assert f"SARS-COV2-CT-Scan / paper / {run}" in pages["local"]
     for digest in ("c" * 16, "d" * 16, "e" * 16, "f" * 16, "0" * 16):
         assert f"<code>{digest}</code>" in pages["local"]
     assert "the digest alone is known" in pages["local"]

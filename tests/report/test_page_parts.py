@@ -114,7 +114,7 @@ def test_what_is_missing_or_empty_says_why(tmp_path: Path) -> None:
     ],
 )
 def test_numbers_are_shortened_to_six_digits(word: str, short: str) -> None:
-    assert tidy([word]) == (short,)
+    assert tidy([word], ["value"]) == (short,)
 
 
 def test_the_explorer_averages_over_seeds() -> None:

@@ -92,7 +92,7 @@ def test_own_classes_with_hostile_names_to_a_table(checkout: Path) -> None:
     (checkout / "config/my_scans.yaml").write_text(config)
     (commands,) = blocks(CLASSES)
     table = follow(checkout, commands)
-    assert "| mednext |" in table and "| resnet18 |" in table and "PHANTOM" not in table
+    assert "| MedNeXt |" in table and "| ResNet18 |" in table and "PHANTOM" not in table
     frame = pd.read_csv(checkout / "results/my_scans/tables/custom.my_scans.csv")
     assert set(frame.target) == {"healthy", "ill"} and set(frame.status) == {"ok"}
     assert frame.accuracy.between(0, 1).all() and (frame.n_cases == 10).all()

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mednext.config import Profile, load_datasets, load_methods
+from mednext.config.names import display_name
 from mednext.layout import results_root
 from mednext.report.figures.style import PAGE_HEIGHT, PALETTE
 from mednext.report.scale import scale_difference, scale_of
@@ -95,7 +96,7 @@ def panel_title(profile: Profile, dataset: str, between: str = " ") -> str:
 def legend_of(figure: Figure, shown: dict[str, dict[str, Any]], line: float = 1) -> None:
     """One legend of methods for all charts, right of them; ``line`` is the width of their lines."""
     handles = [
-        Line2D([], [], label=method, markersize=4, linewidth=line, **look)
+        Line2D([], [], label=display_name(method), markersize=4, linewidth=line, **look)
         for method, look in shown.items()
     ]
     figure.legend(

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from mednext.config import FIGURE_DATASETS, Profile, case_files, load_datasets
+from mednext.config.names import display_name
 from mednext.layout import cases_npz
 from mednext.report.figures.charts import panel_title
 from mednext.report.figures.style import (
@@ -106,4 +107,4 @@ def _panel(axes: Any, cases: dict[str, Any]) -> None:
             axis.imshow(heat, cmap="inferno", vmin=0, vmax=1, alpha=0.7 * heat)
             best = int(scores.argmax())
             mark = "" if best == cases["labels"][row] else " ✗"
-            axis.set_title(f"{method}\n{classes[best]} {scores[best]:.2f}{mark}")
+            axis.set_title(f"{display_name(str(method))}\n{classes[best]} {scores[best]:.2f}{mark}")

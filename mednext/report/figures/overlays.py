@@ -11,6 +11,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
 from mednext.config import FIGURE_DATASETS, Profile, load_datasets
+from mednext.config.names import display_name
 from mednext.layout import cases_npz
 from mednext.report.figures.charts import panel_title
 from mednext.report.figures.style import (
@@ -63,7 +64,7 @@ def _write(figure_name: str, profile: Profile, out: Path, partial: bool) -> None
             titles = [f"{short_name(str(cases['cases'][row]))}\nslice {cases['slices'][row]}"]
             titles += ["ground truth"]
             titles += [
-                f"{method}\nDice {cases['dice'][line][row]:.3f}"
+                f"{display_name(str(method))}\nDice {cases['dice'][line][row]:.3f}"
                 for line, method in enumerate(cases["methods"])
             ]
             for axis, mask, title in zip(axes[row], panels, titles, strict=True):

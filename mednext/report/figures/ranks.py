@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from mednext.config import Profile, load_datasets
+from mednext.config.names import display_name
 from mednext.report.figures.charts import WIDTH, panel_title, small, source_of
 from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.results import HEADLINE, TEST, ComparisonRow, RankRow
@@ -128,6 +129,6 @@ def _diagram(
         edge = LEFT - 0.25 if left else RIGHT + 0.25
         axis.plot([x(rank), x(rank), edge], [line, y, y], color="#555555", linewidth=0.6, zorder=0)
         axis.text(
-            edge + (-0.05 if left else 0.05), y, f"{method} {rank:.2f}",
+            edge + (-0.05 if left else 0.05), y, f"{display_name(method)} {rank:.2f}",
             ha="right" if left else "left", va="center", fontsize=7,
         )  # fmt: skip

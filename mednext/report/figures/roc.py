@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from mednext.config import Profile
+from mednext.config.names import display_name
 from mednext.report.figures.charts import (
     WIDTH,
     by_method,
@@ -73,11 +74,9 @@ def _write(
             axis = figure.add_axes(box)
             values = {m: v for m, (v, _, _) in headline(metrics, dataset, metric).items()}
             for method, points in found.items():
-                words = (
-                    f"{method}, {metric.value.upper()} {values[method]:.3f}"
-                    if method in values
-                    else method
-                )
+                words = display_name(method)
+                if method in values:
+                    words += f", {metric.value.upper()} {values[method]:.3f}"
                 _line(axis, kind, points, look[method], words)
             axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.7, linestyle=":", zorder=0)
             axis.set_xlim(-0.02, 1.02)

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mednext.config.names import display_name
 from mednext.errors import UserError
+
+NAMED = ("method", "method_a", "method_b", "dataset")
+"""Columns of slugs."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,28 @@ def read_listing(path: Path, key: str, title: str, absent: str, note: str = "") 
     columns = list(zip(*rows, strict=True))
     same = [c for c in columns if len(rows) > 2 and len(set(c[1:])) == 1]
     kept = [c for c in columns if c not in same]
-    parts = [note, *(f"{words[0].replace('_', ' ')}: {words[1]}." for words in same if words[1])]
+    parts = [note]
+    parts += [f"{name.replace('_', ' ')}: {_named(word, name)}." for name, word, *_ in same if word]
     head, *body = zip(*kept, strict=True) if kept else rows
     return Listing(
-        key, title, head, tuple(tidy(row) for row in body), note=" ".join(p for p in parts if p)
+        key,
+        title,
+        head,
+        tuple(tidy(row, head) for row in body),
+        note=" ".join(p for p in parts if p),
     )
 
 
-def tidy(row: Sequence[str]) -> tuple[str, ...]:
-    """Numbers with more than six significant digits shortened to six; other words as they are."""
-    return tuple(_short(word) for word in row)
+def tidy(row: Sequence[str], head: Sequence[str]) -> tuple[str, ...]:
+    """Numbers with more than six significant digits shortened to six, methods and data sets under
+    the names that the paper gives them; other words as they are.
+    """
+    pairs = zip(row, head, strict=True)
+    return tuple(_short(_named(word, name)) for word, name in pairs)
+
+
+def _named(word: str, column: str) -> str:
+    return display_name(word) if column in NAMED else word
 
 
 def _short(word: str) -> str:

@@ -11,7 +11,8 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from mednext.audit.schema import CellRow, ClaimRow
-from mednext.config import Profile, load_datasets
+from mednext.config import Profile, load_datasets, load_methods
+from mednext.config.names import display_name
 from mednext.files import write_text
 from mednext.layout import results_root
 from mednext.report.page.explorer import explorer_rows
@@ -61,6 +62,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
     }
     runs, environments = provenance(metrics)
     sets = case_sets(root / "cases")
+    names = {slug: display_name(slug) for slug in (*load_datasets(), *load_methods())}
     environment = html_templates("mednext.report", "templates/page")
     script = "".join(_source(environment, f"{name}.js") for name in SCRIPTS)
     page = environment.get_template("index.html.j2").render(
@@ -69,7 +71,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         style=Markup(_source(environment, "page.css")),  # noqa: S704  no data in it
         script=Markup(script),  # noqa: S704  no data in it
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        names={slug: spec.name for slug, spec in load_datasets().items()},
+        names=names,
         tallies=metric_tallies(tables),
         cost_tallies=cost_tallies(tables),
         verdicts=METRIC_VERDICTS,
@@ -90,7 +92,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         sets=sets,
         data={
             "profile": profile.profile,
-            "names": {slug: spec.name for slug, spec in load_datasets().items()},
+            "names": names,
             "runs": runs,
             "listings": {x.key: x.data() for group in listings.values() for x in group},
         },

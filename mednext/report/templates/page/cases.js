@@ -72,7 +72,7 @@ function startCases() {
     const wrong = h("input", { type: "checkbox", checked: chosen.wrong, onchange: () => { chosen.wrong = wrong.checked; list(); } });
     $("#case-tools").replaceChildren(
       select("Data set", pairs, chosen.key, key => { chosen.key = key; draw(); $("#case-tools select").focus(); }),
-      select("Method", data.methods.map((m, i) => [i, m]), chosen.method, i => { chosen.method = +i; list(); }),
+      select("Method", data.methods.map((m, i) => [i, nameOf(m)]), chosen.method, i => { chosen.method = +i; list(); }),
       ...(set.image ? [h("label", {}, wrong, "only its errors")] : []));
     const unpictured = data.names.length - set.firstPicture.size;
     $("#case-note").textContent = `${data.source === "phantom" ? "PHANTOM (synthetic) data. " : ""}Weights of selection ${data.selection}, `
@@ -123,7 +123,7 @@ function imageList(set, chosen) {
       [v.confidence, fixed(v.confidence)], [v.truth, fixed(v.truth)],
       [errors, `${errors} of ${data.methods.length}`]] }];
   });
-  return caseTable(set, `Test images of ${nameOf(data.dataset)}, predicted by ${method}`,
+  return caseTable(set, `Test images of ${nameOf(data.dataset)}, predicted by ${nameOf(method)}`,
     ["Image", "Truth", "Prediction", "Verdict", "Confidence", "Score of truth", "Methods wrong"], rows, () => rows.map(r => r.index));
 }
 
@@ -134,7 +134,7 @@ function volumeList(set, m) {
     const best = Math.max(...data.methods.map((_, k) => set.mean(data.dice[k][index]) ?? -1));
     return { index, cells: [[mean, fixed(mean)], ...dice.map(d => [d, fixed(d)]), [far, fixed(far, 1)], [best, fixed(best)]] };
   });
-  return caseTable(set, `Test volumes of ${nameOf(data.dataset)}, segmented by ${data.methods[m]}`,
+  return caseTable(set, `Test volumes of ${nameOf(data.dataset)}, segmented by ${nameOf(data.methods[m])}`,
     ["Case", "Dice, mean", ...organs.map(o => `Dice, ${words(o)}`), "HD95, mean", "Best method's Dice"], rows, () => rows.map(r => r.index));
 }
 
@@ -155,10 +155,10 @@ function showCase(set, order, index) {
   data.methods.forEach((method, m) => {
     if (set.image) {
       const v = set.verdict(m, index), text = `${v.right ? "✓" : "✗"} ${words(data.classes[v.best])} ${fixed(v.confidence)}`;
-      views.push(view(`Grad-CAM of ${method}: ${text}`, data.overlays[method], h("b", {}, method), " ", h("span", { class: v.right ? "v-matches" : "v-off" }, text)));
+      views.push(view(`Grad-CAM of ${nameOf(method)}: ${text}`, data.overlays[method], h("b", {}, nameOf(method)), " ", h("span", { class: v.right ? "v-matches" : "v-off" }, text)));
     } else {
       const organs = data.classes.slice(1).map((o, k) => `${words(o)} ${fixed(data.dice[m][index][k])}`).join(", ");
-      views.push(view(`mask of ${method}`, data.overlays[method], h("b", {}, method), ` Dice ${fixed(set.mean(data.dice[m][index]))} (${organs})`));
+      views.push(view(`mask of ${nameOf(method)}`, data.overlays[method], h("b", {}, nameOf(method)), ` Dice ${fixed(set.mean(data.dice[m][index]))} (${organs})`));
     }
   });
   const tools = [];

@@ -54,7 +54,7 @@ function showProvenance(dataset, protocol, method) {
   const rows = [["Seed", "seed"], ["Status", "status"], ["Reason", "reason"], ["Source of the data", "source_id"],
     ["Epochs", "epochs"], ["Training time, s", "wall"], ["Device", "device"], ["Configuration", "config_hash"],
     ["Data", "data_hash"], ["Split", "split_hash"], ["Code", "code_hash"], ["Environment", "env_hash"], ["Commit", "commit"]];
-  const title = `${method} on ${nameOf(dataset)}, protocol ${words(protocol)}`;
+  const title = `${nameOf(method)} on ${nameOf(dataset)}, protocol ${words(protocol)}`;
   const table = h("table", {}, h("caption", { class: "sr" }, "Runs behind the numbers of " + title),
     h("tbody", {}, rows.map(([label, key]) => h("tr", {}, h("th", { scope: "row" }, label),
       runs.map(r => h("td", { class: "text" }, h("code", {}, String(r[key] === "" ? "–" : r[key]))))))));

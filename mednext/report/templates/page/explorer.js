@@ -57,6 +57,7 @@ function ticks(low, high) {
   return out;
 }
 
+const short = name => name.length > 18 ? name.slice(0, 17) + "…" : name;
 const ours = method => /^med(u)?next/.test(method);
 
 function panel(dataset, rows, printedOf, metric) {
@@ -76,15 +77,15 @@ function panel(dataset, rows, printedOf, metric) {
     const y = i * ROW + 16, other = printedOf(r);
     const text = `${fixed(r.value, digits)}` + (r.low == null ? "" : ` [${fixed(r.low, digits)}, ${fixed(r.high, digits)}]`);
     return h("g", { class: ours(r.method) ? "mine" : null },
-      h("title", {}, `${r.method}: ${text}, ${r.seeds.length} seed(s)` + (r.cases == null ? "" : `, ${r.cases} cases in ${r.groups} groups`) + (other == null ? "" : `; printed ${fixed(other, digits)}`)),
-      h("text", { x: 0, y: y + 4 }, r.method.length > 18 ? r.method.slice(0, 17) + "…" : r.method),
+      h("title", {}, `${nameOf(r.method)}: ${text}, ${r.seeds.length} seed(s)` + (r.cases == null ? "" : `, ${r.cases} cases in ${r.groups} groups`) + (other == null ? "" : `; printed ${fixed(other, digits)}`)),
+      h("text", { x: 0, y: y + 4 }, short(nameOf(r.method))),
       r.low == null ? null : h("line", { class: "ci", x1: x(r.low), x2: x(r.high), y1: y, y2: y }),
       r.seeds.length > 1 ? r.seeds.map(([, v]) => h("circle", { class: "seed", cx: x(v), cy: y, r: 2.5 })) : null,
       h("circle", { class: "dot", cx: x(r.value), cy: y, r: 4 }),
       other == null ? null : h("path", { class: "printed", d: `M${x(other)} ${y - 6}l6 6l-6 6l-6-6z` }),
       h("text", { class: "quiet", x: width, y: y + 4, "text-anchor": "end" }, text));
   });
-  const name = `${words(metric)} on ${nameOf(dataset)}: ` + sorted.map(r => `${r.method} ${fixed(r.value, digits)}`).join(", ");
+  const name = `${words(metric)} on ${nameOf(dataset)}: ` + sorted.map(r => `${nameOf(r.method)} ${fixed(r.value, digits)}`).join(", ");
   return h("div", {}, h("h3", {}, nameOf(dataset)),
     h("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": name }, lines, marks));
 }
@@ -92,7 +93,7 @@ function panel(dataset, rows, printedOf, metric) {
 function drawTable(rows, printedOf, missing, chosen) {
   const digits = chosen.metric.startsWith("hd95") ? 2 : 4;
   const columns = ["Method", "Data set", "Value", "Low", "High", "Printed", "Seeds", "Cases", "Groups"];
-  const out = rows.map(r => [r.method, nameOf(r.dataset), fixed(r.value, digits), fixed(r.low, digits), fixed(r.high, digits),
+  const out = rows.map(r => [nameOf(r.method), nameOf(r.dataset), fixed(r.value, digits), fixed(r.low, digits), fixed(r.high, digits),
     fixed(printedOf(r), digits), r.seeds.map(([seed]) => seed).join(" "), String(r.cases ?? "–"), String(r.groups ?? "–")]);
   const gone = missing.filter(m => m[0] === chosen.task && m[2] === chosen.protocol && m[3] === chosen.selection);
   const details = h("details", {}, h("summary", {}, "The same as a table"), textTable(`${words(chosen.metric)} by method and data set`, columns, out));
