@@ -21,7 +21,7 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     figures = add_verb(verbs, "figures", "render the figures of a profile", _figures)
     figures.add_argument("--partial", action="store_true", help="without the missing results")
     figures.add_argument("--only", nargs="+", metavar="FIGURE", help="these alone")
-    text = "write FINDINGS.md, and what it rests on beside the exported runs (make findings)"
+    text = "write FINDINGS.md, and its sources beside the exported runs (make findings)"
     findings = add_verb(kinds, "findings", text, _findings)
     findings.add_argument("--runs", type=Path, help="default: results/reference/<profile>")
     findings.add_argument("--out", type=Path, default=Path("results/FINDINGS.md"))

@@ -176,7 +176,11 @@ def outcome() -> Outcome:
         assert "Traceback" not in printed
         lines = [line.strip() for line in printed.splitlines() if line.strip()]
         marked = [s for s in lines if s.startswith(("error:", "starting anew:"))]
-        shown = re.sub(r"\S*/(\S+\.\w+)", r"\1", (marked or lines)[0])[:110].strip() if not in_words else ""
+        shown = (
+            re.sub(r"\S*/(\S+\.\w+)", r"\1", (marked or lines)[0])[:110].strip()
+            if not in_words
+            else ""
+        )
         assert in_words or not re.search(r"\b[0-9a-f]{16}\b|epoch \d", shown)
         RECORDED.append((fault, in_words or f"`{shown.replace('|', '/')}`", became))
 

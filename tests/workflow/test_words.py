@@ -30,7 +30,10 @@ OLD_AND_NEW = {
 READS_OLD_FILES = {
     "mednext/config/profile.py": {"own_datasets", "own_methods"},
     "mednext/results/data.py": {"groups_on_two_sides", "test_with_partner"},
+    "mednext/runs/export.py": {"relatives.csv", "seen.csv"},
+    "tests/faults/test_cases.py": {"own_datasets", "own_methods"},
     "tests/results/test_results.py": {"groups_on_two_sides"},
+    "tests/workflow/test_findings.py": {"relatives.csv", "seen.csv"},
 }
 TEXT = {".py", ".smk", ".md", ".j2", ".js", ".yaml", ".yml", ".json", ".toml", ".rst", ".csv", ""}
 

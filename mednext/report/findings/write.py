@@ -1,4 +1,4 @@
-"""What ``make findings`` commits: FINDINGS.md, the README's main results, and what they rest on."""
+"""What ``make findings`` commits: FINDINGS.md, the README's main results, and their sources."""
 
 from __future__ import annotations
 
