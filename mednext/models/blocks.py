@@ -24,6 +24,7 @@ from mednext.models.layers import (
     conv1x1,
     depthwise,
     full_precision,
+    in_type_of,
     lowered_to,
     runs_fast,
 )
@@ -70,23 +71,19 @@ class LAFFN(nn.Module):
             return layers(x.to(fast.wide(x))).to(x.dtype)
 
     def _defined(self, x: Tensor) -> Tensor:
-        q, k = self.q(x), self.k(x)
-        positions = k.flatten(2).softmax(dim=2, dtype=fast.wide(k)).reshape(k.shape)
-        gate = q.softmax(dim=1, dtype=fast.wide(q)) * positions
-        if self.scale == "nc":
-            gate = gate * self._size(k)
-        out: Tensor = self.v(gate)
-        return out
+        q, k = in_type_of(x, self.q), in_type_of(x, self.k)
+        over_channels = q.softmax(dim=1, dtype=fast.wide(q))
+        over_positions = k.flatten(2).softmax(dim=2, dtype=fast.wide(k))
+        if self.scale == "nc":  # factor by factor: N C itself is beyond the range of fp16
+            over_channels = over_channels * self.dim
+            over_positions = over_positions * over_positions.shape[2]
+        return in_type_of(over_channels * over_positions.reshape(k.shape), self.v)
 
     def _fast(self, x: Tensor) -> Tensor:
-        maps = [(c.weight.flatten(1), c.bias) for c in (self.q, self.k)]
+        maps = [fast.matrix_and_bias(c, x.dtype) for c in (self.q, self.k)]
         q, k = fast.dual_linear(fast.tokens_of(x), *maps)
-        gate = fast.gate(q, k, self._size(x) if self.scale == "nc" else 1)
-        return fast.map_of(fast.product(gate, self.v))
-
-    def _size(self, x: Tensor) -> int:
-        """N C."""
-        return self.dim * x.shape[2] * x.shape[3]
+        gate = fast.gate(q, k, x[0].numel() if self.scale == "nc" else 1)
+        return fast.map_of(F.linear(gate, *fast.matrix_and_bias(self.v, x.dtype)))
 
 
 class SEM(nn.Module):

@@ -192,6 +192,11 @@ class _AlongRow(torch.autograd.Function):
         return gx, gw.transpose(2, 3), g.sum(dim=(0, 2, 3)) if ctx.biased else None
 
 
+def matrix_and_bias(conv: nn.Conv2d, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """The C_out x C_in matrix of a pointwise convolution and its bias, in a type."""
+    return _matrix(conv).to(dtype), None if conv.bias is None else conv.bias.to(dtype)
+
+
 def product(tokens: Tensor, conv: nn.Conv2d) -> Tensor:
     """A pointwise convolution of ``... x C`` as a matrix product."""
     return F.linear(tokens, _matrix(conv), conv.bias)

@@ -9,6 +9,7 @@ of weights are made in float64.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -25,14 +26,16 @@ Size = tuple[int, int, int]
 
 
 def with_bn_folded(layers: nn.Sequential) -> nn.Sequential:
-    """Convolution and BN right behind it as one."""
-    kept: list[nn.Module] = []
-    for layer in layers:
-        if isinstance(layer, nn.BatchNorm2d) and kept and type(kept[-1]) is nn.Conv2d:
-            kept[-1] = _joined(kept[-1], layer)
+    """Convolution and BN right behind it as one; the other layers keep their names."""
+    kept: dict[str, nn.Module] = {}
+    last = ""
+    for name, layer in layers.named_children():
+        before = kept.get(last)
+        if isinstance(layer, nn.BatchNorm2d) and type(before) is nn.Conv2d:
+            kept[last] = _joined(before, layer)
         else:
-            kept.append(layer)
-    return nn.Sequential(*kept)
+            kept[name], last = layer, name
+    return nn.Sequential(OrderedDict(kept))
 
 
 def _joined(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
@@ -130,13 +133,23 @@ class FoldedLAFFN(Branch):
         self.keep(query_bias=part.q.bias, bias=part.v.bias)
 
     def add_to(self, rows: Tensor, y: Tensor, size: Size) -> None:
-        """``rows += M_v (softmax_C(q) * softmax_N(k))``."""
+        """``rows += M_v (softmax_C(q) * softmax_N(k))``, as the block in fp32 at least."""
         t = self.tensors
-        images = (size[0], size[1] * size[2], -1)
+        narrow = None
+        full = torch.promote_types(y.dtype, torch.float32)
+        if full != y.dtype:
+            t = {name: None if v is None else v.to(full) for name, v in t.items()}
+            rows, y, narrow = torch.zeros_like(rows, dtype=full), y.to(full), rows
+        positions = size[1] * size[2]
+        images = (size[0], positions, -1)
         gate = _product(y, t["q"], t["query_bias"]).softmax(1)
-        k = torch.mm(y, t["k"]).view(images)
-        gate.view(images).mul_(k.softmax(1))
-        rows.addmm_(gate, t["v"], alpha=k[0].numel() if self.normalised else 1)
+        over_positions = torch.mm(y, t["k"]).view(images).softmax(1)
+        if self.normalised:  # N here and C below: N C is beyond the range of fp16
+            over_positions.mul_(positions)
+        gate.view(images).mul_(over_positions)
+        rows.addmm_(gate, t["v"], alpha=gate.shape[1] if self.normalised else 1)
+        if narrow is not None:
+            narrow.add_(rows)
 
 
 class FoldedSEM(Branch):

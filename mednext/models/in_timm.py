@@ -14,6 +14,7 @@ from typing import Any
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 
 from mednext.errors import UserError
+from mednext.models.layers import square_side
 from mednext.models.mednext import MedNeXt
 
 _CFG = {
@@ -52,11 +53,7 @@ def _create(variant: str, pretrained: bool, **options: Any) -> Any:
 
 
 def _build(img_size: int | tuple[int, int], **options: Any) -> MedNeXt:
-    # timm's default is height and width.
-    side = img_size[0] if isinstance(img_size, tuple) else img_size
-    if isinstance(img_size, tuple) and img_size != (side, side):
-        raise UserError("MedNeXt takes square images", found=f"img_size = {img_size}")
-    return MedNeXt(img_size=side, **options)
+    return MedNeXt(img_size=square_side("MedNeXt", img_size), **options)
 
 
 @register_model

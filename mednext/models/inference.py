@@ -50,7 +50,7 @@ def _folded(module: nn.Module) -> Any:
         module.stem = _stem(module.stem)
     for name, child in list(module.named_children()):
         setattr(module, name, _folded(child))
-    if isinstance(module, nn.Sequential):
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
         return with_bn_folded(module)
     return module
 

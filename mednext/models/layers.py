@@ -30,7 +30,8 @@ def runs_fast() -> bool:
 
     Counters, exporters and compilers are given the definition.
     """
-    return not (_AS_DEFINED.get() or torch.compiler.is_compiling() or torch.jit.is_tracing())
+    # The compiler first: it cannot look into a context variable.
+    return not (torch.compiler.is_compiling() or torch.jit.is_tracing() or _AS_DEFINED.get())
 
 
 def chunked_forward(layers: Callable[[Tensor], Tensor], x: Tensor, many: int) -> Tensor:
@@ -41,7 +42,8 @@ def chunked_forward(layers: Callable[[Tensor], Tensor], x: Tensor, many: int) ->
         x: images or maps, batch first.
         many: images at a time.
     """
-    if torch.is_grad_enabled() or x.device.type != "cpu" or len(x) <= many or not runs_fast():
+    # Exporters, which keep the batch free, must not be asked for its size.
+    if not runs_fast() or torch.is_grad_enabled() or x.device.type != "cpu" or len(x) <= many:
         return layers(x)
     return torch.cat([layers(some) for some in x.split(many)])
 
@@ -83,6 +85,40 @@ def check_map(x: Tensor, who: str, channels: int, size: tuple[int, int] | None =
         )
 
 
+def whole_number(who: str, option: str, value: object) -> int:
+    """``value`` as an int: 1, 2, ..., also those of numpy.
+
+    Raises:
+        UserError: anything else; True and 224.0, too.
+    """
+    number = value.__index__() if hasattr(value, "__index__") else 0
+    if isinstance(value, bool) or number < 1:
+        raise UserError(
+            f"{who}: impossible value of '{option}'",
+            found=f"{value!r} ({type(value).__name__})",
+            expected="a whole number, at least 1",
+        )
+    return int(number)
+
+
+def square_side(who: str, img_size: object) -> int:
+    """S of an image size S or (S, S), as timm passes it.
+
+    Raises:
+        UserError: height and width differ, or one is no whole number.
+    """
+    if isinstance(img_size, (tuple, list)) and len(img_size) == 2:
+        height, width = (whole_number(who, "img_size", side) for side in img_size)
+        if height != width:
+            raise UserError(
+                f"{who} takes square images",
+                found=f"img_size = {img_size}",
+                expected="height and width that are equal",
+            )
+        return height
+    return whole_number(who, "img_size", img_size)
+
+
 def check_multiple(who: str, img_size: int, multiple: int, at_least: int | None = None) -> None:
     """Refuse an image size that the network cannot halve often enough.
 
@@ -118,6 +154,15 @@ def check_choice(who: str, option: str, value: object, known: tuple[object, ...]
 def conv1x1(channels: int, out: int, bias: bool = False) -> nn.Conv2d:
     """A pointwise convolution: a linear map C -> out at every position."""
     return nn.Conv2d(channels, out, 1, bias=bias)
+
+
+def in_type_of(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """``conv(x)`` in the type of ``x``, whatever that of the weights."""
+    if conv.weight.dtype == x.dtype:
+        out: Tensor = conv(x)
+        return out
+    bias = None if conv.bias is None else conv.bias.to(x.dtype)
+    return F.conv2d(x, conv.weight.to(x.dtype), bias)
 
 
 def depthwise(channels: int, kernel: tuple[int, int], bias: bool = False) -> nn.Conv2d:

@@ -10,6 +10,7 @@ from torch import nn
 
 from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
+from mednext.models.layers import square_side, whole_number
 
 
 def list_models(task: Task | None = None) -> list[str]:
@@ -22,7 +23,12 @@ def list_models(task: Task | None = None) -> list[str]:
 
 
 def create_model(
-    method: str, *, num_classes: int, in_chans: int = 3, img_size: int = 224, **overrides: Any
+    method: str,
+    *,
+    num_classes: int,
+    in_chans: int = 3,
+    img_size: int | tuple[int, int] = 224,
+    **overrides: Any,
 ) -> nn.Module:
     """Build a registered method with fresh weights.
 
@@ -31,9 +37,9 @@ def create_model(
 
     Args:
         method: a name of ``methods.yaml``.
-        num_classes: classes (segmentation: background included).
-        in_chans: channels of the images.
-        img_size: S.
+        num_classes: classes (segmentation: background included), at least 1.
+        in_chans: channels of the images, at least 1.
+        img_size: S, or (S, S).
         **overrides: options of the constructor; they win over the ``kwargs`` of ``methods.yaml``.
 
     Raises:
@@ -46,6 +52,9 @@ def create_model(
     torch.Size([2, 4, 64, 64])
     """
     spec = _spec(method)
+    num_classes = whole_number(method, "num_classes", num_classes)
+    in_chans = whole_number(method, "in_chans", in_chans)
+    img_size = square_side(method, img_size)
     options = {**spec.kwargs, **overrides}
     try:
         return _constructor(method, spec)(

@@ -104,6 +104,17 @@ class GaussianAxialAttention(nn.Module):
         return self._along(q, k, v) + columns
 
 
+def _whole_windows(x: Tensor) -> Tensor:
+    """``B x C x S x S`` filled up to whole windows at the right and below, as in the public form:
+    with zeros, but with a copy of the last positions in the corner where both meet."""
+    missing = -x.shape[-1] % WINDOW
+    if not missing:
+        return x
+    corner = x[:, :, -missing:, -missing:].expand(-1, -1, missing, missing)
+    below = F.pad(corner, (x.shape[-1], 0))
+    return torch.cat([F.pad(x, (0, missing)), below], dim=2)
+
+
 class MixedAttention(nn.Module):
     """Local attention in windows joined with Gaussian-weighted attention among the windows."""
 
@@ -114,9 +125,9 @@ class MixedAttention(nn.Module):
         self.join = nn.Conv2d(2 * dim, dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``B x C x H x W`` -> the same shape; H and W are filled up to whole windows."""
+        """``B x C x S x S`` -> the same shape; S is filled up to whole windows."""
         _, channels, height, width = x.shape
-        x = F.pad(x, (0, -width % WINDOW, 0, -height % WINDOW), mode="replicate")
+        x = _whole_windows(x)
         windows = x.unflatten(3, (-1, WINDOW)).unflatten(2, (-1, WINDOW))  # B C n 4 m 4
         windows = windows.permute(0, 2, 4, 3, 5, 1).flatten(3, 4)
         inside = self.local(windows)
@@ -174,8 +185,8 @@ class MTUNet(nn.Module):
         num_classes: classes, background included.
         in_chans: channels of the images; a single one is repeated to three.
         img_size: height and width of the images, a multiple of 32; the position embedding is built
-            for it. At 1/16 and 1/32 maps that are no whole number of windows are filled up at
-            their right and lower edge (at 224 pixels 14 to 16 and 7 to 8 positions).
+            for it. At 1/16 and 1/32 maps that are no whole number of windows are filled up, with
+            zeros but for the corner (at 224 pixels 14 to 16 and 7 to 8 positions).
 
     Raises:
         UserError: ``img_size`` is not a multiple of 32.

@@ -7,6 +7,7 @@ augmentation and post-processing are this project's, so that the comparison is o
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import Tensor, nn
 
@@ -18,12 +19,12 @@ BASE_FEATURES, MAX_FEATURES, MIN_EDGE = 32, 512, 4
 def planned_features(img_size: int) -> list[int]:
     """Channels per stage: 32 doubling up to 512, a stage for each halving.
 
-    The map is halved while its edge stays at least 4 pixels. nnU-Net pads sizes that are not
-    divisible; here halving stops at an odd edge instead.
+    The map is halved while its edge is at least twice 4 pixels, odd edges rounded up
+    (``get_pool_and_conv_props`` of nnunetv2).
     """
     edge, features = img_size, [BASE_FEATURES]
-    while edge % 2 == 0 and edge // 2 >= MIN_EDGE:
-        edge //= 2
+    while edge >= 2 * MIN_EDGE:
+        edge = -(-edge // 2)
         features.append(min(2 * features[-1], MAX_FEATURES))
     return features
 
@@ -37,7 +38,9 @@ class NnUNet(nn.Module):
         num_classes: classes, background included.
         in_chans: channels of the images.
         img_size: height and width of the images, a multiple of 32; it decides the number of
-            stages (6 at 224, 5 at 64 and 96).
+            stages (6 at 224, 5 at 64 and 96). Where that many halvings do not divide it (288, 352,
+            416, 480, 544) the images are surrounded by zeros up to the next size they divide, as
+            nnU-Net pads its patches, and the logits cut back.
 
     Raises:
         UserError: ``img_size`` is not a multiple of 32.
@@ -49,6 +52,8 @@ class NnUNet(nn.Module):
         self.in_chans, self.img_size = in_chans, img_size
         features = planned_features(img_size)
         stages = len(features)
+        missing = -img_size % 2 ** (stages - 1)
+        self.margins = missing // 2, missing - missing // 2
         self.net = PlainConvUNet(
             input_channels=in_chans,
             n_stages=stages,
@@ -80,8 +85,10 @@ class NnUNet(nn.Module):
             UserError: other channels or another size than the network was planned for.
         """
         check_map(x, "nnU-Net", self.in_chans, (self.img_size, self.img_size))
-        out: Tensor = self.net(x)
-        return out
+        before, after = self.margins
+        out: Tensor = self.net(F.pad(x, (before, after, before, after)) if after else x)
+        side = self.img_size
+        return out[:, :, before : before + side, before : before + side] if after else out
 
 
 def nnunet(num_classes: int, in_chans: int = 3, img_size: int = 224) -> NnUNet:

@@ -2,10 +2,12 @@
 
 Chen et al., "TransUNet: Transformers Make Strong Encoders for Medical Image Segmentation", 2021
 (10.48550/arXiv.2102.04306). Its Table 1 compares the four networks that the paper repeats as
-``vit_none``, ``vit_cup``, ``r50_vit`` and ``transunet``; the layers follow the authors' public form
-(github.com/Beckschen/TransUNet, which fixes what the text leaves open: widths of the decoder, order
-of its layers, dropout). The encoders are timm's (Dosovitskiy et al., ICLR 2021,
-10.48550/arXiv.2010.11929), without class token.
+``vit_none``, ``vit_cup``, ``r50_vit`` and ``transunet``; the layers equal those of the authors'
+public form (github.com/Beckschen/TransUNet, which fixes what the text leaves open: widths of the
+decoder, order of its layers, padding, dropout). The ViT is timm's (Dosovitskiy et al., ICLR 2021,
+10.48550/arXiv.2010.11929), without class token; the ResNet is in
+:mod:`mednext.models.baselines.transunet_resnet`. With the ResNet the initial weights, too, are
+drawn as in the public form; without it they are timm's.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from mednext.models.baselines.timm_nets import timm_model
+from mednext.models.baselines.transunet_resnet import resnet, skipped_maps
 from mednext.models.layers import check_choice, check_map, check_multiple
 
 Encoder = Literal["vit", "r50_vit"]
@@ -117,6 +120,9 @@ class TransUNet(nn.Module):
             VisionTransformer,
             timm_model(name, 0, channels, img_size, sized=True, pos_drop_rate=DROPOUT, **plain),
         )
+        if encoder == "r50_vit":
+            self.vit.patch_embed.backbone = resnet(channels)
+            _initialise_as_published(self.vit)
         if pretrained:
             overlay = pretrained_cfg_overlay
             source = timm_model(
@@ -132,20 +138,13 @@ class TransUNet(nn.Module):
         width, kernel = (CUP_WIDTHS[-1], 3) if decoder == "cup" else (EMBED, 1)
         self.head = nn.Conv2d(width, num_classes, kernel, padding=kernel // 2)
 
-    def _resnet(self, x: Tensor) -> list[Tensor]:
-        """The ResNet's maps at 1/8, 1/4 and 1/2, for the skips."""
-        backbone = self.vit.patch_embed.backbone
-        half = backbone.stem.norm(backbone.stem.conv(x))
-        quarter = backbone.stages[0](backbone.stem.pool(half))
-        return [backbone.stages[1](quarter), quarter, half]
-
     def _tokens(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Embedded patches ``B x N x 768`` and the skipped maps."""
         if not self.skips:
             return self.vit.patch_embed(x), []
-        maps = self._resnet(x)
         embed = self.vit.patch_embed
-        return embed.proj(embed.backbone.stages[2](maps[0])).flatten(2).transpose(1, 2), maps
+        deepest, maps = skipped_maps(embed.backbone, x)
+        return embed.proj(deepest).flatten(2).transpose(1, 2), maps
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x in_chans x S x S`` -> logits ``B x num_classes x S x S``.
@@ -167,6 +166,19 @@ class TransUNet(nn.Module):
             )
         out: Tensor = self.head(self.decoder(y, maps))
         return out
+
+
+def _initialise_as_published(vit: Any) -> None:
+    """Xavier's weights and biases near zero in the MLPs, a position table of zeros, torch's own
+    initial weights elsewhere."""
+    nn.init.zeros_(vit.pos_embed)
+    vit.patch_embed.proj.reset_parameters()
+    for block in vit.blocks:
+        block.attn.qkv.reset_parameters()
+        block.attn.proj.reset_parameters()
+        for linear in (block.mlp.fc1, block.mlp.fc2):
+            nn.init.xavier_uniform_(linear.weight)
+            nn.init.normal_(linear.bias, std=1e-6)
 
 
 def _without_class_token(state: dict[str, Tensor]) -> dict[str, Tensor]:
