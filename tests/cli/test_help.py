@@ -52,6 +52,7 @@ def test_no_rule_target_or_text_names_a_retired_verb() -> None:
     files = [root / "Makefile", root / "README.md", root / "CONTRIBUTING.md"]
     for folder, ending in (("workflow", "*.smk"), ("docs", "*.md"), ("mednext", "*")):
         files += [f for f in (root / folder).rglob(ending) if f.suffix != ".pyc" and f.is_file()]
+    files.remove(root / "docs/migration.md")  # which says what became of them
     assert len(files) > 200
     for file in files:
         found = pattern.findall(file.read_text())
