@@ -73,7 +73,7 @@ def levels(done: Audit) -> list[Level]:
 def cannot_tell(done: Audit) -> Iterator[tuple[str, str]]:
     """What was asked and could not be decided, with the reason."""
     for score in done.scores:
-        if score.verdict == "cannot tell":
+        if score.verdict == "inconclusive":
             yield f"Table {score.table}, {score.slug}: {score.columns}", score.note or ""
     for row in done.identities:
         if row.verdict == "not checkable":
