@@ -207,9 +207,10 @@ def test_training_and_what_is_made_of_it(
             assert verb == "train" and case in ("c21", "c40")
             return
     if case == "c38":
-        table = pd.read_csv("results/mine/tables/custom.my_set.csv")
+        # As text: pandas would take the policy's name for an empty cell.
+        table = pd.read_csv("results/mine/tables/custom.my_set.csv", keep_default_na=False)
         spleen = table[table.target == "spleen"].iloc[0]
-        assert spleen.policy == "nan" and pd.isna(spleen.dice)
+        assert spleen.policy == "nan" and spleen.dice == ""
         assert "policy" in Path("results/mine/tables/custom.my_set.md").read_text()
     elif case in ("c10", "c30"):
         words = ["predict", "--configfile", "mine.yaml", "--images", "new", "--out", "out"]
