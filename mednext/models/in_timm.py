@@ -14,7 +14,7 @@ from typing import Any
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 
 from mednext.errors import UserError
-from mednext.models.layers import square_side
+from mednext.models.arguments import square_side
 from mednext.models.mednext import MedNeXt
 
 _CFG = {

@@ -85,40 +85,6 @@ def check_map(x: Tensor, who: str, channels: int, size: tuple[int, int] | None =
         )
 
 
-def whole_number(who: str, option: str, value: object) -> int:
-    """``value`` as an int: 1, 2, ..., also those of numpy.
-
-    Raises:
-        UserError: anything else; True and 224.0, too.
-    """
-    number = value.__index__() if hasattr(value, "__index__") else 0
-    if isinstance(value, bool) or number < 1:
-        raise UserError(
-            f"{who}: impossible value of '{option}'",
-            found=f"{value!r} ({type(value).__name__})",
-            expected="a whole number, at least 1",
-        )
-    return int(number)
-
-
-def square_side(who: str, img_size: object) -> int:
-    """S of an image size S or (S, S), as timm passes it.
-
-    Raises:
-        UserError: height and width differ, or one is no whole number.
-    """
-    if isinstance(img_size, (tuple, list)) and len(img_size) == 2:
-        height, width = (whole_number(who, "img_size", side) for side in img_size)
-        if height != width:
-            raise UserError(
-                f"{who} takes square images",
-                found=f"img_size = {img_size}",
-                expected="height and width that are equal",
-            )
-        return height
-    return whole_number(who, "img_size", img_size)
-
-
 def check_multiple(who: str, img_size: int, multiple: int, at_least: int | None = None) -> None:
     """Refuse an image size that the network cannot halve often enough.
 
@@ -176,15 +142,6 @@ def lowered_to(x: Tensor) -> torch.dtype | None:
     kind = x.device.type
     on = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
     return torch.get_autocast_dtype(kind) if on else None
-
-
-def to_device(x: Tensor, device: torch.device) -> Tensor:
-    """``x`` on ``device``. To a GPU from pinned memory, so that the host does not wait for it."""
-    if device.type != "cuda" or x.device.type != "cpu":
-        return x.to(device)
-    if torch.cuda.is_initialized():  # it is not where a GPU is only imagined
-        x = x.pin_memory()
-    return x.to(device, non_blocking=True)
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:

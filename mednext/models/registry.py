@@ -10,7 +10,7 @@ from torch import nn
 
 from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
-from mednext.models.layers import square_side, whole_number
+from mednext.models.arguments import square_side, whole_number
 
 
 def list_models(task: Task | None = None) -> list[str]:

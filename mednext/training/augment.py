@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mednext.models.layers import to_device
+from mednext.models.device import to_device
 
 
 def _draws(images: Tensor, size: int, random: torch.Generator) -> tuple[Tensor, Tensor]:

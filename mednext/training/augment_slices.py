@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from scipy.ndimage import rotate, zoom
 from torch import Tensor
 
-from mednext.models.layers import to_device
+from mednext.models.device import to_device
 
 Plane = tuple[np.ndarray, np.ndarray] | tuple[Tensor, Tensor]
 """Image and label (H, W) of one slice in its own resolution; tensors lie where the batch does.

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
 from mednext.config import RunConfig
-from mednext.models.layers import to_device
+from mednext.models.device import to_device
 from mednext.training.batches import Data, train_batches
 from mednext.training.seeds import seed_of
 from mednext.training.step import Stepper

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mednext.config import RunConfig
 from mednext.datasets.load import ClassificationData
-from mednext.models.layers import to_device
+from mednext.models.device import to_device
 from mednext.training.augment import center_crop, crop_flip, crop_flip_at_once
 from mednext.training.augment_slices import SLICE_AUGMENTS
 from mednext.training.on_device import HostData, OnDevice

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mednext.config import RunConfig
 from mednext.datasets.load import ClassificationData, SegmentationData
-from mednext.models.layers import to_device
+from mednext.models.device import to_device
 
 HostData = ClassificationData | SegmentationData
 MOST = 0.1

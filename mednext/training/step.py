@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mednext.config import RunConfig
 from mednext.errors import UserError
-from mednext.models.layers import to_device
+from mednext.models.device import to_device
 from mednext.training.device import autocast
 from mednext.training.losses import LOSSES
 from mednext.training.memory import is_memory_error

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mednext.config import RunConfig
-from mednext.models.layers import to_device
+from mednext.models.device import to_device
 from mednext.training.batches import Data, ordered_batch, subset_rows
 from mednext.training.memory import is_memory_error
 from mednext.training.step import Stepper, release

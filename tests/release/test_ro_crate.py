@@ -47,6 +47,7 @@ def test_every_file_with_its_digest(results: Path) -> None:
         "figures/two%20words.svg",
         "provenance.json",
         "runs/sars_cov2_ct/paper/mednext/seed0/run.json",
+        "runs/sars_cov2_ct/paper/mednext/seed0/history.csv",
         "runs/sars_cov2_ct/paper/mednext/seed0/cases.last.csv",
     }
     entity = graph["metrics.csv"]

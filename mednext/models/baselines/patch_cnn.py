@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mednext.models.baselines.timm_nets import timm_model
-from mednext.models.layers import check_map, check_multiple, to_device
+from mednext.models.device import to_device
+from mednext.models.layers import check_map, check_multiple
 
 CHUNK = 10
 """Patches of an image that go through the network at a time."""
