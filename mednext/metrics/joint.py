@@ -70,8 +70,8 @@ def joint(
     rest = values - value
     seeds = len(rest)
     group = np.unique(np.asarray(groups), return_inverse=True)[1]
-    one_fold = [0] * len(group)
-    fold = np.unique(np.asarray(folds or one_fold), return_inverse=True)[1]
+    one_fold = [0] * len(group) if folds is None else folds
+    fold = np.unique(np.asarray(one_fold), return_inverse=True)[1]
     n_groups, n_trainings = int(group.max()) + 1, seeds * (int(fold.max()) + 1)
     of_group = np.bincount(group, rest.sum(axis=0))
     of_training = np.concatenate([np.bincount(fold, row) for row in rest])
