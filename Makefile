@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench near-duplicates lists faults docs cards statistics planned
+.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench near-duplicates lists faults docs cards statistics planned gpu-check gpu-hours
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -65,6 +65,13 @@ format: setup  ## rewrite code in the project's format
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
 	for part in networks data suite shares growth hd95; do python benchmarks/speed/$$part.py || exit 1; done
 	python benchmarks/speed/leakage.py
+
+gpu-check: setup  ## check this machine's GPU in five minutes into results/gpu/ (exit code 5: none)
+	python -m mednext.planning.gpu_check
+
+gpu-hours: setup  ## write docs/gpu_hours.txt: the paper's matrix on five GPUs, by a roofline
+	python -m mednext plan --configfile config/paper.yaml --gpu-hours docs/gpu_hours.txt \
+	  --out results/reference/reduced/plan_paper.csv
 
 lists: setup  ## make benchmarks/splits/*.csv from the published lists
 	python -m mednext datasets lists --out benchmarks/splits

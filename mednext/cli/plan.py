@@ -28,6 +28,7 @@ def register(verbs: Verbs) -> None:
         help="how long to measure this device; what is not measured by then is derived, and "
         "measured when the same is asked again",
     )
+    plan.add_argument("--gpu-hours", type=Path, help="write the table of hours per GPU, too")
     plan.add_argument(
         "--gpu",
         choices=Later(_gpus),
@@ -48,6 +49,7 @@ def _plan(arguments: argparse.Namespace) -> None:
     import torch
 
     from mednext.config import load_gpus
+    from mednext.files import write_text
     from mednext.planning import roofline
     from mednext.planning.backtest import against_text, compare
     from mednext.planning.estimate import Clock, Kept
@@ -68,7 +70,10 @@ def _plan(arguments: argparse.Namespace) -> None:
         done = plan(profile, clock.timing, clock.startup_seconds, clock.disk_bytes_per_second)
         print(text(done, clock.device_name, arguments.cores, clock.age))
     if profile.device == "cuda":
-        print("\n" + roofline.roofline_text(done, kept.work, profile.seeds))
+        table = roofline.roofline_text(done, kept.work)
+        print("\n" + table)
+        if arguments.gpu_hours:
+            write_text(arguments.gpu_hours, table + "\n")
     if arguments.against:
         print("\n" + against_text(*compare(profile, done.rows, arguments.against)))
     if arguments.out:

@@ -35,6 +35,7 @@ from mednext.planning.plan import Timing
 from mednext.planning.roofline import Passes
 from mednext.provenance import code_hash, env_hash, folder_hash
 from mednext.runs.resolve import resolve_run
+from mednext.training.train import VALIDATED_EVERY
 
 FIRST = ("mednext", "medunext", "resnet18", "unet")
 """Measured before the others: what a plan is most often asked about."""
@@ -77,16 +78,24 @@ class Kept:
         def count() -> list[Any]:
             model = on_meta(method, spec.num_classes, run.img_size)
             both = training_work(model, shape, spec.task), prediction_work(model, shape)
-            return [[work.operations, work.peak_bytes] for work in both]
+            slow = getattr(model, "slow_evaluation", False)
+            every = VALIDATED_EVERY if slow else 1
+            return [*([work.operations, work.peak_bytes] for work in both), every]
 
         code = code_hash(self.run(dataset, method))
-        key = [method, spec.num_classes, shape, code, folder_hash("cost/work.py")]
+        key = [
+            method,
+            spec.num_classes,
+            shape,
+            code,
+            folder_hash("cost/work.py", "planning/estimate.py"),
+        ]
         found = self.kept(f"work-{method}-{hash_json(key)[:16]}", count)
         training, prediction = (
             Work(tuple(Operation(*values) for values in operations), peak)
-            for operations, peak in found
+            for operations, peak in found[:2]
         )
-        return Passes(training, prediction)
+        return Passes(training, prediction, validated_every=found[2])
 
     def run(self, dataset: str, method: str) -> RunConfig:
         """The run as a phantom's: its network, size and batch are what is measured."""

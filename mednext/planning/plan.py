@@ -16,12 +16,11 @@ from mednext.config import Profile, load_datasets
 from mednext.datasets.needs import Need, need_of
 from mednext.planning.sizes import Sizes, prepared_bytes, sizes_of, split_key
 from mednext.results import PlanRow
+from mednext.training.train import CHECKPOINT_SECONDS
 
 DATA_JOBS = 3
 """Of each data set, besides one per split: fetch, verify, prepare."""
 FLOAT_BYTES = 4
-GPU_CHECKPOINT_SECONDS = 120
-"""A training on a GPU writes its checkpoint no more often (:mod:`mednext.training.train`)."""
 CHECKPOINT_COPIES = 3
 """Weights and two moments of Adam; the best weights of a selection come on top."""
 
@@ -83,7 +82,7 @@ class Plan:
     def _checkpoints(self, row: PlanRow) -> float:
         if self.profile.device != "cuda":
             return row.epochs
-        return min(row.epochs, 1 + row.train_seconds / GPU_CHECKPOINT_SECONDS)
+        return min(row.epochs, 1 + row.train_seconds / CHECKPOINT_SECONDS["cuda"])
 
     @property
     def startup_hours(self) -> float:

@@ -11,7 +11,7 @@ were set before any run on a GPU, and change only with a note of the runs that s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mednext.config import GpuSpec, Profile, load_datasets, load_gpus
@@ -208,7 +208,7 @@ def slots_of(passes: Passes, gpu: GpuSpec) -> int:
     return min(SLOTS, int(gpu.memory_gb * 1e9 // need))
 
 
-def roofline_text(plan: Plan, work_of: WorkOf, seeds: Sequence[int]) -> str:
+def roofline_text(plan: Plan, work_of: WorkOf) -> str:
     """A table: each GPU with one seed and with all, the hours by part and by what bounds them."""
     columns = ("alone", "packed", "training", "validation", "prediction", "startup")
     bounds = ("compute", "bandwidth", "small", "transfer", "host")
@@ -223,10 +223,10 @@ def roofline_text(plan: Plan, work_of: WorkOf, seeds: Sequence[int]) -> str:
         + " ".join(f"{name:>10}" for name in (*columns, *bounds)),
     ]
     for name, spec in load_gpus().items():
-        for count in dict.fromkeys((1, len(seeds))):
+        for count in (1, None):
             found = gpu_hours(plan, work_of, name, count)
             values = [getattr(found, column) for column in (*columns, *bounds)]
-            line = f"{spec.name:28} {count:5} {found.runs:4} "
+            line = f"{spec.name:28} {count or 'all':>5} {found.runs:4} "
             out.append(line + " ".join(f"{value:10.2f}" for value in values))
         if found.too_large:
             out.append(f"  too large a batch for its memory: {', '.join(found.too_large)}")

@@ -107,7 +107,7 @@ def test_the_hours_of_a_profile_are_its_passes(
     assert (one.runs, one.alone) == (1, pytest.approx(found.alone / 3))
     seldom = gpu_hours(done, lambda *_: Passes(work, work, validated_every=10), "x")
     assert seldom.validation == pytest.approx(found.validation / 10)
-    shown = roofline_text(done, lambda *_: Passes(work, work), profile.seeds)
+    shown = roofline_text(done, lambda *_: Passes(work, work))
     assert f"{found.alone:10.2f}" in shown and "measured: nothing" in shown
 
 
