@@ -2,7 +2,7 @@
 
 A process takes the first place that no other process of this suite holds, by a lock that the kernel
 frees when the process ends, and sees no other GPU. A GPU has one place, or as many as the profile
-says (``trainings_per_gpu``: small networks do not fill a large GPU). GPUs are told apart by their
+says (``trainings_per_gpu``: small networks do not fill a large GPU). A GPU is known by its
 UUID, so that jobs of a cluster that each see "GPU 0" do not wait for one another. Must be called
 before CUDA starts.
 """
