@@ -177,4 +177,7 @@ def test_the_smoke_profile_trains_everything_once() -> None:
     assert {m for run in profile.datasets.values() for m in run.methods} == set(load_methods())
     for dataset, run in profile.datasets.items():
         assert run.source == "phantom" and run.epochs == 1
-        assert set(run.all_protocols) == set(load_datasets()[dataset].protocols) | {"paper"}
+        # Cross-validation, and training with and without overlap, have their own profiles.
+        apart = ("cv", "overlap")
+        known = {p for p in load_datasets()[dataset].protocols if not p.startswith(apart)}
+        assert set(run.all_protocols) == known | {"paper"}

@@ -15,7 +15,7 @@ from mednext.architecture import Architecture, read_architecture, write_architec
 from mednext.config import Profile, load_methods
 from mednext.errors import UserError
 from mednext.layout import architecture_json
-from mednext.report.figures import FIGURES, write_figures
+from mednext.report.figures import FIGURES, MODULES, write_figures
 from mednext.report.figures.charts import looks, panel_title
 from mednext.report.figures.pareto import front
 from mednext.report.figures.ranks import cliques
@@ -75,7 +75,7 @@ def test_pictures_name_a_reduced_scale_and_the_papers_not(
         run |= {"img_size": 64, "epochs": 5}
     for name in IMAGES:
         assert "reduced scale" not in svg(drawn["local"] / "figures", name)
-        module = importlib.import_module(f"mednext.report.figures.{name}")
+        module = importlib.import_module(f"mednext.report.figures.{MODULES.get(name, name)}")
         module.write(Profile.model_validate(small), tmp_path)
         assert "(64 px, epochs 5: reduced scale)" in svg(tmp_path, name)
 
@@ -122,7 +122,7 @@ def redrawn(change: Callable[[Architecture], Architecture], name: str, out: Path
     kept = read_architecture(file)
     write_architecture(file, change(kept))
     try:
-        module = importlib.import_module(f"mednext.report.figures.{name}")
+        module = importlib.import_module(f"mednext.report.figures.{MODULES.get(name, name)}")
         module.write(make_profile(), out)
     finally:
         write_architecture(file, kept)
@@ -232,7 +232,7 @@ def test_a_data_set_outside_the_profile_gives_a_figure_that_says_so(
     monkeypatch.chdir(drawn["local"].parents[1])
     whole = full_profile().model_dump()
     del whole["datasets"][gone]
-    module = importlib.import_module(f"mednext.report.figures.{name}")
+    module = importlib.import_module(f"mednext.report.figures.{MODULES.get(name, name)}")
     module.write(Profile.model_validate(whole), tmp_path)
     assert "not part of profile" in svg(tmp_path, name)
     assert {p.suffix for p in tmp_path.glob(f"{name}.*")} == {".png", ".pdf", ".svg"}
