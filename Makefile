@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench near-duplicates lists faults docs cards statistics planned gpu-check gpu-hours
+.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned gpu-check gpu-hours
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -61,6 +61,9 @@ format: setup  ## rewrite code in the project's format
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile workflow
+
+steps: setup  ## count operations and waits of a training step (benchmarks/speed/steps.csv)
+	python benchmarks/speed/steps.py
 
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
 	for part in networks data suite shares growth hd95; do python benchmarks/speed/$$part.py || exit 1; done
