@@ -1,0 +1,49 @@
+"""The protocol of the second wave was written before each of its runs was made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTOCOL = "docs/protocol_wave2.md"
+
+
+def git(repository: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(repository), *words], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def made_before(repository: Path, commits: set[str]) -> set[str]:
+    """Those of ``commits`` that the protocol's first commit is no ancestor of."""
+    written = git(repository, "log", "--diff-filter=A", "--format=%H", "--", PROTOCOL)
+    later = git(repository, "rev-list", "--all", "--ancestry-path", f"{written}..").split()
+    return commits - {written, *later}
+
+
+def test_a_run_made_before_the_protocol_is_found(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    commits = []
+    for name in ("code", PROTOCOL, "more"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+        git(tmp_path, "add", "-A")
+        git(tmp_path, *who, "commit", "-qm", name)
+        commits.append(git(tmp_path, "rev-parse", "HEAD"))
+    assert made_before(tmp_path, set(commits)) == {commits[0]}
+    assert made_before(tmp_path, {"0" * 40}) == {"0" * 40}
+
+
+def test_every_committed_run_was_made_after_it() -> None:
+    records = sorted((ROOT / "results/reference").glob("wave2_*/runs/*/*/*/*/run.json"))
+    if not records:
+        pytest.skip("no run of the second wave is committed yet")
+    found = [json.loads(record.read_text()) for record in records]
+    assert not any(run["git_dirty"] for run in found)
+    assert not made_before(ROOT, {run["git_commit"] for run in found})
