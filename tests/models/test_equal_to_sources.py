@@ -1,12 +1,17 @@
 """Networks written here equal the public forms that they follow.
 
-``recorded_outputs.json`` holds logits of the public code in float64, with repository, file and
-commit. How they were made: the public network and ours are built for ``img_size`` and four classes,
-ours is filled by ``recorded.fill``, and layer by layer, in the order in which they run, its weights
-are copied to the other (q, k and v of one product to three; halves of the input channels swapped
-where a concatenation is the other way round: MT-UNet's upper three levels, the axes of sMLPNet).
-The logits of ``recorded.image`` in evaluation mode then differ by less than 1e-14 of the largest;
-those of the public code are recorded. ``.cuda()`` was left out, dropout rates play no part.
+``recorded_outputs.json`` holds logits in float64 of a **transcription** of the public code, with
+the repository, file and commit that was read. Weakness: the forward pass was typed anew and
+shortened from the files as read, not run from the original files, whose digests are therefore not
+here; a mistake in both the transcription and ours would not show. What ``unet`` is compared with
+has no biases in its convolutions, unlike the cited commit.
+
+How they were made: that network and ours are built for ``img_size`` and four classes, ours is
+filled by ``recorded.fill``, and layer by layer, in the order in which they run, its weights are
+copied to the other (q, k and v of one product to three; halves of the input channels swapped where
+a concatenation is the other way round: MT-UNet's upper three levels, the axes of sMLPNet). The
+logits of ``recorded.image`` in evaluation mode then differ by less than 1e-14 of the largest; those
+of the transcription are recorded. ``.cuda()`` was left out, dropout rates play no part.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ RECORDED = json.loads(Path(__file__).with_name("recorded_outputs.json").read_tex
     # r50_vit is transunet without its skips
     [pytest.param(m, marks=[pytest.mark.slow] if m == "r50_vit" else []) for m in RECORDED],
 )
-def test_logits_are_those_of_the_public_code(method: str) -> None:
+def test_logits_are_those_of_the_transcribed_public_code(method: str) -> None:
     recorded = RECORDED[method]
     size = recorded["img_size"]
     model = create_model(method, num_classes=4, img_size=size).double().eval()
