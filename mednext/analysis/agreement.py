@@ -62,7 +62,7 @@ def _results(file: Path) -> pd.Series:
     """Per image whether it is right (``accuracy``), or per patient the mean Dice (``dice``)."""
     record = read_run(file.parent / "run.json")
     run = parse(RunConfig, record.config, file.parent / "run.json")
-    cases = Cases(run, record, read_cases(file, run))
+    cases = Cases(run, read_cases(file, run))
     scored = cases.scored()
     if run.task == "classification":
         return pd.Series(scored.to_numpy(), index=cases.table.path, name="accuracy")

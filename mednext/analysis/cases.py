@@ -23,7 +23,6 @@ class Cases:
 
     run: RunConfig
     """As recorded; ``profile`` is the one that asks."""
-    record: RunRecord
     table: pd.DataFrame
 
     @property
@@ -83,7 +82,7 @@ def read(run: RunConfig, selection: str = HEADLINE.selection) -> Cases | None:
     config, record = recorded(run)
     if record.status != "ok" or selection not in record.weights:
         return None
-    return Cases(config, record, read_cases(run_paths(run).cases(selection), config))
+    return Cases(config, read_cases(run_paths(run).cases(selection), config))
 
 
 def history(run: RunConfig) -> pd.DataFrame:

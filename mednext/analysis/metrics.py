@@ -55,7 +55,7 @@ def _run_rows(run: RunConfig, selection: str) -> list[MetricRow]:
     )
     cases = read(run, selection)
     if cases is not None:
-        values = _classification(cases) if run.task == "classification" else _overlap(cases)
+        values = values_of(cases)
         if selection == HEADLINE.selection:
             loss = float(history(run).train_loss.iloc[-1])
             values.append(nothing | {"metric": Metric.TRAIN_LOSS, "target": "train", "value": loss})
@@ -64,6 +64,11 @@ def _run_rows(run: RunConfig, selection: str) -> list[MetricRow]:
     if status == "ok":
         status, reason = "skipped", "the data set has no validation set"
     return [MetricRow(**base, **nothing, status=status, reason=reason)]
+
+
+def values_of(cases: Cases) -> list[dict[str, Any]]:
+    """Every metric of these cases with its interval, as the columns of ``metrics.csv``."""
+    return _classification(cases) if cases.run.task == "classification" else _overlap(cases)
 
 
 def _classification(cases: Cases) -> list[dict[str, Any]]:
