@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from mednext import __version__
-from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs
+from mednext.cli import audit, cost, datasets, doctor, gate, models, plan, render, runs, score
 from mednext.cli.failures import explained, fault
 from mednext.cli.stop import orderly_stop
 from mednext.cost.allocator import keep_freed_memory
@@ -24,7 +24,7 @@ from mednext.cost.allocator import keep_freed_memory
 GROUPS = {
     "data": ("datasets", "doctor"),
     "train": ("models", "train", "predict", "evaluate", "cost", "latency"),
-    "results": ("results",),
+    "results": ("results", "score"),
     "report": ("tables", "figures", "page"),
     "audit": ("audit",),
     "gate": ("gate",),
@@ -83,7 +83,7 @@ def parser() -> Parser:
     verbs = top.add_subparsers(required=True, metavar="VERB", help="one of these:")
     results = verbs.add_parser("results", description="gather, exchange and explain results")
     kinds = results.add_subparsers(required=True, metavar="WHAT")
-    for part in (datasets, models, cost, audit, plan, doctor):
+    for part in (datasets, models, cost, audit, plan, doctor, score):
         part.register(verbs)
     for both in (runs, render, gate):
         both.register(verbs, kinds)
