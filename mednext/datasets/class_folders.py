@@ -8,7 +8,7 @@ from pathlib import Path
 from mednext.config import DatasetSpec
 from mednext.datasets.decode import ENDINGS, read_picture
 from mednext.datasets.reader import Files, Item, Picture
-from mednext.datasets.scan import normal, scan
+from mednext.datasets.scan import is_hidden, normal, scan
 from mednext.errors import UserError
 
 
@@ -28,7 +28,7 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
             raise UserError(
                 f"the folder of class '{klass.slug}' holds no image",
                 file=root / folder,
-                found="no image" if (root / folder).is_dir() else "no folder",
+                found="no image" if (root / folder).is_dir() else f"no folder{_others(root)}",
                 expected=f"images ({', '.join(ENDINGS)})",
                 remedy="put the images of this class there, or name its folder in the "
                 "configuration (custom_datasets, classes, folder)",
@@ -44,6 +44,11 @@ def _folder(root: Path, name: str) -> str:
         return name
     alike = (f.name for f in root.iterdir() if normal(f.name) == normal(name))
     return next(alike, name)
+
+
+def _others(root: Path) -> str:
+    folders = sorted(f.name for f in root.iterdir() if f.is_dir() and not is_hidden(f.name))
+    return f", but {', '.join(folders[:10])}" if folders else ""
 
 
 def patient_of(path: str, spec: DatasetSpec) -> str:

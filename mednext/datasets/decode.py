@@ -48,10 +48,18 @@ def check_size(count: int, default: int, file: Path, what: str = "pixels") -> No
     """Refuse what would not fit into memory, before it is decoded.
 
     Raises:
-        UserError: more than ``default``, or than the environment variable :data:`LIMIT` allows.
+        UserError: more than ``default``, or than the environment variable :data:`LIMIT` allows, or
+            that is no number.
     """
     text = os.environ.get(LIMIT, "")
-    most = int(text) if text.isdecimal() else default
+    if text and not text.isdecimal():
+        raise UserError(
+            f"the environment variable {LIMIT} is not a number",
+            found=text,
+            expected="decimal digits alone, e.g. 180000000",
+            remedy="correct or unset it",
+        )
+    most = int(text) if text else default
     if count > most:
         raise UserError(
             "the file decodes to more than is allowed",
@@ -71,6 +79,8 @@ class Decoded:
     file: Path
     content: bytes
     animated: bool
+    cut: bool
+    """Had it 16 bits per channel, of which Pillow keeps the upper 8?"""
     notes: tuple[str, ...]
 
 
@@ -80,6 +90,7 @@ def _decode(files: Files, path: str) -> Decoded:
         with Image.open(files.read(path), formats=tuple(FORMATS)) as image:
             check_size(image.width * image.height, MOST_PIXELS, file)
             animated = bool(getattr(image, "is_animated", False))
+            cut = ";16" in str(image.tile) and image.mode not in (*DEEP, "I")
             image.load()
             kind = "JPEG" if image.format == "MPO" else str(image.format)
             turned = image.getexif().get(ORIENTATION, 1) != 1
@@ -105,7 +116,8 @@ def _decode(files: Files, path: str) -> Decoded:
     notes = ["turned as its EXIF orientation says"] if turned else []
     if Path(path).suffix.lower() not in FORMATS[kind]:
         notes.append(f"{kind} by content, not by suffix")
-    return Decoded(shown, kind, file, content, animated and image.format != "MPO", tuple(notes))
+    frames = animated and image.format != "MPO"
+    return Decoded(shown, kind, file, content, frames, cut, tuple(notes))
 
 
 def read_picture(files: Files, path: str, mode: str) -> Picture:
@@ -118,8 +130,9 @@ def read_picture(files: Files, path: str, mode: str) -> Picture:
     image, notes = found.image, list(found.notes)
     if found.animated:
         notes.append("first of several frames")
-    if image.mode in DEEP:
+    if found.cut or image.mode in DEEP:
         notes.append("16 bits scaled to 8")
+    if image.mode in DEEP:
         deep = np.asarray(image, dtype=np.float64)
         if deep.max() < 4096:
             notes.append("at most 12 of its 16 bits used, so it is dark")
@@ -167,7 +180,7 @@ def read_label_map(files: Files, path: str) -> tuple[np.ndarray, tuple[str, ...]
 
     Raises:
         UserError: not an image, a lossy one, one of several frames, or one whose pixels are
-            colours.
+            colours or of 16 bits per colour.
     """
     found = _decode(files, path)
     image = found.image
@@ -176,6 +189,8 @@ def read_label_map(files: Files, path: str) -> tuple[np.ndarray, tuple[str, ...]
         problem = "a lossy format: compression has changed the values"
     elif found.animated:
         problem = "several frames"
+    elif found.cut:
+        problem = "16 bits per colour"
     elif _transparent(image):
         problem = "transparent pixels"
     elif image.mode not in ("1", "L", "P", "I", "F", *DEEP):

@@ -12,6 +12,8 @@ from mednext.errors import UserError
 NEAR = 1e-3
 """A stored value so near a whole number is one: labels that a slope scales are never exact."""
 MASK = {0, 255}
+MOST = 65535
+"""What ``original_label`` may be."""
 
 
 def whole(values: np.ndarray, file: Path) -> np.ndarray:
@@ -65,7 +67,9 @@ def class_indices(
             found=", ".join(str(v) for v in sorted(present)[:20]),
             expected=", ".join(f"{v} {c.name}" for v, c in zip(known, spec.classes, strict=True)),
             remedy=f"write the value that stands for each class beside it (custom_datasets, "
-            f"classes, original_label), e.g. original_label: {wrong[0]}",
+            f"classes, original_label), e.g. original_label: {wrong[0]}"
+            if 0 <= wrong[0] <= MOST
+            else f"export the label with values from 0 to {MOST}",
         )
     indices = np.zeros(found.shape, dtype=np.uint8)
     for index, value in enumerate(known):

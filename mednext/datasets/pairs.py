@@ -8,8 +8,10 @@ and 99.5 % points and scaled to [0, 1] per volume.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from mednext.config import DatasetSpec
@@ -22,6 +24,7 @@ from mednext.datasets.volumes import VOLUMES, checked, oriented, same_grid, voxe
 from mednext.errors import UserError
 
 LOWEST, HIGHEST = 0.5, 99.5
+MOST_APART = 1.0
 KNOWN = (*VOLUMES, *ENDINGS)
 
 
@@ -32,12 +35,17 @@ def list_files(root: Path, spec: DatasetSpec) -> list[str]:
         UserError: there is none, one lacks its counterpart, or a name has two files.
     """
     names = {part: _by_stem(root, part) for part in ("images", "labels")}
-    single = sorted(names["images"].keys() ^ names["labels"].keys())
+    single = sorted(
+        f"{part}/{name}"
+        for part, other in (("images", "labels"), ("labels", "images"))
+        for stem_, name in names[part].items()
+        if stem_ not in names[other]
+    )
     if single or not names["images"]:
         raise UserError(
             "images and labels are not pairs" if single else "the folder holds no image",
             file=root,
-            found=", ".join(single[:5]) or "nothing",
+            found=f"{', '.join(single[:5])} alone" if single else "nothing",
             expected=f"images/NAME and labels/NAME for every NAME ({', '.join(KNOWN)})",
             remedy="give both files the same name, but for the suffix",
         )
@@ -95,8 +103,11 @@ def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
     spacing = None
     if item.path.lower().endswith(VOLUMES):
         grid, spacing, notes = oriented(files, item.path)
-        truth, _, _ = oriented(files, label_path)
+        truth, _, more = oriented(files, label_path)
         same_grid(grid, truth, files, item.path, label_path)
+        notes = (*notes, *(f"label: {note}" for note in more if note not in notes))
+        if apart(grid, truth) > MOST_APART:
+            notes = (*notes, "label elsewhere than its image, by the affines")
         image = scaled(voxels(files, item.path, grid, np.float64).transpose(2, 1, 0))
         values = voxels(files, label_path, truth, np.float64).transpose(2, 1, 0)
     else:
@@ -109,6 +120,13 @@ def read(item: Item, files: Files, spec: DatasetSpec) -> Volume:
     return checked(
         image, label, spacing, labels, meaning, file, label_file, least=1, notes=(*notes, *more)
     )
+
+
+def apart(image: nib.Nifti1Image, label: nib.Nifti1Image) -> float:
+    """How far a corner of the label lies from the same of its image, in voxels of the image."""
+    corners = np.array([(*c, 1) for c in product(*((0, n - 1) for n in image.shape))]).T
+    moved = np.linalg.inv(image.affine) @ label.affine @ corners - corners
+    return float(np.abs(moved).max())
 
 
 def picture(files: Files, path: str) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from mednext.datasets.member_names import CLUTTER
 from mednext.errors import UserError
 
+PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 FOLDERS_OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN"})
 
 
@@ -41,8 +42,8 @@ def scan(root: Path, endings: tuple[str, ...], *, deep: bool = False) -> list[st
         deep: also look into the folders below it.
 
     Raises:
-        UserError: such a name is no plain file, a link leads nowhere or in a circle, or a name is
-            not valid text.
+        UserError: such a name is no plain file, a link leads nowhere or in a circle, a name is not
+            valid text, or a folder may not be read.
     """
     if not root.is_dir():
         return []
@@ -56,7 +57,7 @@ def _walk(root: Path, endings: tuple[str, ...], deep: bool) -> Iterator[str]:
     stack: list[tuple[str, Path, tuple[str, ...]]] = [("", root, (os.path.realpath(root),))]
     while stack:
         prefix, folder, above = stack.pop()
-        for entry in os.scandir(folder):
+        for entry in _entries(folder):
             path = prefix + entry.name
             if is_hidden(entry.name):
                 continue
@@ -66,6 +67,8 @@ def _walk(root: Path, endings: tuple[str, ...], deep: bool) -> Iterator[str]:
                 what = "the name of a file is not valid text"
                 raise _refused(what, root, path.encode(errors="replace").decode()) from None
             wanted = entry.name.lower().endswith(endings)
+            if entry.is_symlink() and not Path(entry.path).exists():
+                raise _refused("a link leads nowhere", root, path)
             if entry.is_file():
                 yield path
             elif entry.is_dir():
@@ -76,10 +79,21 @@ def _walk(root: Path, endings: tuple[str, ...], deep: bool) -> Iterator[str]:
                     raise _refused("a link leads in a circle", root, path)
                 if deep:
                     stack.append((f"{path}/", Path(entry.path), (*above, real)))
-            elif entry.is_symlink():
-                raise _refused("a link leads nowhere", root, path)
             elif wanted:
                 raise _refused("the name of an image is no plain file", root, path)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise UserError(
+            "a folder cannot be read",
+            file=folder,
+            found=error.strerror,
+            remedy="give yourself the permission to read and enter it",
+        ) from None
 
 
 def _refused(what: str, root: Path, path: str) -> UserError:
@@ -91,18 +105,27 @@ def _refused(what: str, root: Path, path: str) -> UserError:
     )
 
 
+def archives_in(folder: Path) -> list[str]:
+    """Names of the archives in a folder, if it is there: data that nobody has unpacked."""
+    files = folder.iterdir() if folder.is_dir() else ()
+    return sorted(f.name for f in files if f.name.lower().endswith(PACKED) and f.is_file())
+
+
 def left_out(root: Path, used: Collection[str], endings: tuple[str, ...]) -> dict[str, int]:
     """Reason -> how many files below ``root`` are not among ``used``, most frequent first.
 
     Images that nobody names lie in folders that are no class's; the others are counted by suffix.
+    A linked folder without used files is one thing that was left out, whatever it leads to.
     """
     taken, places = set(used), {str(PurePosixPath(path).parent) for path in used}
+    above = {root / parent for path in used for parent in PurePosixPath(path).parents}
     counts: Counter[str] = Counter()
-    for inner, folders, names in os.walk(root, followlinks=False):
+    for inner, folders, names in os.walk(root, followlinks=True):
         here = Path(inner).relative_to(root).as_posix()
         hidden = any(is_hidden(part) for part in PurePosixPath(here).parts if part != ".")
-        folders.sort()
-        for name in names:
+        links = [f for f in folders if Path(inner, f).is_symlink() and Path(inner, f) not in above]
+        folders[:] = sorted(set(folders) - set(links))
+        for name in [*names, *links]:
             path = name if here == "." else f"{here}/{name}"
             if path in taken:
                 continue

@@ -17,6 +17,7 @@ from mednext.config import (
 )
 from mednext.datasets.manifest import Entry, list_entries, manifest_hash, read_manifest
 from mednext.datasets.reader import Files, Reader
+from mednext.datasets.scan import archives_in
 from mednext.errors import UserError
 from mednext.files import hash_json
 from mednext.layout import DataPaths, local_root
@@ -85,11 +86,27 @@ def resolve_source(dataset: str, run: DatasetRun) -> Source:
         root = DataPaths("official", dataset).raw / "files"
         return Source(dataset, spec, "official", "official", root, None)
     root = _local_folder(dataset, spec, run.folder)
-    entries = tuple(list_entries(root, reader_of(dataset).list_files(root, spec)))
+    entries = tuple(list_entries(root, _listed(root, dataset, spec)))
     digest = manifest_hash(entries)
     if spec.layout is not None:  # what the user says about the files is part of the data set
         digest = hash_json([digest, spec.model_dump(mode="json")])[:8]
     return Source(dataset, spec, "local", f"local-{digest}", root, entries)
+
+
+def _listed(root: Path, dataset: str, spec: DatasetSpec) -> list[str]:
+    """What the reader finds; archives beside it may hold what it does not find."""
+    try:
+        return reader_of(dataset).list_files(root, spec)
+    except UserError as error:
+        if not (archives := archives_in(root)):
+            raise
+        raise UserError(
+            error.what,
+            file=error.file,
+            found=f"{error.found or 'nothing'}, but in {root} {', '.join(archives[:5])}",
+            expected=error.expected,
+            remedy="unpack the archive there, if it holds what is missing",
+        ) from None
 
 
 def reader_of(dataset: str) -> Reader:
@@ -113,10 +130,15 @@ def _local_folder(dataset: str, spec: DatasetSpec, folder: str | None) -> Path:
     for name in names:
         if (local_root() / name).is_dir():
             return local_root() / name
+    found = "no folder " + " or ".join(f"'{name}'" for name in names)
+    remedy = f"get it from {spec.url}, or set MEDNEXT_LOCAL to the folder that holds it"
+    if archives := archives_in(local_root()):
+        found += f", but {', '.join(archives[:5])}"
+        remedy = f"unpack the archive, if it is this data set, into {local_root() / names[0]}"
     raise UserError(
         f"the data set '{dataset}' is not there",
         file=local_root(),
-        found="no folder " + " or ".join(f"'{name}'" for name in names),
+        found=found,
         expected=f"{spec.name} in one of these folders",
-        remedy=f"get it from {spec.url}, or set MEDNEXT_LOCAL to the folder that holds it",
+        remedy=remedy,
     )

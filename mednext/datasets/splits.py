@@ -94,7 +94,8 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
             file=source.root,
             found=f"{table.group.nunique()} groups, none left for {', '.join(lacking)}",
             expected="at least one group per subset",
-            remedy="use more of the data set, or the protocol 'paper'",
+            remedy="use more of the data set"
+            + ("" if protocol == "paper" else ", or the protocol 'paper'"),
         )
     content = table[COLUMNS].to_csv(index=False, lineterminator="\n")
     facts = {
@@ -113,6 +114,11 @@ def split(dataset: str, run: DatasetRun, protocol: str, command: str | None = No
     write_text(source.paths.split(protocol), content)
     subsets = ", ".join(f"{subset} {(table.subset == subset).sum()}" for subset in SUBSETS)
     print(f"{dataset} ({source.id}): {protocol} split: {subsets}")
+    if source.spec.layout and protocol == "grouped" and table.group.nunique() == len(table):
+        print(
+            f"note: '{dataset}' has no groups, so that 'grouped' equals 'paper': say what stands "
+            "for the patient in a file's name (custom_datasets, patient)"
+        )
 
 
 def _items(source: Source, folder: Path) -> pd.DataFrame:

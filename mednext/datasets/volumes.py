@@ -99,6 +99,7 @@ def voxels(files: Files, path: str, image: nib.Nifti1Image, kind: type[np.generi
 
 
 AXES = ("L", "P", "S")
+SAME_GRID = "make the label on the grid of its image, or copy both files again"
 
 
 def upright(image: nib.Nifti1Image) -> nib.Nifti1Image:
@@ -146,7 +147,12 @@ def oriented(
             remedy="save one frame or channel alone",
         )
     sizes = nib.affines.voxel_sizes(image.affine)
-    if not (np.isfinite(image.affine).all() and (sizes > 0).all()) or _no_geometry(files, path):
+    known = np.isfinite(image.affine).all() and (sizes > 0).all()
+    if (
+        not known
+        or np.isnan(io_orientation(image.affine)).any()  # two axes in one direction
+        or _no_geometry(files, path)
+    ):
         raise UserError(
             "the file does not say where its voxels lie",
             file=file,
@@ -155,6 +161,9 @@ def oriented(
             remedy="write the spacing into the header, e.g. by converting from the DICOM files",
         )
     notes = []
+    unit = image.header.get_xyzt_units()[0]
+    if unit in ("meter", "micron"):
+        notes.append(f"spacing in {unit}s by the header, taken as mm")
     header = np.array([float(v) for v in image.header["pixdim"][1 : 1 + len(image.shape)]])
     if (np.abs(header - sizes[: len(header)]) > 0.01 * sizes[: len(header)]).any():
         notes.append("spacing by the affine, pixdim says another")
@@ -193,17 +202,19 @@ def same_grid(
     """
     facts: dict[str, list[Any]] = {
         "shapes": [i.shape for i in (image, label)],
-        "spacings": [tuple(round(v, 3) for v in i.header.get_zooms()) for i in (image, label)],
+        "spacings": [
+            tuple(round(float(v), 3) for v in i.header.get_zooms()) for i in (image, label)
+        ],
         "orientations": ["".join(map(str, nib.aff2axcodes(i.affine))) for i in (image, label)],
     }
     for what, (one, other) in facts.items():
         if one != other:
             raise UserError(
                 f"image and label have different {what}",
-                file=files.file(path),
-                found=f"image {one}, label {other} ({Path(label_path).name})",
+                file=files.file(label_path),
+                found=f"label {other}, image {one} ({Path(path).name})",
                 expected=f"equal {what}",
-                remedy="copy both original files again",
+                remedy=SAME_GRID,
             )
 
 
@@ -260,10 +271,10 @@ def checked(
     if image.shape != label.shape:
         raise UserError(
             "image and label have different shapes",
-            file=file,
-            found=f"image {image.shape}, label {label.shape}",
+            file=label_file or file,
+            found=f"label {label.shape}, image {image.shape}",
             expected="equal shapes (slices, height, width)",
-            remedy="copy both original files again",
+            remedy=SAME_GRID,
         )
     if image.ndim != 3:
         raise UserError(
@@ -315,5 +326,5 @@ def check_finite(image: np.ndarray, file: Path) -> None:
             file=file,
             found=f"{int((~np.isfinite(image)).sum())} NaN or infinite voxels",
             expected="finite intensities",
-            remedy="copy the original file again",
+            remedy="copy the original file again, or write a number there (in CT that of air)",
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import struct
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -10,16 +12,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mednext.config import DatasetSpec, load_datasets
+from mednext.config import DatasetRun, DatasetSpec, load_datasets
 from mednext.config.custom import CustomDataset
 from mednext.datasets import pairs
 from mednext.datasets.decode import read_label_map, read_picture
 from mednext.datasets.labels import class_indices
 from mednext.datasets.manifest import list_entries
-from mednext.datasets.reader import Files
+from mednext.datasets.reader import Files, Volume
 from mednext.datasets.scan import left_out, scan
+from mednext.datasets.source import resolve_source
 from mednext.datasets.volumes import open_nifti, oriented
 from mednext.errors import UserError
+
+AFFINE = np.diag([-1, -2, 5, 1])
 
 
 @pytest.fixture
@@ -58,9 +63,26 @@ def test_an_image_is_turned_as_it_is_shown(folder: Path, orientation: int) -> No
     assert (read_label_map(files(folder, "a.png"), "a.png")[0] == upright).all()
 
 
+def png_of_16_bits(rows: list[list[list[int]]]) -> bytes:
+    """A colour PNG that Pillow cannot write, by the specification (ISO 15948)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    lines = b"".join(b"\0" + np.array(row, ">u2").tobytes() for row in rows)
+    head = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 16, 2, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
 def test_depth_alpha_and_frames(folder: Path) -> None:
     Image.fromarray(np.array([[0, 257, 65535]], np.uint16)).save(folder / "deep.png")
     assert pixels(folder, "deep.png", "L").tolist() == [[0, 1, 255]]
+    (folder / "colour.png").write_bytes(png_of_16_bits([[[0, 256, 65535]]]))
+    found = read_picture(files(folder, "colour.png"), "colour.png", "RGB")
+    assert np.asarray(found.image).tolist() == [[[0, 1, 255]]]
+    assert found.notes == ("16 bits scaled to 8",)
     Image.fromarray(np.array([[[200, 100, 0, 0], [200, 100, 0, 255]]], np.uint8)).save(
         folder / "alpha.png"
     )
@@ -100,12 +122,21 @@ def test_the_limit_of_pixels_says_how_to_raise_it(
         pixels(folder, "b.png")
     monkeypatch.setenv("MEDNEXT_MAX_PIXELS", "100")
     assert pixels(folder, "b.png", "L").shape == (10, 10)
+    monkeypatch.setenv("MEDNEXT_MAX_PIXELS", "1e6")
+    with pytest.raises(UserError, match="MEDNEXT_MAX_PIXELS is not a number"):
+        pixels(folder, "b.png")
 
 
 @pytest.mark.parametrize("options", [{"format": "JPEG"}, {"format": "WEBP", "quality": 80}])
 def test_a_lossy_label_is_refused(folder: Path, options: dict[str, object]) -> None:
     Image.fromarray(np.eye(20, dtype=np.uint8)).save(folder / "a.png", **options)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"label map cannot be used(.|\n)*a.png(.|\n)*lossy"):
+        read_label_map(files(folder, "a.png"), "a.png")
+
+
+def test_labels_in_16_bits_per_colour_would_all_become_0(folder: Path) -> None:
+    (folder / "a.png").write_bytes(png_of_16_bits([[[0, 0, 0], [1, 1, 1], [2, 2, 2]]]))
+    with pytest.raises(UserError, match=r"label map cannot be used(.|\n)*a.png(.|\n)*16 bits"):
         read_label_map(files(folder, "a.png"), "a.png")
 
 
@@ -125,6 +156,7 @@ def test_label_values_become_classes() -> None:
     assert indices([9, 0, 3], 0, 3, 9) == [2, 0, 1]
     for values, originals, word in (
         ([0, 255], (None, None, None), "original_label: 255"),
+        ([0, -1], (None, None), "export the label with values from 0"),
         ([0, 0.9], (None, None), "not whole numbers"),
         ([0, np.nan], (None, None), "not whole numbers"),
     ):
@@ -187,11 +219,14 @@ def test_the_scanner(folder: Path, tmp_path: Path) -> None:
         "hidden": 3,
         ".dcm": 1,
         "in deep/": 1,
+        "link": 1,
     }
+    (tmp_path / "elsewhere/h.dcm").touch()
+    assert left_out(folder, scan(folder, endings, deep=True), endings) == {"hidden": 3, ".dcm": 2}
     assert scan(folder / "none", endings) == []
 
 
-@pytest.mark.parametrize("kind", ["folder", "fifo", "dangling", "circle", "not UTF-8"])
+@pytest.mark.parametrize("kind", ["folder", "fifo", "dangling", "itself", "circle", "not UTF-8"])
 def test_what_is_no_plain_file_is_refused_by_name(folder: Path, kind: str) -> None:
     import os
 
@@ -201,6 +236,8 @@ def test_what_is_no_plain_file_is_refused_by_name(folder: Path, kind: str) -> No
         os.mkfifo(folder / "a.png")
     elif kind == "dangling":
         (folder / "a.png").symlink_to(folder / "nowhere")
+    elif kind == "itself":
+        (folder / "a.png").symlink_to(folder / "a.png")
     elif kind == "circle":
         (folder / "a.png.d").symlink_to(folder)
     else:
@@ -217,3 +254,60 @@ def test_pairs_by_stem_in_one_unicode_form(folder: Path) -> None:
     (folder / "images/cafe\u0301.png").touch()
     with pytest.raises(UserError, match="two files have one name"):
         pairs.list_files(folder, load_datasets()["acdc"])
+    (folder / "images/cafe\u0301.png").unlink()
+    (folder / "labels/more.png").touch()
+    with pytest.raises(UserError, match=r"not pairs(.|\n)*labels/more.png alone"):
+        pairs.list_files(folder, load_datasets()["acdc"])
+
+
+def pair(folder: Path, label: nib.Nifti1Image, affine: np.ndarray = AFFINE) -> Volume:
+    """What is read of an image with this label."""
+    image = nib.Nifti1Image(np.arange(24, dtype=np.int16).reshape(2, 3, 4), affine)
+    for part, volume in (("images", image), ("labels", label)):
+        (folder / part).mkdir(exist_ok=True)
+        save(folder, f"{part}/a.nii.gz", volume)
+    found = files(folder, "images/a.nii.gz", "labels/a.nii.gz")
+    (item,) = pairs.items(found, organs(None, None))
+    return pairs.read(item, found, organs(None, None))
+
+
+def test_a_label_on_another_grid_is_refused_and_one_elsewhere_is_said(folder: Path) -> None:
+    label = np.zeros((2, 3, 4), np.uint8)
+    assert pair(folder, nib.Nifti1Image(label, AFFINE)).notes == ()
+    turned = AFFINE @ np.array([[-1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    assert pair(folder, nib.Nifti1Image(label, turned)).notes == ("label: axes turned",)
+    moved = AFFINE + np.array([[0, 0, 0, 0]] * 2 + [[0, 0, 0, 20], [0, 0, 0, 0]])
+    note = "label elsewhere than its image, by the affines"
+    assert pair(folder, nib.Nifti1Image(label, moved)).notes == (note,)
+    for other, found in (
+        (nib.Nifti1Image(label, np.diag([1, 2, 6, 1])), r"label \(1.0, 2.0, 6.0\), image \(1.0"),
+        (nib.Nifti1Image(label[:1], AFFINE), r"label \(1, 3, 4\), image \(2, 3, 4\)"),
+    ):
+        with pytest.raises(UserError, match=rf"labels/a.nii.gz(.|\n)*{found}"):
+            pair(folder, other)
+
+
+def test_what_a_header_says_of_lengths(folder: Path) -> None:
+    small = nib.Nifti1Image(np.zeros((2, 3, 4), np.int16), AFFINE)
+    small.header.set_xyzt_units("micron")
+    assert "spacing in microns" in oriented(save(folder, "a.nii.gz", small), "a.nii.gz")[2][0]
+    content = bytearray(nib.Nifti1Image(np.zeros((2, 3, 4), np.int16), AFFINE).to_bytes())
+    content[280:296] = np.array([-1, 0, 5, 0], "<f4").tobytes()  # srow_x: two axes in one direction
+    content[312:328] = bytes(16)  # srow_z: and none in the third
+    (folder / "b.nii").write_bytes(bytes(content))
+    with pytest.raises(UserError, match=r"does not say where its voxels lie(.|\n)*b.nii"):
+        oriented(files(folder, "b.nii"), "b.nii")
+
+
+def test_an_archive_beside_the_data_is_mentioned(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEDNEXT_LOCAL", str(folder))
+    run = DatasetRun(source="local", methods=("resnet18",), img_size=32, epochs=1, batch_size=1)
+    (folder / "archive.zip").touch()
+    with pytest.raises(UserError, match=r"but archive.zip(.|\n)*unpack the archive"):
+        resolve_source("sars_cov2_ct", run)
+    (folder / "sars_cov2_ct").mkdir()
+    (folder / "archive.zip").rename(folder / "sars_cov2_ct/SARS.7z")
+    with pytest.raises(UserError, match=r"SARS.7z(.|\n)*unpack the archive there"):
+        resolve_source("sars_cov2_ct", run)
