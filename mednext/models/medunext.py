@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mednext.models.blocks import MEDBlock
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_choice, check_map, check_multiple
 
 Down = Literal["conv2", "conv3"]
@@ -53,7 +54,7 @@ def _up(channels: int, out: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(channels, out, 2, stride=2)
 
 
-class MedUNeXt(nn.Module):
+class MedUNeXt(WithClassifier):
     """U-shaped: three convolution stages, MED stages at 1/8, 1/16 and 1/32, and the way back.
 
     At 224 x 224 with four classes it has 39.85 M parameters, as printed.
@@ -90,7 +91,7 @@ class MedUNeXt(nn.Module):
         super().__init__()
         check_multiple("MedUNeXt", img_size, 32)
         check_choice("MedUNeXt", "down", down, ("conv2", "conv3"))
-        self.in_chans, self.img_size, self.num_classes = in_chans, img_size, num_classes
+        self.in_chans, self.img_size = in_chans, img_size
         kernel = 2 if down == "conv2" else 3
         options = {
             "sem_ratio": sem_ratio,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 
@@ -56,7 +57,7 @@ class AttentionGate(nn.Module):
         return out
 
 
-class AttentionUNet(nn.Module):
+class AttentionUNet(WithClassifier):
     """Five levels of two convolutions, four gated skips.
 
     Args:

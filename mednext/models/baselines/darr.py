@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mednext.errors import UserError
 from mednext.models.baselines.vnet import BOTTOM_WIDTH, VNet
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 GRID = 3
@@ -60,7 +61,7 @@ class Jigsaw(nn.Module):
         return self.unary(x), self.pairwise(torch.cat([first, second], dim=-1))
 
 
-class DARR(nn.Module):
+class DARR(WithClassifier):
     """A 2D V-Net whose encoder also solves a jigsaw puzzle of 3 x 3 patches.
 
     ``forward`` segments alone. In training :meth:`auxiliary_loss` is added to the loss.
@@ -75,6 +76,7 @@ class DARR(nn.Module):
         UserError: ``img_size`` is not a multiple of 16, or below 48.
     """
 
+    classifier = "segmenter.net.out_tr.conv2"
     relations: Tensor
 
     def __init__(
@@ -91,6 +93,10 @@ class DARR(nn.Module):
         self.segmenter = VNet(num_classes, in_chans, img_size)
         self.jigsaw = Jigsaw(BOTTOM_WIDTH)
         self.register_buffer("relations", relations(), persistent=False)
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """See :meth:`VNet.reset_classifier`."""
+        self.segmenter.reset_classifier(num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x in_chans x H x W`` -> logits ``B x num_classes x H x W``.

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 HEADS = 8
@@ -176,7 +177,7 @@ class MixedBlock(nn.Module):
         return x + tokens.transpose(1, 2).reshape(x.shape)
 
 
-class MTUNet(nn.Module):
+class MTUNet(WithClassifier):
     """U-shaped: three convolution stages, mixed blocks at 1/8, 1/16 and 1/32, and the way back.
 
     79.07 M parameters at 224 x 224, of which 0.20 M are the position embedding.

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from torch import Tensor, nn
 
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 BASE_FEATURES, MAX_FEATURES, MIN_EDGE = 32, 512, 4
@@ -29,7 +30,7 @@ def planned_features(img_size: int) -> list[int]:
     return features
 
 
-class NnUNet(nn.Module):
+class NnUNet(WithClassifier):
     """Plain convolutional U-Net: two 3x3 convolutions per stage, instance norm, leaky ReLU.
 
     Deep supervision, part of nnU-Net's training, is off: every method is trained with one loss.
@@ -71,12 +72,18 @@ class NnUNet(nn.Module):
             nonlin_kwargs={"inplace": True},
             deep_supervision=False,
         )
+        self.classifier = f"net.decoder.seg_layers.{stages - 2}"
         self.net.apply(self.net.initialize)  # He, as in nnU-Net
         # The library builds an output layer per stage for deep supervision; without it all but the
         # last would be parameters that nothing uses.
         heads = self.net.decoder.seg_layers
         for i in range(len(heads) - 1):
             heads[i] = nn.Identity()
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """A fresh last layer with ``num_classes`` outputs, drawn as nnU-Net draws it."""
+        super().reset_classifier(num_classes)
+        self.net.initialize(self.get_classifier())
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x in_chans x S x S`` -> logits ``B x num_classes x S x S``.

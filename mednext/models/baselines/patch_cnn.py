@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from mednext.models.baselines.timm_nets import timm_model
 from mednext.models.device import to_device
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 CHUNK = 10
 """Patches of an image that go through the network at a time."""
 
 
-class PatchCNN(nn.Module):
+class PatchCNN(WithClassifier):
     """ResNet-18 on patches half as wide as the image.
 
     Training: one patch per image, drawn anew from torch's generator in every pass; the output are
@@ -42,6 +43,7 @@ class PatchCNN(nn.Module):
         UserError: an ``img_size`` whose half is too small for ResNet-18.
     """
 
+    classifier = "net.fc"
     slow_evaluation = True
     """A hundred passes for each image, against one in training."""
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import segmentation_models_pytorch as smp
 import torch.nn.functional as F
+from segmentation_models_pytorch.base.initialization import initialize_head
 from torch import Tensor, nn
 
 from mednext.models.baselines.attn_unet import AttentionGate
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 DECODER_WIDTHS = (256, 128, 64, 32, 16)
@@ -30,7 +32,7 @@ class GatedBlock(nn.Module):
         return out
 
 
-class R50UNet(nn.Module):
+class R50UNet(WithClassifier):
     """ResNet-50 encoder (five levels), five decoder blocks of 256 to 16 channels.
 
     Args:
@@ -43,6 +45,8 @@ class R50UNet(nn.Module):
     Raises:
         UserError: ``img_size`` is not a multiple of 32.
     """
+
+    classifier = "net.segmentation_head.0"
 
     def __init__(
         self,
@@ -68,6 +72,11 @@ class R50UNet(nn.Module):
             deeper = (deepest, *DECODER_WIDTHS)
             for number, skip in enumerate(reversed(skips)):
                 blocks[number] = GatedBlock(blocks[number], deeper[number], skip)
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """A fresh last layer with ``num_classes`` outputs, drawn as the library draws it."""
+        super().reset_classifier(num_classes)
+        initialize_head(self.net.segmentation_head)
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x in_chans x H x W`` -> logits ``B x num_classes x H x W``.

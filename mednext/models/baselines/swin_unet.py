@@ -15,6 +15,7 @@ from timm.models.swin_transformer import PatchMerging, SwinTransformerBlock
 from torch import Tensor, nn
 
 from mednext.models.baselines.timm_nets import timm_model
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 TIMM_NAME = "swin_tiny_patch4_window7_224"
@@ -48,7 +49,7 @@ class PatchExpanding(nn.Module):
         return out
 
 
-class SwinUNet(nn.Module):
+class SwinUNet(WithClassifier):
     """Four stages of Swin blocks down, three up, joined by skips; tokens are 4 x 4 pixels.
 
     Args:

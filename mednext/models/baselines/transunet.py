@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mednext.models.baselines.timm_nets import timm_model
 from mednext.models.baselines.transunet_resnet import resnet, skipped_maps
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_choice, check_map, check_multiple
 
 Encoder = Literal["vit", "r50_vit"]
@@ -70,7 +71,7 @@ class CascadedUpsampler(nn.Module):
         return x
 
 
-class TransUNet(nn.Module):
+class TransUNet(WithClassifier):
     """ViT-B over 16 x 16 patches, or over the 1/16 map of a ResNet-50, and a decoder.
 
     Parameters at 224 x 224 with four classes: 105.28 M with ResNet and skips (``transunet``),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 
@@ -26,7 +27,7 @@ def _double_conv(channels: int, out: int) -> nn.Sequential:
     )
 
 
-class UNet(nn.Module):
+class UNet(WithClassifier):
     """Contracting path by max pooling, expanding path by 2x2 transposed convolutions, skips.
 
     31.04 M parameters with the five published widths.

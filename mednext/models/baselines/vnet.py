@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 from monai.networks.blocks import Convolution
+from monai.networks.nets.vnet import OutputTransition
 from monai.networks.nets.vnet import VNet as MonaiVNet
 from torch import Tensor, nn
 
+from mednext.models.arguments import whole_number
+from mednext.models.heads import WithClassifier
 from mednext.models.layers import check_map, check_multiple
 
 FIRST_WIDTH = 16
@@ -36,7 +39,7 @@ class InputStage(nn.Module):
         return F.elu(self.conv(x) + repeated)
 
 
-class VNet(nn.Module):
+class VNet(WithClassifier):
     """Five levels of residual 5x5 convolutions, strided convolutions between them, skips.
 
     Args:
@@ -48,6 +51,8 @@ class VNet(nn.Module):
         UserError: ``img_size`` is not a multiple of 16.
     """
 
+    classifier = "net.out_tr.conv2"
+
     def __init__(self, num_classes: int, in_chans: int = 3, img_size: int = 224) -> None:
         super().__init__()
         check_multiple("V-Net", img_size, 16)
@@ -55,6 +60,17 @@ class VNet(nn.Module):
         self.net = MonaiVNet(spatial_dims=2, out_channels=num_classes)
         self.net.in_tr = InputStage(in_chans)  # type: ignore[assignment]
         _drop_channels(self.net)
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """A fresh output stage with ``num_classes`` outputs: all its layers are that wide.
+
+        Raises:
+            UserError: ``num_classes`` is no whole number of at least 1.
+        """
+        outputs = whole_number("V-Net", "num_classes", num_classes)
+        weight = next(self.parameters())
+        stage = OutputTransition(2, 2 * FIRST_WIDTH, outputs, act="elu")
+        self.net.out_tr = stage.to(weight.device, weight.dtype)
 
     def encode(self, x: Tensor) -> Tensor:
         """``B x in_chans x H x W`` -> the deepest map, ``B x 256 x H/16 x W/16``."""
