@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mednext.models import fast
 from mednext.models.layers import (
@@ -27,6 +28,7 @@ from mednext.models.layers import (
     in_type_of,
     lowered_to,
     runs_fast,
+    take_former_name,
 )
 from mednext.models.linear_attention import LinearAttention, SimplifiedLinearAttention
 
@@ -90,7 +92,7 @@ class SEM(nn.Module):
     """Spatial Encoding Module: three views of q, fused, gate k (Eqs. 11-15).
 
     z0: depthwise 1x3 then 3x1; z1: depthwise 1x7 then 7x1; z2: linear maps along H and along W,
-    joined by a pointwise map. out = W_v(fuse(z0, z1, z2) * W_k x), with h = ratio C inner channels.
+    joined by a pointwise map. out = W_v(join(z0, z1, z2) * W_k x), with h = ratio C inner channels.
 
     Args:
         dim: channels C.
@@ -120,8 +122,9 @@ class SEM(nn.Module):
         self.axis_h = nn.Linear(size[0], size[0], bias=bias_norm)
         self.axis_w = nn.Linear(size[1], size[1], bias=bias_norm)
         self.axes = conv1x1(2 * inner, inner, bias_norm)
-        self.fuse = conv1x1(3 * inner if fusion == "cat" else inner, inner, bias_norm)
+        self.join = conv1x1(3 * inner if fusion == "cat" else inner, inner, bias_norm)
         self.v = conv1x1(inner, dim, bias_norm)
+        self.register_load_state_dict_pre_hook(take_former_name)
 
     @staticmethod
     def _local(inner: int, kernel: int, bias_norm: bool) -> nn.Sequential:
@@ -150,7 +153,7 @@ class SEM(nn.Module):
             self.axes(torch.cat([along_h, self.axis_w(q)], dim=1)),
         )
         joined = torch.cat(views, dim=1) if self.fusion == "cat" else views[0] + views[1] + views[2]
-        out: Tensor = self.v(self.fuse(joined) * k)
+        out: Tensor = self.v(self.join(joined) * k)
         return out
 
     def _fast(self, x: Tensor) -> Tensor:
@@ -163,9 +166,9 @@ class SEM(nn.Module):
             for layers in (self.local3, self.local7)
         )
         if self.fusion == "cat":
-            joined = fast.fused(near, far, along, self.axes, self.fuse)
+            joined = fast.fused(near, far, along, self.axes, self.join)
         else:
-            joined = fast.product(near + far + fast.sum_of_products(along, self.axes), self.fuse)
+            joined = fast.product(near + far + fast.sum_of_products(along, self.axes), self.join)
         return fast.map_of(fast.product(joined * k, self.v))
 
 
@@ -270,6 +273,12 @@ class MEDBlock(nn.Module):
         query_bias: see :class:`LAFFN`.
         ffn_ratio: see :class:`FFN`.
         sa_reduction: see :class:`SA`.
+        drop_path: probability that a branch is left out for an image in training (stochastic depth,
+            10.1007/978-3-319-46493-0_39).
+
+    Attributes:
+        grad_checkpointing: keep the block's input alone for the backward pass and compute the rest
+            again, for less memory and more time.
     """
 
     def __init__(
@@ -287,8 +296,10 @@ class MEDBlock(nn.Module):
         query_bias: bool = False,
         ffn_ratio: int = 4,
         sa_reduction: int = 1,
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
+        self.drop_path, self.grad_checkpointing = drop_path, False
         makers: dict[str, dict[str | None, Callable[[], nn.Module] | None]] = {
             "attn": {
                 "laffn": lambda: LAFFN(dim, laffn_scale, query_bias),
@@ -318,8 +329,21 @@ class MEDBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x C x H x W`` -> the same shape."""
+        if self.grad_checkpointing and torch.is_grad_enabled():
+            out: Tensor = checkpoint(self._forward, x, use_reentrant=False)
+            return out
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         if runs_fast():
             x = x.contiguous(memory_format=torch.channels_last)
         for part in self.parts:
-            x = x + part(x)
+            x = x + self._some_dropped(part(x))
         return x
+
+    def _some_dropped(self, branch: Tensor) -> Tensor:
+        """Zero for some images, the others scaled to keep the mean; draws nothing at rate 0."""
+        if not (self.training and self.drop_path):
+            return branch
+        kept = 1 - self.drop_path
+        return branch * branch.new_empty(len(branch), 1, 1, 1).bernoulli_(kept).div_(kept)

@@ -104,8 +104,8 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        half = len(ctx.saved_tensors) // 2
-        xs, ws = ctx.saved_tensors[:half], ctx.saved_tensors[half:]
+        saved = ctx.saved_tensors  # once: checkpointing hands them out a single time
+        xs, ws = saved[: len(saved) // 2], saved[len(saved) // 2 :]
         rows = g.flatten(0, -2)
         with full_precision(g):
             gx = [torch.mm(rows, w).view_as(x) for x, w in zip(xs, ws, strict=True)]

@@ -153,7 +153,7 @@ class FoldedLAFFN(Branch):
 
 
 class FoldedSEM(Branch):
-    """:class:`~mednext.models.blocks.SEM` with ``axes`` and ``fuse`` as one, BN in the kernels."""
+    """:class:`~mednext.models.blocks.SEM` with ``axes`` and ``join`` as one, BN in the kernels."""
 
     def __init__(self, part: SEM) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class FoldedSEM(Branch):
         self.near = self._keep_kernels("near", part.local3)
         self.far = self._keep_kernels("far", part.local7)
         dtype, inner = wq.dtype, len(wq)
-        fuse = part.fuse.weight.flatten(1).double()
+        fuse = part.join.weight.flatten(1).double()
         near, far, joined = fuse.split(inner, dim=1) if part.fusion == "cat" else (fuse,) * 3
         self.keep(fuse_near=near.t().to(dtype), fuse_far=far.t().to(dtype))
         along = (joined @ part.axes.weight.flatten(1).double()).split(inner, dim=1)
@@ -177,8 +177,8 @@ class FoldedSEM(Branch):
                 there = torch.outer(sums, of_q @ bq.double())
                 there = there + torch.outer(axis.bias.double(), of_q.sum(1))
                 constant = constant + (there[:, None] if name == "h" else there)
-        if part.fuse.bias is not None and part.axes.bias is not None:
-            constant = constant + part.fuse.bias.double() + joined @ part.axes.bias.double()
+        if part.join.bias is not None and part.axes.bias is not None:
+            constant = constant + part.join.bias.double() + joined @ part.axes.bias.double()
         self.keep(constant=constant.to(dtype) if bq is not None else None)
 
     def _keep_kernels(self, view: str, layers: nn.Sequential) -> list[tuple[str, str]]:
@@ -190,7 +190,7 @@ class FoldedSEM(Branch):
         return names
 
     def add_to(self, rows: Tensor, y: Tensor, size: Size) -> None:
-        """``rows += W_v (fuse(views of q) * k)``."""
+        """``rows += W_v (join(views of q) * k)``."""
         t = self.tensors
         q = _product(y, t["q"], t["bq"])
         shape = q.shape

@@ -11,7 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models import (
+    build_model_with_cfg,
+    generate_default_cfgs,
+    register_model,
+    resolve_pretrained_cfg,
+)
 
 from mednext.errors import UserError
 from mednext.models.arguments import square_side
@@ -36,12 +41,14 @@ default_cfgs = generate_default_cfgs({"plos_mednext": _CFG, "plos_mednext_nc": _
 
 
 def _create(variant: str, pretrained: bool, **options: Any) -> Any:
-    if pretrained:
+    given = (options.get(name) for name in ("pretrained_cfg", "pretrained_cfg_overlay"))
+    if pretrained and not resolve_pretrained_cfg(variant, *given).has_weights:
         raise UserError(
             f"{variant} has no pretrained weights",
             found="pretrained=True",
             expected="pretrained=False",
-            remedy="none have been published",
+            remedy="none have been published; your own are taken by pretrained_cfg_overlay="
+            "{'file': ...}, or from a folder as 'local-dir:...'",
         )
     return build_model_with_cfg(
         _build,
@@ -61,7 +68,8 @@ def plos_mednext(pretrained: bool = False, **options: Any) -> Any:
     """:class:`~mednext.models.mednext.MedNeXt`, or with ``features_only`` its four stages.
 
     Raises:
-        UserError: pretrained weights are asked for; none have been published.
+        UserError: pretrained weights are asked for, and neither ``pretrained_cfg_overlay`` nor a
+            ``local-dir:`` names a file of them; none have been published.
     """
     return _create("plos_mednext", pretrained, **options)
 

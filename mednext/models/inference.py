@@ -1,10 +1,10 @@
 """Networks folded for inference: fewer operations, the same function up to rounding.
 
 What is linear and has nothing between it becomes one map: BN joins the convolution before it, SEM's
-``axes`` joins ``fuse``, the 1 x 3 and 3 x 1 kernels join, UConv's residual branch joins its second
-convolution. BN behind a ReLU becomes a clamp, since ``s relu(c) + t`` is ``s c + t`` cut off at
-``t``; a clamp is monotone, so that it moves behind max pooling. MED blocks are in
-:mod:`mednext.models.folded`. Products of weights are made in float64.
+``axes`` its ``join``, the 1 x 3 kernel the 3 x 1, UConv's residual branch its second convolution.
+BN behind a ReLU becomes a clamp, since ``s relu(c) + t`` is ``s c + t`` cut off at ``t``; a clamp
+is monotone, so that it moves behind max pooling. MED blocks are in :mod:`mednext.models.folded`.
+Products of weights are made in float64.
 """
 
 from __future__ import annotations

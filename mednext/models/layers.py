@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -117,9 +118,34 @@ def check_choice(who: str, option: str, value: object, known: tuple[object, ...]
         )
 
 
+def check_rate(who: str, option: str, value: float) -> None:
+    """Refuse what is no probability below 1.
+
+    Raises:
+        UserError: ``value`` is below 0, or 1 and more.
+    """
+    if not 0 <= value < 1:
+        raise UserError(
+            f"{who}: impossible value of '{option}'",
+            found=repr(value),
+            expected="a probability, from 0 to less than 1",
+        )
+
+
 def conv1x1(channels: int, out: int, bias: bool = False) -> nn.Conv2d:
     """A pointwise convolution: a linear map C -> out at every position."""
     return nn.Conv2d(channels, out, 1, bias=bias)
+
+
+def take_former_name(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Let ``module`` load weights that were stored when its layer ``join`` was called ``fuse``.
+
+    timm calls whatever a network has by that name to fold it. The new name sorts where the old one
+    did: files of weights hold the same bytes behind their header.
+    """
+    former = f"{prefix}fuse."
+    for name in [name for name in state if name.startswith(former)]:
+        state[f"{prefix}join.{name.removeprefix(former)}"] = state.pop(name)
 
 
 def in_type_of(x: Tensor, conv: nn.Conv2d) -> Tensor:

@@ -39,7 +39,7 @@ def sem(block: Any, x: Tensor) -> Tensor:
     axes = block.axes(torch.cat([along_h, block.axis_w(q)], dim=1))
     views = (block.local3(q), block.local7(q), axes)
     joined = torch.cat(views, dim=1) if block.fusion == "cat" else views[0] + views[1] + views[2]
-    return block.v(block.fuse(joined) * k)
+    return block.v(block.join(joined) * k)
 
 
 def sdffn(block: Any, x: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def test_sparse_mixing_by_hand() -> None:
     along_w = np.einsum("vw,bchw->bchv", rows, y) + block.rows.bias.detach().numpy()
     along_h = np.einsum("gh,bchw->bcgw", columns, y)
     along_h += block.columns.bias.detach().numpy()[:, None]
-    fuse = block.fuse.weight.detach().double().numpy()[:, :, 0, 0]
+    fuse = block.join.weight.detach().double().numpy()[:, :, 0, 0]
     expected = np.einsum("oc,bchw->bohw", fuse, np.concatenate([y, along_h, along_w], axis=1))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 

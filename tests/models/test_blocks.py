@@ -103,7 +103,7 @@ def test_sem_is_its_three_views_times_k(fusion: str) -> None:
     along_w = np.einsum("vw,bchw->bchv", weight(block.axis_w), q)
     views.append(pointwise(weight(block.axes), np.concatenate([along_h, along_w], axis=1)))
     joined = np.concatenate(views, axis=1) if fusion == "cat" else sum(views)
-    expected = pointwise(weight(block.v), pointwise(weight(block.fuse), joined) * k)
+    expected = pointwise(weight(block.v), pointwise(weight(block.join), joined) * k)
     np.testing.assert_allclose(block(x).detach().numpy(), expected, rtol=1e-4, atol=1e-6)
 
 

@@ -13,7 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mednext.models.layers import LayerNorm2d, check_map, check_multiple, conv1x1, depthwise
+from mednext.models.heads import WithClassifier
+from mednext.models.layers import (
+    LayerNorm2d,
+    check_map,
+    check_multiple,
+    conv1x1,
+    depthwise,
+    take_former_name,
+)
 
 
 class SparseMixing(nn.Module):
@@ -32,13 +40,14 @@ class SparseMixing(nn.Module):
         self.norm1, self.local = nn.BatchNorm2d(dim), depthwise(dim, (3, 3))
         self.norm2 = nn.BatchNorm2d(dim)
         self.rows, self.columns = nn.Linear(side, side), nn.Linear(side, side)
-        self.fuse = conv1x1(3 * dim, dim)
+        self.join = conv1x1(3 * dim, dim)
+        self.register_load_state_dict_pre_hook(take_former_name)
 
     def forward(self, x: Tensor) -> Tensor:
         """``B x C x H x W`` -> the same shape."""
         x = F.gelu(self.norm2(self.local(F.gelu(self.norm1(x)))))
         along_h = self.columns(x.transpose(2, 3)).transpose(2, 3)
-        out: Tensor = self.fuse(torch.cat([x, along_h, self.rows(x)], dim=1))
+        out: Tensor = self.join(torch.cat([x, along_h, self.rows(x)], dim=1))
         return out
 
 
@@ -62,7 +71,7 @@ class SparseBlock(nn.Module):
         return out
 
 
-class SparseMLP(nn.Module):
+class SparseMLP(WithClassifier):
     """Four stages at 1/4 to 1/32 of the image, 2x2 convolutions of stride 2 between them.
 
     Args:
