@@ -78,13 +78,13 @@ def _architecture(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from mednext.models.onnx_export import export_onnx, load_weights
+    from mednext.models.onnx_export import export_onnx
     from mednext.models.registry import create_model
 
     shape = {"in_chans": arguments.in_chans, "img_size": arguments.img_size}
-    model = create_model(arguments.method, num_classes=arguments.num_classes, **shape)
-    if arguments.weights is not None:
-        load_weights(model, arguments.weights)
+    model = create_model(
+        arguments.method, num_classes=arguments.num_classes, weights=arguments.weights, **shape
+    )
     difference = export_onnx(model, arguments.out, **shape)
     print(f"{arguments.out}: logits within {difference:.1e} of torch's")
 

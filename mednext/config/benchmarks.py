@@ -139,6 +139,11 @@ class MethodSpec(Strict):
     cost_note: str = ""
     """Why the measured costs are not the printed ones, as far as it is known."""
 
+    @property
+    def family(self) -> str:
+        """The module that builds it, without its package: ``mednext``, ``timm_nets``."""
+        return self.constructor.partition(":")[0].rpartition(".")[2]
+
 
 class Setting(Strict):
     """A value of a recipe with its provenance in the paper."""

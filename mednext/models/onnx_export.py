@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from mednext.errors import UserError
@@ -61,32 +59,6 @@ def export_onnx(model: nn.Module, path: Path, *, in_chans: int, img_size: int) -
     finally:
         model.train(training)
     return difference
-
-
-def load_weights(model: nn.Module, file: Path) -> None:
-    """Load the weights of a ``weights.*.safetensors`` file.
-
-    Raises:
-        UserError: no such file, not a safetensors file, or the weights of another network.
-
-    >>> from safetensors.torch import save_file
-    >>> trained, fresh = nn.Linear(3, 2), nn.Linear(3, 2)
-    >>> save_file(trained.state_dict(), "weights.last.safetensors")
-    >>> load_weights(fresh, Path("weights.last.safetensors"))
-    >>> bool((fresh.weight == trained.weight).all())
-    True
-    """
-    try:
-        model.load_state_dict(load_file(file))
-    except (OSError, SafetensorError) as error:
-        raise UserError("the weights cannot be read", file=file, found=str(error)) from error
-    except RuntimeError as error:
-        raise UserError(
-            "the weights are those of another network",
-            file=file,
-            found=" ".join(str(error).split())[:300],
-            remedy="give the method, classes and image size they were trained with",
-        ) from error
 
 
 def _write(model: nn.Module, part: Path, images: torch.Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -11,15 +12,37 @@ from torch import nn
 from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
 from mednext.models.arguments import square_side, whole_number
+from mednext.models.layers import check_choice
+from mednext.models.weights import load_weights
 
 
-def list_models(task: Task | None = None) -> list[str]:
-    """The registered methods (of one task), in the order of ``methods.yaml``.
+def list_models(task: Task | None = None, family: str | None = None) -> list[str]:
+    """The registered methods, in the order of ``methods.yaml``.
+
+    Args:
+        task: ``classification`` or ``segmentation`` alone.
+        family: those of one module alone: ``mednext``, ``medunext``, ``timm_nets``, ``transunet``.
+
+    Raises:
+        UserError: no such task or family.
 
     >>> list_models("segmentation")[:2]
     ['medunext', 'unet']
+    >>> list_models(family="transunet")
+    ['vit_none', 'vit_cup', 'r50_vit', 'transunet']
     """
-    return [slug for slug, spec in load_methods().items() if task in (None, spec.task)]
+    found = load_methods()
+    for option, value, known in (
+        ("task", task, [spec.task for spec in found.values()]),
+        ("family", family, [spec.family for spec in found.values()]),
+    ):
+        if value is not None:
+            check_choice("list_models", option, value, tuple(dict.fromkeys(known)))
+    return [
+        slug
+        for slug, spec in found.items()
+        if task in (None, spec.task) and family in (None, spec.family)
+    ]
 
 
 def create_model(
@@ -28,9 +51,10 @@ def create_model(
     num_classes: int,
     in_chans: int = 3,
     img_size: int | tuple[int, int] = 224,
+    weights: str | Path | None = None,
     **overrides: Any,
 ) -> nn.Module:
-    """Build a registered method with fresh weights.
+    """Build a registered method, with fresh weights or with stored ones.
 
     Classifiers map ``B x in_chans x S x S`` to logits ``B x num_classes``, segmenters to logits
     ``B x num_classes x S x S``.
@@ -40,10 +64,11 @@ def create_model(
         num_classes: classes (segmentation: background included), at least 1.
         in_chans: channels of the images, at least 1.
         img_size: S, or (S, S).
+        weights: a ``weights.*.safetensors`` of a run with the same classes, channels and size.
         **overrides: options of the constructor; they win over the ``kwargs`` of ``methods.yaml``.
 
     Raises:
-        UserError: unknown method, size or option.
+        UserError: unknown method, size or option, or weights of another network.
 
     >>> import torch
     >>> create_model("medunext", num_classes=4, in_chans=1, img_size=64)(
@@ -57,7 +82,7 @@ def create_model(
     img_size = square_side(method, img_size)
     options = {**spec.kwargs, **overrides}
     try:
-        return _constructor(method, spec)(
+        model = _constructor(method, spec)(
             num_classes=num_classes, in_chans=in_chans, img_size=img_size, **options
         )
     except TypeError as error:
@@ -65,6 +90,9 @@ def create_model(
         if "unexpected keyword argument" not in str(error):
             raise
         raise UserError(f"'{method}' does not have this option", found=str(error)) from error
+    if weights is not None:
+        load_weights(model, Path(weights))
+    return model
 
 
 def _spec(method: str) -> MethodSpec:
