@@ -208,6 +208,9 @@ class RunConfig(Strict):
     seed: int
     img_size: int
     channels: int
+    """Of the images."""
+    in_chans: int = 3
+    """Of the network; grey images are repeated to as many."""
     classes: tuple[str, ...]
     epochs: int
     batch_size: int
@@ -253,8 +256,9 @@ class RunConfig(Strict):
     ) -> dict[str, Any]:
         """A key that came later is no part of runs without it, which keep their hashes."""
         values: dict[str, Any] = handler(self)
-        if values.get("averaged_epochs", 0) is None:
-            del values["averaged_epochs"]
+        for name, default in (("averaged_epochs", None), ("in_chans", 3)):
+            if values.get(name, default) == default:
+                values.pop(name, None)
         return values
 
 

@@ -88,16 +88,16 @@ def raw(data: Data, rows: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def network_input(images: Tensor, run: RunConfig, at_once: bool = False) -> Tensor:
-    """Float32, normalised as the recipe says, channels last; grey images three times, since all
-    networks are built for colour. ``at_once``: the whole batch in each operation, as a GPU likes.
+    """Float32, normalised as the recipe says, channels last; grey images as often as
+    the network has channels. ``at_once``: the whole batch in each operation, as a GPU likes.
     """
     how = run.recipe["normalise"]
     count, _, height, width = images.shape
     if at_once:
         floats = images.float().div_(255) if images.dtype == torch.uint8 else images
-        floats = floats.sub(how["mean"]).div_(how["std"]).expand(-1, 3, -1, -1)
+        floats = floats.sub(how["mean"]).div_(how["std"]).expand(-1, run.in_chans, -1, -1)
         return floats.contiguous(memory_format=torch.channels_last)
-    out = torch.empty(count, 3, height, width, memory_format=torch.channels_last)
+    out = torch.empty(count, run.in_chans, height, width, memory_format=torch.channels_last)
     for image, kept in zip(images, out, strict=True):  # one by one they stay in the caches
         floats = image.float().div_(255) if image.dtype == torch.uint8 else image.clone()
         kept.copy_(floats.sub_(how["mean"]).div_(how["std"]))

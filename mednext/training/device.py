@@ -110,7 +110,7 @@ def device_of(run: RunConfig) -> str:
 def fresh_network(run: RunConfig, device: torch.device) -> nn.Module:
     """The untrained network of a run, on its device and in channels_last."""
     model = create_model(
-        run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
+        run.method, num_classes=len(run.classes), in_chans=run.in_chans, img_size=run.img_size
     )
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

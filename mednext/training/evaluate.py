@@ -51,7 +51,7 @@ def load_model(run: RunConfig, selection: str) -> nn.Module:
         )
     prepare_torch(run)
     model = create_model(
-        run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
+        run.method, num_classes=len(run.classes), in_chans=run.in_chans, img_size=run.img_size
     )
     model.load_state_dict(load_file(file))
     return model.to(pick_device(run), memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -105,7 +105,7 @@ def run_rows(run: RunConfig) -> list[SignalRow]:
     images, target = _test_images(run)
     prepare_torch(run)
     fresh = create_model(
-        run.method, num_classes=len(run.classes), in_chans=3, img_size=run.img_size
+        run.method, num_classes=len(run.classes), in_chans=run.in_chans, img_size=run.img_size
     )
     where = {k: getattr(run, k) for k in ("dataset", "protocol", "seed", "img_size")}
     found = measure_signal(fresh.train(), images, target)
