@@ -87,7 +87,8 @@ def test_medunext_joins_every_scale(architecture: Architecture) -> None:
 def test_another_architecture_is_another_graph() -> None:
     plain = trace(LAFFN(8), (1, 8, 4, 4), never)
     scaled = trace(LAFFN(8, scale="nc"), (1, 8, 4, 4), never)
-    assert [n.detail for n in scaled if n.op == "mul"] == ["by 8", "by 16", ""]  # 8 channels, 16 places
+    by = [n.detail for n in scaled if n.op == "mul"]
+    assert by == ["by 8", "by 16", ""]  # 8 channels, 16 places
     assert ops(plain).count("mul") == 1
     summed = trace(SEM(8, (4, 4), fusion="sum"), (1, 8, 4, 4), never)
     assert ops(summed).count("add") == 2 and ops(summed).count("cat") == 1
