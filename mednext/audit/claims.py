@@ -47,6 +47,7 @@ def claim_rows(paper: Paper, readings: Readings) -> Iterator[ClaimRow]:
     vocabulary = Vocabulary(paper, readings)
     for row in rows:
         expression = claims.readings.get(row["claim_id"], row["expression"])
+        vocabulary.looked_at.clear()
         try:
             verdict, computed, off_by, note = judge(row, expression, vocabulary)
         except ExpressionError as error:
@@ -69,6 +70,9 @@ def claim_rows(paper: Paper, readings: Readings) -> Iterator[ClaimRow]:
             off_by=off_by,
             verdict=verdict,
             note=note,
+            cells=" ".join(
+                f"{table}/{slug}/{column}" for table, slug, column in vocabulary.looked_at
+            ),
         )
 
 

@@ -256,6 +256,9 @@ class ClaimRow(Row):
     """Computed minus stated, for numbers."""
     verdict: Literal["true", "true if cut off", "false", "not checkable"]
     note: str | None
+    cells: str | None = None
+    """The cells that the statement rests on, ``table/row/column`` with spaces between them; cells
+    that an expression reads by way of whole rows (``T``) are not among them."""
 
 
 class SignificanceRow(Row):

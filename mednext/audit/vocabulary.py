@@ -26,6 +26,8 @@ class Vocabulary:
     def __init__(self, paper: Paper, readings: Readings) -> None:
         self.paper = paper
         self.readings = readings
+        self.looked_at: dict[tuple[int, str, str], None] = {}
+        """Table, row and column of each cell that was asked for since the last clearing."""
         self.functions: Mapping[str, Function] = {
             "v": self.value,
             "cell": self.cell,
@@ -51,12 +53,18 @@ class Vocabulary:
             **({name: _exact(word) for name, word in claims.words.items()} if claims else {}),
         }
 
+    def cells_looked_at(self) -> str:
+        """``table/row/column`` of each of them, with spaces between."""
+        return " ".join(f"{table}/{slug}/{column}" for table, slug, column in self.looked_at)
+
     def cell(self, table: Fraction, slug: str, column: str) -> str:
         """The text of a cell."""
         try:
-            return self.paper.cell(_whole(table), slug, column)
+            text = self.paper.cell(_whole(table), slug, column)
         except UserError as error:
             raise ExpressionError(error.what) from None
+        self.looked_at[_whole(table), slug, column] = None
+        return text
 
     def value(self, table: Fraction, slug: str, column: str) -> Fraction:
         """The number in a cell."""
@@ -70,7 +78,9 @@ class Vocabulary:
             if row[column].strip()
         }
         top = (min if low else max)(cells.values())
-        return "/".join(slug for slug, value in cells.items() if value == top)
+        winners = [slug for slug, value in cells.items() if value == top]
+        self.looked_at.update({(_whole(table), slug, column): None for slug in winners})
+        return "/".join(winners)
 
     def gain(
         self, table: Fraction, column: str, me: str, others: Iterable[str], f: str
