@@ -83,23 +83,21 @@ def cannot_tell(done: Audit) -> Iterator[tuple[str, str]]:
             yield f"Claim {claim.claim_id}: {claim.quote or claim.about}", claim.note or ""
 
 
-def independent(done: Audit) -> dict[str, int]:
+def independent(cells: Sequence[CellRow]) -> dict[str, int]:
     """How many findings there are if every row and every mean counts once.
 
     Several rules look at one row, so that their numbers of cells must not be added up.
     """
     rows = {
         (r.table, r.slug)
-        for r in done.cells
+        for r in cells
         if r.basis == "arithmetic"
         and r.rule in ("confusion", "scores", "f1", "attainable", "prevalence")
     }
     free = {
-        (r.table, r.slug)
-        for r in done.cells
-        if r.rule in ("f1", "bounds") and r.basis == "arithmetic"
+        (r.table, r.slug) for r in cells if r.rule in ("f1", "bounds") and r.basis == "arithmetic"
     }
-    sums = {(r.table, r.slug, r.column) for r in done.cells if r.rule in ("mean", "sum")}
+    sums = {(r.table, r.slug, r.column) for r in cells if r.rule in ("mean", "sum")}
     return {
         "rows": len(rows),
         "rows_of_any_size": len(rows & free),
@@ -110,7 +108,7 @@ def independent(done: Audit) -> dict[str, int]:
 
 def letter(done: Audit) -> list[str]:
     """A short letter, a paragraph each."""
-    counts = independent(done)
+    counts = independent(done.cells)
     found = Counter(row.rule for row in done.cells if row.basis == "arithmetic")
     paragraphs = [
         f"I checked the printed numbers of {done.paper} by arithmetic, without data or code."
@@ -160,7 +158,7 @@ def report_html(done: Audit) -> str:
             audit=done,
             levels=levels(done),
             cannot_tell=list(cannot_tell(done)),
-            independent=independent(done),
+            independent=independent(done.cells),
             letter=letter(done),
             hand=HAND,
         )

@@ -31,7 +31,7 @@ def test_the_swapped_positive_class_stands_first(reported: Audit) -> None:
 def test_every_row_counts_once(tmp_path: Path) -> None:
     """Of the planted paper two rows are wrong, one of them by two rules."""
     done = audited(nodules(), tmp_path)
-    counts = independent(done)
+    counts = independent(done.cells)
     assert (counts["rows"], counts["means"]) == (2, 0)
     assert any("2 rows" in paragraph for paragraph in letter(done))
 

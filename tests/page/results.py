@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from mednext.audit.schema import ClaimRow
 from mednext.config import Profile, benchmarks_dir
 from mednext.files import atomic_path, write_text
 from mednext.layout import browse_npz
 from mednext.report.figures import FIGURES
+from mednext.results import write_rows
 
 from ..report.made_up import CLASSIFIERS, SEGMENTERS, make_profile
 from ..report.made_up_results import write_results
@@ -90,6 +93,33 @@ def write_figures(folder: Path) -> None:
         Image.new("L", (60, 40), 200).save(folder / f"{name}.png")
 
 
+def made_up_claims() -> Iterator[ClaimRow]:
+    """Three statements: a cell that was reproduced, a false one that was not run, one without."""
+    for number, (verdict, cells) in enumerate(
+        [
+            ("true", "2/mednext/accuracy_pct"),
+            ("false", "2/vit/accuracy_pct"),
+            ("not checkable", None),
+        ],
+        start=1,
+    ):
+        yield ClaimRow(
+            claim_id=f"X00{number}",
+            section="Abstract",
+            paper_line=number,
+            kind="cell",
+            quote="98.39 <b>%</b>",
+            about="an accuracy",
+            stated="98.39",
+            unit="%",
+            computed="98.39",
+            off_by=None,
+            verdict=verdict,
+            note=None,
+            cells=cells,
+        )
+
+
 def write_everything(source: str) -> tuple[Profile, Path]:
     """All small files of the made-up profile below the current folder, the audit's among them."""
     root = write_results(source)
@@ -99,4 +129,5 @@ def write_everything(source: str) -> tuple[Profile, Path]:
     write_text(root / "comparisons.csv", "method_a,dataset,p,note\n" + rows)
     audit = root.parent / "audit"
     shutil.copy(benchmarks_dir() / "reported" / "claims.csv", audit / "misfits.csv")
+    write_rows(audit / "claims.csv", ClaimRow, list(made_up_claims()))
     return make_profile(source), root

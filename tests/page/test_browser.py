@@ -51,7 +51,8 @@ def test_the_banner_stands_above_phantoms_only(opened: Open) -> None:
 def test_sorting_by_a_column_there_and_back(opened: Open) -> None:
     page = opened("local").page
     table, header = table_2(page), table_2(page).locator("thead th").nth(6)
-    page.locator("#form input[value=printed]").check()
+    for part in ("o", "d"):
+        page.locator(f"#form input[value={part}]").uncheck()
     before = column(table, 7)
     printed = sorted(float(text.split("(")[0]) for text in before)
     header.locator("button").click()
@@ -66,8 +67,9 @@ def test_sorting_by_a_column_there_and_back(opened: Open) -> None:
 
 def test_what_is_not_there_is_sorted_last_both_ways(opened: Open) -> None:
     page = opened("local").page
-    page.locator("#form input[value=ours]").check()
+    page.locator("#form input[value=p]").uncheck()
     table = table_2(page)
+    page.locator("#table2 .fold:visible").click()
     for _ in range(2):  # accuracy: MedNeXt alone has one
         table.locator("thead th button").nth(6).click()
         assert column(table, 1)[0].startswith("MedNeXt")
@@ -84,7 +86,98 @@ def test_filtering_rows(opened: Open) -> None:
     search.fill("nothing like it")
     assert column(table_2(page), 1) == ["No row fits."]
     search.fill("")
-    assert count.inner_text() == "11 rows"
+    assert count.inner_text() == "3 of 11 rows"  # the others were not run
+
+
+def test_what_was_not_run_is_one_line_that_unfolds(opened: Open) -> None:
+    page = opened("local").page
+    fold = page.locator("#table2 .fold:visible")
+    assert fold.inner_text() == (
+        "Not run, printed values only: ResNet50, DenseNet121, ResMLP, MLP-Mixer, SparseMLP, ViT, "
+        "Swin-Transformer-v2, Patch-based CNN"
+    )
+    assert len(column(table_2(page), 1)) == 3
+    fold.press("Enter")
+    assert len(column(table_2(page), 1)) == 11 and fold.get_attribute("aria-expanded") == "true"
+    assert "→" not in table_2(page).locator("tr.notrun").first.inner_text()
+    fold.click()
+    assert len(column(table_2(page), 1)) == 3
+
+
+def test_printed_ours_and_difference_are_shown_and_hidden(opened: Open) -> None:
+    page = opened("local").page
+    accuracy = table_2(page).locator("tr.ours td").nth(5)
+    assert accuracy.inner_text().split("\n") == ["98.39", "→ 98.50", "[97.80, 99.20]", "Δ +0.11 ✓"]
+    part = {name: page.get_by_label(name, exact=True) for name in ("printed", "ours", "difference")}
+    part["ours"].uncheck()
+    assert accuracy.inner_text().split("\n") == ["98.39", "Δ +0.11 ✓"]
+    part["printed"].uncheck()
+    assert accuracy.inner_text() == "Δ +0.11 ✓"
+    part["difference"].click()  # the last one stays: an empty table answers nothing
+    assert part["difference"].is_checked() and accuracy.inner_text() == "Δ +0.11 ✓"
+
+
+def test_a_table_is_copied_as_shown(opened: Open) -> None:
+    page = opened("local").page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_label("ours", exact=True).uncheck()
+    page.get_by_label("difference", exact=True).uncheck()
+    page.get_by_label("Filter Table 2, headline").fill("densenet")
+
+    def copy(kind: str) -> list[str]:
+        page.get_by_role("button", name=f"Copy Table 2, headline as {kind}", exact=True).click()
+        page.wait_for_function(
+            "w => document.querySelector('#live').textContent.endsWith(w)", arg=kind
+        )
+        return str(page.evaluate("navigator.clipboard.readText()")).splitlines()
+
+    assert copy("Markdown")[0].startswith("| Method | Params (M) ↓ | GMACs ↓ |")
+    assert copy("Markdown")[2] == (
+        "| DenseNet121 [51](a) | 7.97 | 2.87 | 96.31 | 95.68 | 97.86 | 98.01 | 0.9987 |"
+    )
+    assert copy("CSV")[1] == (
+        '"DenseNet121 [51](a)","7.97","2.87","96.31","95.68","97.86","98.01","0.9987"'
+    )
+    latex = copy("LaTeX")
+    assert latex[0] == r"\begin{tabular}{lrrrrrrr}" and r"Precision (\%)" in latex[2]
+    assert latex[4].endswith(r"& 98.01 & 0.9987 \\")
+
+
+def test_the_signs_are_explained_once_and_from_anywhere(opened: Open) -> None:
+    page = opened("local").page
+    assert "Cells read" not in page.locator("#tables").inner_text()
+    page.locator("#provenance").scroll_into_view_if_needed()
+    legend = page.locator("details.reading")
+    legend.locator("summary").click()
+    assert "reproduced" in legend.inner_text() and "at least 3 seeds" in legend.inner_text()
+
+
+def test_statements_are_chosen_by_verdict(opened: Open) -> None:
+    page = opened("local").page
+    claims = page.locator("#claims")
+    table = claims.locator("table")
+    first = table.locator("tbody tr").first
+    assert first.locator("td").all_inner_texts()[4:] == [
+        "true",
+        "reproduced",
+        "Table 2, MedNeXt (Ours), Accuracy (%): printed 98.39, ours 98.5 [97.8, 99.2]",
+    ]
+    claims.get_by_label("Arithmetic").select_option("false")
+    assert [name[:4] for name in column(table, 1)] == ["X002"]
+    claims.get_by_label("Reproduction").select_option("no cell")
+    assert column(table, 1) == ["No row fits."]
+    claims.get_by_label("Arithmetic").select_option("")
+    assert [name[:4] for name in column(table, 1)] == ["X003"]
+
+
+def test_five_answers_stand_on_the_first_screen(opened: Open) -> None:
+    for source in ("phantom", "local"):
+        cards = opened(source).page.locator(".answers li")
+        assert cards.count() == 5
+        page = opened(source).page  # as it opens: not scrolled
+        page.evaluate("scrollTo(0, 0)")
+        bottoms = [c.bounding_box() for c in page.locator(".answers li").all()]
+        assert all(box and box["y"] + box["height"] <= 900 for box in bottoms), bottoms
 
 
 def test_other_results_of_a_table_can_be_chosen(opened: Open) -> None:
@@ -120,7 +213,7 @@ def test_the_explorer_shows_means_intervals_and_the_printed_value(opened: Open) 
     page.locator("#explorer-tools").get_by_label("Task").select_option("segmentation")
     page.locator("#explorer-tools").get_by_label("Empty masks").select_option("nan")
     labels = panel.locator("svg").get_attribute("aria-label")
-    assert labels == "dice on ACDC: medunext 0.901, unet 0.801"
+    assert labels == "dice on ACDC: MedUNeXt 0.901, UNet 0.801"
     page.get_by_text("The same as a table").click()
     assert column(page.locator("#explorer-table table"), 3) == ["0.9010", "0.8010"]
 
@@ -198,8 +291,8 @@ def test_a_volume_opens_with_masks_and_dice_and_leads_to_the_next(opened: Open) 
     assert column(table, 2) == ["0.400", "0.400", "0.800"]
     page.get_by_role("button", name="patient101_ED").click()
     text = page.get_by_role("dialog").inner_text()
-    assert "medunext Dice 0.800 (rv 0.900, myo 0.800, lv 0.700)" in text
-    assert "unet Dice 0.750 (rv 0.850, myo 0.750, lv 0.650)" in text
+    assert "MedUNeXt Dice 0.800 (rv 0.900, myo 0.800, lv 0.700)" in text
+    assert "UNet Dice 0.750 (rv 0.850, myo 0.750, lv 0.650)" in text
     image, truth, transposed, same = painted(page, "#dialog canvas")
     assert truth != image and transposed != image and truth == same
     page.get_by_label("Slice").select_option("2")
@@ -249,6 +342,7 @@ def test_the_body_never_scrolls_sideways(opened: Open, width: int) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     page.wait_for_timeout(100)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.locator("details.reading > summary").click()  # it would lie above the table
     page.locator("#case-table tbody button").first.click()
     assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
 

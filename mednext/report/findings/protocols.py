@@ -23,7 +23,7 @@ def protocols(results: Results) -> list[dict[str, Any]]:
                 if paper is None or other is None:
                     continue
                 texts = [interval_words(r) for r in (paper, other)]
-                lines.append((method, *texts, _difference(paper, other).words))
+                lines.append((method, *texts, protocol_difference(paper, other).words))
             about = caption(results, dataset, protocol, [results.profile.seeds[0]])
             found.append(
                 {
@@ -37,7 +37,7 @@ def protocols(results: Results) -> list[dict[str, Any]]:
     return found
 
 
-def _difference(paper: MetricRow, other: MetricRow) -> Estimate:
+def protocol_difference(paper: MetricRow, other: MetricRow) -> Estimate:
     """Of two test sets, in points, with the half-widths of both intervals."""
     values, bounds = [], []
     for row in (paper, other):

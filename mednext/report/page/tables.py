@@ -43,6 +43,8 @@ class PageRow:
     ours: bool
     status: str
     cells: list[PageCell]
+    absent: bool
+    """Nothing was run: the row holds printed values alone."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def page_table(table: Table) -> PageTable:
         dataset=table.spec.dataset or "",
         protocol=table.view.protocol,
         view=view_name(table.view),
-        lines=[line for line in lines if line not in (LEGEND, COUNTS_LEGEND)],
+        lines=[line for line in lines if not line.startswith((LEGEND, COUNTS_LEGEND))],
         header=header,
         rows=[_row(table, line, texts) for line, texts in zip(table.lines, rows, strict=True)],
         notes=[(letter(i), note) for i, note in enumerate(notes)],
@@ -101,7 +103,8 @@ def _row(table: Table, line: Line, texts: Sequence[Text]) -> PageRow:
         for text, column in zip(texts[1:], table.spec.columns, strict=True)
         for cell in [line.cells[column.name]]
     ]
-    return PageRow(texts[0], line.slug, line.ours, line.status, cells)
+    absent = all(cell.text.ours in ("", "→ not run") for cell in cells)
+    return PageRow(texts[0], line.slug, line.ours, line.status, cells, absent)
 
 
 def _number(text: str) -> str:

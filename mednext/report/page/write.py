@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import Counter
 from pathlib import Path
 
 from jinja2 import Environment
 from markupsafe import Markup
 
-from mednext.audit.schema import CellRow, ClaimRow
+from mednext.audit.schema import ClaimRow
 from mednext.config import Profile, load_datasets, load_methods
 from mednext.config.names import display_name
 from mednext.files import write_text
 from mednext.layout import results_root
+from mednext.report.page.answers import answers, rows_if_made
+from mednext.report.page.claims import claims_of
 from mednext.report.page.explorer import explorer_rows
 from mednext.report.page.figures import leakage_figures, read_figures
 from mednext.report.page.listing import (
@@ -34,6 +35,7 @@ from mednext.report.page.tables import (
     page_table,
 )
 from mednext.report.tables import read_tables
+from mednext.report.verdicts import load_rules
 from mednext.results import HEADLINE, CostRow, DatasetRow, MetricRow, R, read_rows
 from mednext.templates import html_templates
 
@@ -61,6 +63,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         "others": other_listings(root),
     }
     runs, environments = provenance(metrics)
+    tallies = metric_tallies(tables)
     sets = case_sets(root / "cases")
     names = {slug: display_name(slug) for slug in (*load_datasets(), *load_methods())}
     environment = html_templates("mednext.report", "templates/page")
@@ -72,11 +75,12 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         script=Markup(script),  # noqa: S704  no data in it
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         names=names,
-        tallies=metric_tallies(tables),
+        tallies=tallies,
         cost_tallies=cost_tallies(tables),
         verdicts=METRIC_VERDICTS,
         cost_verdicts=COST_VERDICTS,
         words=WORDS,
+        rules=load_rules().sentence,
         marks=marks(),
         tables=[page_table(t) for t in tables if t.view == HEADLINE],
         views=[page_table(t) for t in tables if t.view != HEADLINE],
@@ -84,7 +88,8 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         leakage_figures=leakage_figures(root / "figures"),
         costs=small("cost.csv", CostRow),
         datasets=small("datasets.csv", DatasetRow),
-        findings=_findings(results_root("audit")),
+        answers=answers(profile, metrics, results_root("audit"), tallies[-1], runs),
+        claims=claims_of(rows_if_made(results_root("audit") / "claims.csv", ClaimRow), tables),
         listings=listings,
         runs=runs,
         environments=environments,
@@ -105,16 +110,3 @@ def _source(environment: Environment, name: str) -> str:
     """A style sheet or script as it stands; it holds no data, so nothing has to be escaped."""
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
-
-
-def _findings(folder: Path) -> list[tuple[str, int]]:
-    """Counts for the overview: cells with a finding, and the verdicts of the statements."""
-    out: list[tuple[str, int]] = []
-    if (folder / "cells.csv").is_file():
-        cells = read_rows(folder / "cells.csv", CellRow)
-        where = {(row.table, row.slug, row.column) for row in cells}
-        out.append(("printed cells or rows with a finding", len(where)))
-    if (folder / "claims.csv").is_file():
-        counts = Counter(row.verdict for row in read_rows(folder / "claims.csv", ClaimRow))
-        out += [(f"statements of the text: {name}", n) for name, n in counts.most_common()]
-    return out

@@ -1,5 +1,7 @@
-// Tables that are sorted by their headers, filtered by words, and shown in parts where they are long.
+// Tables that are sorted by their headers, filtered by words, folded where nothing was run, shown in
+// parts where they are long, and copied as text.
 const SHOWN = 50;
+// Which of p (printed), o (ours) and d (difference) the paper's tables show.
 const tablesForm = () => $("#tables").dataset.form;
 
 // What a cell is sorted by: of the paper's tables the number of the chosen form, else its words.
@@ -9,7 +11,8 @@ function sortKey(cell) {
     if (p === "" && o === "") return null;
     const anyOurs = [...cell.closest("tbody, table").querySelectorAll(`td:nth-child(${cell.cellIndex + 1})`)]
       .some(other => other.dataset.o);
-    const text = tablesForm() === "printed" || (tablesForm() === "both" && !anyOurs) ? p : o;
+    const form = tablesForm();
+    const text = !/[od]/.test(form) || (form.includes("p") && !anyOurs) ? p : o;
     return text === "" ? null : parseFloat(text);
   }
   return wordKey(cell.textContent);
@@ -30,15 +33,29 @@ function compare(a, b, direction) {
 // `records` are {row(): the <tr>, key(column), text}; without them they are read from the table.
 function sheet(table, { label = table.dataset.label, records = fromRows(table), tools = [], always = false } = {}) {
   const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
-  const state = { column: null, direction: 1, words: "", all: false };
+  const absent = records.filter(r => r.absent), folds = absent.length > 0 && absent.length < records.length;
+  const state = { column: null, direction: 1, words: "", all: false, unfolded: !folds };
   const count = h("span", { class: "count", role: "status" });
   const more = h("button", { type: "button", class: "more", onclick: () => { state.all = true; draw(); } });
   const filter = h("input", { type: "search", "aria-label": `Filter ${label}`, placeholder: "words…", size: 14,
     oninput: () => { state.words = filter.value.toLowerCase(); draw(); } });
+  const fold = h("button", { type: "button", class: "fold", "aria-expanded": "false",
+    onclick: () => { state.unfolded = !state.unfolded; draw(); } });
+  // One choice for each column named in data-choices: its different words.
+  const choices = (table.dataset.choices ?? "").split(",").filter(Boolean).map(Number).map(column => {
+    const values = [...new Set(records.map(r => r.cell(column)))].sort();
+    const input = h("select", { onchange: () => draw() },
+      [["", "all"], ...values.map(v => [v, v])].map(([v, text]) => h("option", { value: v }, text)));
+    return { column, input, label: h("label", {}, heads[column].textContent, input) };
+  });
+  tools = [...tools, ...choices.map(c => c.label)];
   const onPaper = h("p", { class: "onpaper muted" });
   const draw = () => {
     const wanted = state.words.split(/\s+/).filter(Boolean);
-    let found = records.filter(r => wanted.every(word => r.text.includes(word)));
+    const unfolded = state.unfolded || wanted.length > 0 || !/[od]/.test(tablesForm());
+    const considered = unfolded ? records : records.filter(r => !r.absent);
+    let found = considered.filter(r => wanted.every(word => r.text.includes(word))
+      && choices.every(c => c.input.value === "" || r.cell(c.column) === c.input.value));
     if (state.column !== null) {
       const keys = new Map(found.map(r => [r, r.key(state.column)]));
       found = [...found].sort((a, b) => compare(keys.get(a), keys.get(b), state.direction));
@@ -49,6 +66,10 @@ function sheet(table, { label = table.dataset.label, records = fromRows(table), 
     count.textContent = found.length === records.length ? `${records.length} rows` : `${found.length} of ${records.length} rows`;
     more.hidden = shown.length === found.length;
     more.textContent = `Show all ${found.length}`;
+    fold.hidden = !folds || (unfolded && !state.unfolded);
+    fold.setAttribute("aria-expanded", String(state.unfolded));
+    fold.textContent = state.unfolded ? "Fold what was not run"
+      : `Not run, printed values only: ${absent.map(r => r.name).join(", ")}`;
     onPaper.textContent = more.hidden ? "" : `The first ${shown.length} of ${found.length} rows.`;
   };
   heads.forEach((head, column) => {
@@ -66,10 +87,10 @@ function sheet(table, { label = table.dataset.label, records = fromRows(table), 
   });
   const place = table.closest(".scroll");
   if (records.length > 5 || tools.length || always) {
-    place.before(h("div", { class: "tools" }, tools, h("label", {}, "Filter", filter), count));
+    place.before(h("div", { class: "tools" }, tools, h("label", {}, "Filter", filter), count, copyTools(table, label)));
   } else place.before(count);
   count.hidden = records.length <= 5 && !always;
-  place.after(more, onPaper);
+  place.after(fold, more, onPaper);
   draw();
   return { draw, table };
 }
@@ -78,8 +99,53 @@ function fromRows(table) {
   return [...table.tBodies[0].rows].map(row => ({
     row: () => row,
     key: column => sortKey(row.cells[column]),
+    cell: column => row.cells[column].textContent.trim(),
     text: row.textContent.toLowerCase(),
+    absent: row.classList.contains("notrun"),
+    name: row.cells[0].dataset.name,
   }));
+}
+
+// What is shown, as text: a cell's visible parts in one line, without buttons' hidden words.
+function shownCells(table) {
+  const text = cell => cell.innerText.replace(/[\u2195\u25b4\u25be]/g, "").replace(/\s+/g, " ").trim();
+  return [table.tHead.rows[0], ...table.tBodies[0].rows].map(row => [...row.cells].map(text));
+}
+
+const FORMATS = {
+  Markdown([head, ...rows]) {
+    const line = cells => `| ${cells.map(c => c.replace(/[\\|<]/g, "\\$&")).join(" | ")} |`;
+    return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
+  },
+  CSV(rows) { // a leading = + - @ that is no number would be a formula in a spreadsheet
+    const safe = c => /^[=+\-@]/.test(c) && wordKey(c) === c.toLowerCase() ? `'${c}` : c;
+    return rows.map(r => r.map(c => `"${safe(c).replaceAll('"', '""')}"`).join(",")).join("\r\n");
+  },
+  LaTeX([head, ...rows]) {
+    const escaped = c => c.replace(/\\/g, "\\textbackslash ").replace(/[&%$#_{}]/g, "\\$&")
+      .replace(/~/g, "\\textasciitilde ").replace(/\^/g, "\\textasciicircum ");
+    const line = cells => `${cells.map(escaped).join(" & ")} \\\\`;
+    return [`\\begin{tabular}{l${"r".repeat(head.length - 1)}}`, "\\hline", line(head), "\\hline",
+      ...rows.map(line), "\\hline", "\\end{tabular}"].join("\n");
+  },
+};
+
+async function copied(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const held = h("textarea", {}); // a page opened as a file has no clipboard in some browsers
+  held.value = text;
+  document.body.append(held);
+  held.select();
+  const done = document.execCommand("copy");
+  held.remove();
+  if (!done) throw new Error("the browser refused");
+}
+
+function copyTools(table, label) {
+  const buttons = Object.entries(FORMATS).map(([name, write]) => h("button", { type: "button", class: "copy",
+    "aria-label": `Copy ${label} as ${name}`, onclick: () => copied(write(shownCells(table)))
+      .then(() => say(`${label}: copied as ${name}`), error => say(`${label}: not copied, ${error.message}`)) }, name));
+  return h("span", { class: "copies" }, "Copy as", buttons);
 }
 
 // A table of texts: rows become elements only when they are shown.
@@ -120,8 +186,10 @@ function startListings() {
 
 function startTables() {
   const sheets = $$("table.sheet").map(table => sheet(table));
-  $$("#form input").forEach(input => input.addEventListener("change", () => {
-    $("#tables").dataset.form = input.value;
+  const parts = $$("#form input");
+  parts.forEach(input => input.addEventListener("change", () => {
+    if (!parts.some(part => part.checked)) input.checked = true; // an empty table answers nothing
+    $("#tables").dataset.form = parts.filter(part => part.checked).map(part => part.value).join("");
     sheets.forEach(s => s.draw());
   }));
   for (const article of $$("article.table")) {
