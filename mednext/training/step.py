@@ -58,7 +58,10 @@ class Stepper:
         self.loss_of = LOSSES[run.recipe["loss"]]
         # Only fp16 is so narrow that gradients vanish without a scale.
         self.scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "fp16")
-        self.forward: Callable[[Tensor], Tensor] = torch.compile(model) if run.compile else model
+        # Each shape is compiled for itself: the whole batch, and the rest at the end of an epoch.
+        self.forward: Callable[[Tensor], Tensor] = (
+            torch.compile(model, dynamic=False) if run.compile else model
+        )
         self.auxiliary_loss: Callable[[Tensor], Tensor] | None = getattr(
             model, "auxiliary_loss", None
         )

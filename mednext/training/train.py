@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,8 @@ class Best(TypedDict):
     score: float
     epoch: int
     weights: Weights
+    stored: bool
+    """Whether they lie beside the checkpoint already."""
 
 
 @dataclass
@@ -147,7 +150,7 @@ def _train(
     model = fresh_network(run, device)
     stepper = Stepper(run, model, device)
     state = State()
-    stored = checkpoint.restore(file, asdict(identity))
+    stored = _restored(file, asdict(identity))
     if stored is not None:
         model.load_state_dict(stored["model"])
         stepper.load_state_dict(stored["stepper"])
@@ -177,14 +180,49 @@ def _train(
         }
         state.history.append(row)
         if time.perf_counter() - saved >= CHECKPOINT_SECONDS[device.type]:
-            parts = {"model": model.state_dict(), "stepper": stepper.state_dict()}
-            checkpoint.save(file, {"identity": asdict(identity), "state": vars(state), **parts})
+            _save(file, asdict(identity), state, stepper)
             saved = time.perf_counter()
         speed = len(subset_rows(data, "train")) / trained
         epoch_line(title, row, run.epochs, speed, state.seconds[-1])
     if reason is None and not all(bool(v.isfinite().all()) for v in model.state_dict().values()):
         reason = "diverged: weights are not finite after the last step"
     return _record(run, data, stepper, paths, state, reason, identity)
+
+
+def _save(file: Path, identity: dict[str, str], state: State, stepper: Stepper) -> None:
+    """Write a checkpoint. The best weights lie in files beside it, each written once: few epochs
+    are the best so far. A kill in between leaves the older checkpoint with all that it names.
+    """
+    named: dict[str, dict[str, float]] = {}
+    for selection, best in state.best.items():
+        named[selection] = {"score": best["score"], "epoch": best["epoch"]}
+        if not best["stored"]:
+            content = {"identity": identity, "weights": best["weights"]}
+            checkpoint.save(_beside(file, selection, best["epoch"]), content)
+            best["stored"] = True
+    parts = {"model": stepper.model.state_dict(), "stepper": stepper.state_dict()}
+    whole = {"identity": identity, "state": {**vars(state), "best": named}, **parts}
+    checkpoint.save(file, whole)
+    kept = {_beside(file, selection, best["epoch"]) for selection, best in state.best.items()}
+    for other in set(file.parent.glob("[!.]*.pt")) - kept - {file}:
+        other.unlink()
+
+
+def _restored(file: Path, identity: dict[str, str]) -> dict[str, Any] | None:
+    """A checkpoint with its best weights; None, saying why, if one of them cannot be used."""
+    whole = checkpoint.restore(file, identity)
+    for selection, best in (whole["state"]["best"] if whole else {}).items():
+        beside = _beside(file, selection, best["epoch"])
+        content = checkpoint.restore(beside, identity)
+        if content is None:
+            print(f"starting anew: {file} needs {beside.name} beside it", file=sys.stderr)
+            return None
+        best |= {"weights": content["weights"], "stored": True}
+    return whole
+
+
+def _beside(file: Path, selection: str, epoch: int) -> Path:
+    return file.with_name(f"{selection}-{epoch}.pt")
 
 
 def _scores(
@@ -213,7 +251,7 @@ def _keep_best(
             continue
         if selection not in state.best or scores[subset] > state.best[selection]["score"]:
             state.best[selection] = Best(
-                score=scores[subset], epoch=state.epoch, weights=_weights(model)
+                score=scores[subset], epoch=state.epoch, weights=_weights(model), stored=False
             )
 
 

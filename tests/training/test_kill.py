@@ -160,7 +160,7 @@ def test_killed_at_random_moments(
 
 @pytest.mark.slow
 def test_killed_in_the_middle_of_every_write(place: Path) -> None:
-    """Checkpoints, weights, history, both records, predictions, cases: eleven writes and kills."""
+    """Best weights, checkpoints, weights, history, both records, predictions, cases."""
     entry = {"source": "phantom", "img_size": 32, "epochs": 3, "batch_size": 8}
     entry |= {"methods": ["resnet18"], "phantom": {"train": 16, "val": 8, "test": 8}}
     run = prepared(place, {"sars_cov2_ct": entry})["sars_cov2_ct"]
@@ -169,7 +169,7 @@ def test_killed_in_the_middle_of_every_write(place: Path) -> None:
     results_root("tiny").mkdir()
     half_written = []
     # What was finished before the kill is not written again, but for weights and predictions.
-    for write in (1, 2, 3, 2, 3, 4, 5, 2, 2, 3, 4):
+    for write in (1, 2, 3, 2, 2, 2, 3, 4, 5, 2, 2, 3, 4):
         before = set(results_root("tiny").rglob(".*.part*"))
         process = start("sars_cov2_ct", deadly_write=write)
         process.communicate(timeout=300)
@@ -177,7 +177,8 @@ def test_killed_in_the_middle_of_every_write(place: Path) -> None:
         (new,) = set(results_root("tiny").rglob(".*.part*")) - before
         half_written.append(new.name.split(".")[1])
     assert half_written == [
-        *("checkpoint", "checkpoint", "weights", "weights", "history", "finished", "run"),
+        *("best_val-1", "checkpoint", "checkpoint", "checkpoint"),
+        *("weights", "weights", "history", "finished", "run"),
         *("predictions", "predictions", "cases", "cases"),
     ]
     assert finish(start("sars_cov2_ct"), time.monotonic() + 300)

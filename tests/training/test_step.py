@@ -337,6 +337,28 @@ def test_a_compiled_network_trains_alike(tiny: Tiny) -> None:
     torch.testing.assert_close(compiled[1], plain[1], rtol=1e-4, atol=1e-6)
 
 
+def test_under_compile_each_shape_is_compiled_for_itself(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole batch and the rest of an epoch, each once: no kernel is for a length not known."""
+    compiled: list[tuple[int, ...]] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[Tensor]) -> Callable[..., object]:
+        compiled.extend(tuple(x.shape) for x in inputs if getattr(x, "ndim", 0) == 4)
+        return graph.forward
+
+    whole = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda *a, **more: whole(*a, **more, backend=backend))
+    torch._dynamo.reset()
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2))
+    stepper = Stepper(tiny("classification", batch_size=7, compile=True), model, CPU)
+    images, labels = batch()
+    for count in (7, 7, 4, 7, 4):
+        stepper.step(images[:count], labels[:count], rate=0.01)
+    assert compiled == [(7, 3, 8, 8), (4, 3, 8, 8)]
+    assert all(type(size) is int for shape in compiled for size in shape)
+
+
 class TwoTasks(Linear):
     """Its second task pulls all weights towards zero, whatever the images."""
 

@@ -124,7 +124,7 @@ def test_without_room_nothing_is_half_written(runs: dict[str, RunConfig]) -> Non
     run = runs["sars_cov2_ct"]
     undisturbed = engine.train(run)
     shutil.rmtree(results_root("tiny"))
-    limit = 1_000_000  # less than a checkpoint
+    limit = 1_000_000  # less than the weights
 
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -134,7 +134,7 @@ def test_without_room_nothing_is_half_written(runs: dict[str, RunConfig]) -> Non
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     full = subprocess.run(command, preexec_fn=no_room, capture_output=True, text=True, env=env)
     assert full.returncode == 3
-    assert "checkpoint.pt" in full.stderr and "make room" in full.stderr
+    assert "best_val-1.pt" in full.stderr and "make room" in full.stderr
     assert "Traceback" not in full.stderr
     assert not run_paths(run).run_json.exists()
     assert not list(results_root("tiny").rglob("*.part*"))
