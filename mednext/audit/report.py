@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mednext.audit.independent import independent
 from mednext.audit.run import Audit
 from mednext.audit.schema import CellRow
 from mednext.templates import html_templates
@@ -81,29 +82,6 @@ def cannot_tell(done: Audit) -> Iterator[tuple[str, str]]:
     for claim in done.claims:
         if claim.verdict == "not checkable":
             yield f"Claim {claim.claim_id}: {claim.quote or claim.about}", claim.note or ""
-
-
-def independent(cells: Sequence[CellRow]) -> dict[str, int]:
-    """How many findings there are if every row and every mean counts once.
-
-    Several rules look at one row, so that their numbers of cells must not be added up.
-    """
-    rows = {
-        (r.table, r.slug)
-        for r in cells
-        if r.basis == "arithmetic"
-        and r.rule in ("confusion", "scores", "f1", "attainable", "prevalence")
-    }
-    free = {
-        (r.table, r.slug) for r in cells if r.rule in ("f1", "bounds") and r.basis == "arithmetic"
-    }
-    sums = {(r.table, r.slug, r.column) for r in cells if r.rule in ("mean", "sum")}
-    return {
-        "rows": len(rows),
-        "rows_of_any_size": len(rows & free),
-        "rows_at_the_stated_size": len(rows - free),
-        "means": len(sums),
-    }
 
 
 def letter(done: Audit) -> list[str]:

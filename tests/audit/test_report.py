@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mednext.audit.report import HAND, independent, letter, levels, report_html
+from mednext.audit.independent import independent
+from mednext.audit.report import HAND, letter, levels, report_html
 from mednext.audit.run import Audit, audit
 
 from .planted_papers import clean, nodules

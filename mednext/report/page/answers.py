@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mednext.audit.report import independent
+from mednext.audit.independent import independent
 from mednext.audit.schema import CellRow, ConfusionRow, LeadRow
 from mednext.config import Profile, load_datasets
 from mednext.config.names import display_name
