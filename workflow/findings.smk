@@ -45,6 +45,7 @@ rule findings:
         rules.metrics.output,
         rules.comparisons.output,
         rules.differences.output,
+        rules.subgroups.output,
         rules.train_overlap.output if small("overlap_groups.csv") else [],
         f"{AUDIT}/cells.csv",
         rules.tables.output,

@@ -40,12 +40,16 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
         ("compare", "comparisons.csv and ranking.csv from the same counts"),
         ("differences", "differences.csv: how far apart two methods are"),
         ("overlap", "train_overlap.csv: are test images that overlap with train easier?"),
+        ("subgroups", "subgroups.csv: which cases are served worse"),
         ("curves", "curves.csv: ROC, reliability and training curves"),
     ):
         analysis = add_verb(kinds, verb, text, _analyse)
         analysis.set_defaults(analysis=verb)
         text = "the runs of an export, as recorded (no data needed); default: all of the profile"
         analysis.add_argument("--runs", type=Path, metavar="FOLDER", help=text)
+        if verb == "subgroups":
+            text = "a CSV of your own: path, case or group, and a column per attribute"
+            analysis.add_argument("--attributes", type=Path, metavar="CSV", help=text)
     add_verb(kinds, "crate", "provenance.json and an RO-Crate of the results folder", _crate)
     text = "import runs of the profile from another folder (results/<profile> elsewhere)"
     taken = add_verb(kinds, "import", text, _import)
@@ -111,6 +115,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
     from mednext.analysis.curves import curves
     from mednext.analysis.differences import differences
     from mednext.analysis.metrics import collect
+    from mednext.analysis.subgroups import subgroups
     from mednext.analysis.train_overlap import train_overlap
     from mednext.runs.export import exported_configs
     from mednext.runs.resolve import resolve_runs
@@ -126,6 +131,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
         "overlap": lambda: train_overlap(
             runs, root / "overlap_groups.csv", root / "train_overlap.csv"
         ),
+        "subgroups": lambda: subgroups(runs, root / "subgroups.csv", arguments.attributes),
         "curves": lambda: curves(runs, root / "curves.csv"),
     }
     analyses[arguments.analysis]()

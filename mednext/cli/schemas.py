@@ -36,6 +36,7 @@ from mednext.results import (
     SignalRow,
 )
 from mednext.results.contrasts import ContrastRow, PlannedRow
+from mednext.results.subgroups import SubgroupRow
 
 MODELS: dict[str, type[BaseModel]] = {
     "profile": Profile,
@@ -61,6 +62,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "leakage": LeakageRow,
     "overlap_groups": OverlapGroupRow,
     "train_overlap": OverlapRow,
+    "subgroups": SubgroupRow,
     "differences": DifferenceRow,
     "planned": PlannedRow,
     "contrasts": ContrastRow,

@@ -83,6 +83,26 @@ rule train_overlap:
         mednext("results overlap", options="{params.runs}")
 
 
+# Which cases are served worse, by what is known besides the image: snakemake subgroups
+rule subgroups:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/subgroups.csv",
+    log:
+        f"{LOGS}/subgroups.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(60),
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/subgroups.py"),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results subgroups", options="{params.runs}")
+
+
 rule curves:
     input:
         all_cases,
