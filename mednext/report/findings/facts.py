@@ -28,6 +28,7 @@ from mednext.results import (
     SignalRow,
     read_rows,
 )
+from mednext.results.subgroups import SubgroupRow
 
 Runs = Sequence[tuple[str, RunRecord]]
 LAFFN = {
@@ -49,6 +50,7 @@ class Results:
         self.datasets = self._rows("datasets.csv", DatasetRow)
         self.leakage = self._rows("leakage.csv", LeakageRow)
         self.train_overlap = self._rows("train_overlap.csv", OverlapRow)
+        self.subgroups = self._rows("subgroups.csv", SubgroupRow)
         self.signal = self._rows("signal.csv", SignalRow)
         self.plan = self._rows("plan_paper.csv", PlanRow)
         self.code = self._rows(CODE, CodeRow)

@@ -16,6 +16,7 @@ from mednext.report.findings.overlap import overlaps, train_overlap
 from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
 from mednext.report.findings.signal import signals
+from mednext.report.findings.subgroups import subgroups
 from mednext.report.scale import data_difference, scale_difference, scale_of
 from mednext.report.spec import load_tables
 from mednext.report.wording import ALPHA
@@ -70,6 +71,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "scores": [found for n in load_tables() if (found := scores(results, n)) is not None],
         "overlaps": overlaps(results),
         "train_overlap": train_overlap(results),
+        "subgroups": subgroups(results),
         "protocols": protocols(results),
         "laffn": laffn(results),
         "signals": signals(results),

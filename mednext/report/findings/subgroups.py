@@ -1,0 +1,67 @@
+"""Which cases are served worse, and what could be seen of it at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from mednext.report.findings.facts import Results, caption
+from mednext.report.wording import ALPHA
+from mednext.results import ALL_METHODS
+from mednext.results.subgroups import SubgroupRow
+
+
+def subgroups(results: Results) -> list[dict[str, Any]]:
+    """Per data set and protocol the levels of each attribute for the mean of all methods, and how
+    many methods serve which level worse.
+    """
+    found: dict[tuple[str, str], list[SubgroupRow]] = {}
+    for row in results.subgroups:
+        found.setdefault((row.dataset, row.protocol), []).append(row)
+    return [_section(results, *key, rows) for key, rows in found.items()]
+
+
+def _section(
+    results: Results, dataset: str, protocol: str, rows: list[SubgroupRow]
+) -> dict[str, Any]:
+    methods = list(dict.fromkeys(row.method for row in rows))
+    together = ALL_METHODS if ALL_METHODS in methods else methods[0]
+    shown = [row for row in rows if row.method == together]
+    single = [row for row in rows if row.method != ALL_METHODS and _found(row)]
+    worse = Counter(f"{row.level} ({row.attribute})" for row in single if row.difference < 0)
+    return {
+        "caption": caption(results, dataset, protocol, results.profile.seeds[:1]),
+        "who": f"mean of {len(methods) - 1} methods" if together == ALL_METHODS else together,
+        "lines": [_line(row) for row in shown],
+        "methods": len(set(methods) - {ALL_METHODS}),
+        "worse": [f"{level}: {count}" for level, count in worse.most_common()],
+    }
+
+
+def _found(row: SubgroupRow) -> bool:
+    return row.p_holm is not None and row.p_holm <= ALPHA
+
+
+def _line(row: SubgroupRow) -> dict[str, Any]:
+    words = "too few groups"
+    if row.p_holm is not None:
+        words = "inconclusive"
+        if _found(row):
+            words = "**worse**" if row.difference < 0 else "better"
+    interval = "–"
+    if row.diff_low is not None and row.diff_high is not None:
+        interval = f"[{100 * row.diff_low:+.1f}, {100 * row.diff_high:+.1f}]"
+    score = f"{100 * row.value:.1f}"
+    if row.ci_low is not None and row.ci_high is not None:
+        score += f" [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]"
+    return {
+        "attribute": row.attribute,
+        "level": row.level + (" (worst)" if row.worst else ""),
+        "cases": f"{row.n_cases} ({row.n_groups})",
+        "score": score,
+        "difference": f"{100 * row.difference:+.1f} {interval}",
+        "p": "–" if row.p_holm is None else f"{row.p_holm:.3f}",
+        "words": words,
+        "noticeable": None if row.noticeable is None else 100 * row.noticeable,
+        "power": None if row.power is None else 100 * row.power,
+    }
