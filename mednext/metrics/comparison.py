@@ -110,7 +110,10 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 
 def rank_shares(draws: np.ndarray, higher_is_better: bool = True) -> np.ndarray:
-    """How often each method has each rank over bootstrap draws; ties share the better rank.
+    """How often each method has each rank over bootstrap draws.
+
+    Tied methods have each of the ranks that they share equally often, so that their mean rank is
+    the average of these, as Demsar (2006, JMLR 7:1-30) ranks ties.
 
     Args:
         draws: (R, M) values of M methods on the same R draws.
@@ -121,7 +124,11 @@ def rank_shares(draws: np.ndarray, higher_is_better: bool = True) -> np.ndarray:
 
     >>> rank_shares(np.array([[0.9, 0.8], [0.7, 0.8]])).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
+    >>> rank_shares(np.array([[0.8, 0.8], [0.8, 0.8]])).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
     """
-    ranks = rankdata(-draws if higher_is_better else draws, method="min", axis=1).astype(int) - 1
-    methods = draws.shape[1]
-    return np.stack([np.bincount(r, minlength=methods) for r in ranks.T]) / len(draws)
+    ordered = -draws if higher_is_better else draws
+    first, last = (rankdata(ordered, method=end, axis=1)[..., None] for end in ("min", "max"))
+    places = np.arange(1, draws.shape[1] + 1)
+    shares = ((first <= places) & (places <= last)) / (last - first + 1)
+    return np.asarray(shares.mean(axis=0))

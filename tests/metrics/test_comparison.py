@@ -131,5 +131,5 @@ def test_holm_by_hand() -> None:
 def test_ranks_over_draws() -> None:
     draws = np.array([[0.9, 0.8, 0.7], [0.8, 0.9, 0.7], [0.9, 0.9, 0.7], [0.9, 0.8, 0.85]])
     shares = rank_shares(draws)
-    assert shares.tolist() == [[0.75, 0.25, 0], [0.5, 0.25, 0.25], [0, 0.25, 0.75]]
+    assert shares.tolist() == [[0.625, 0.375, 0], [0.375, 0.375, 0.25], [0, 0.25, 0.75]]
     assert rank_shares(-draws, higher_is_better=False).tolist() == shares.tolist()
