@@ -16,7 +16,9 @@ from mednext.results.data import DatasetRow, Leak, LeakageRow, OverlapGroupRow
 from mednext.results.files import R, read_rows, read_run, write_rows, write_run
 from mednext.results.headline import HEADLINE, SCORE, TEST, View
 from mednext.results.metrics import (
+    ALL_CLASSES,
     ALL_METHODS,
+    STANDARDISED,
     AgreementRow,
     ComparisonRow,
     CurveRow,
@@ -39,6 +41,7 @@ from mednext.results.networks import (
 from mednext.results.runs import HISTORY, CodeRow, PlanRow, RunRecord
 
 __all__ = [
+    "ALL_CLASSES",
     "ALL_METHODS",
     "CASE_KEYS",
     "DIAGONALS",
@@ -46,6 +49,7 @@ __all__ = [
     "HEADLINE",
     "HISTORY",
     "SCORE",
+    "STANDARDISED",
     "TEST",
     "AgreementRow",
     "CodeRow",

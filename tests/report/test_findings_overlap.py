@@ -72,15 +72,20 @@ def test_all_methods_together_go_first_and_other_seeds_stay_out(reduced: Path) -
     rows = [
         OverlapRow(**common, seed=0, method="mednext", methods=1),
         OverlapRow(**common, seed=0, method="all", methods=2),
+        OverlapRow(**(common | {"n_overlap": 24, "n_clean": 5}), seed=0, method="all", methods=2,
+                   klass="covid19"),
+        OverlapRow(**(common | {"ci_low": -0.01}), seed=0, method="mednext", methods=1,
+                   klass="standardised"),
         OverlapRow(**common, seed=1, method="vit", methods=1),
-    ]
+    ]  # fmt: skip
     write_rows(reduced / "train_overlap.csv", OverlapRow, rows)
     (found,) = train_overlap(reduced_results())
     assert (found["overlap"], found["clean"]) == ("30 images, 9 groups", "20 images, 8 groups")
-    assert [line[0] for line in found["lines"]] == ["mean of 2 methods", "mednext"]
-    assert found["lines"][0][1:] == (
-        90.0, 80.0, "higher: +10.0 points, the interval is [+2.0, +18.0]"
-    )  # fmt: skip
+    said = "higher: +10.0 points, the interval is [+2.0, +18.0]"
+    open_ = "inconclusive: +10.0 points, the interval is [-1.0, +18.0]"
+    assert [line[0] for line in found["together"]] == ["all images", "COVID-19"]
+    assert found["shares"] == [("COVID-19", 80.0, 25.0)]
+    assert found["lines"] == [("mednext", 90.0, 80.0, said, open_)]
 
 
 def test_data_that_stand_in_say_so_in_every_caption(reduced: Path) -> None:

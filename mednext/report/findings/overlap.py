@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from mednext.config import load_datasets
 from mednext.report.findings.facts import Results, caption
 from mednext.report.wording import Estimate
-from mednext.results import ALL_METHODS, Leak, LeakageRow
+from mednext.results import (
+    ALL_CLASSES,
+    ALL_METHODS,
+    STANDARDISED,
+    Leak,
+    LeakageRow,
+    OverlapRow,
+)
 
+TOGETHER = {ALL_CLASSES: "all images", STANDARDISED: "standardised: the test set's classes in both"}
 COLUMNS = (Leak.SAME_PIXELS, Leak.NEAR_DUPLICATE, Leak.ANY)
 
 
@@ -38,26 +48,55 @@ def overlaps(results: Results) -> dict[str, Any]:
 
 def train_overlap(results: Results) -> list[dict[str, Any]]:
     """Per data set and protocol: accuracy of the first seed on test images that overlap with train
-    and on the others, all methods together first.
+    and on the others: all methods together by class, then each method.
     """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    rows = [row for row in results.train_overlap if row.seed == results.profile.seeds[0]]
-    # A stable sort: the mean over methods goes first, the methods keep their order.
-    for row in sorted(rows, key=lambda row: row.method != ALL_METHODS):
-        split = found.setdefault(
-            (row.dataset, row.protocol),
-            {
-                "caption": caption(results, row.dataset, row.protocol, [row.seed]),
-                "name": results.named(row.dataset),
-                "overlap": f"{row.n_overlap} images, {row.groups_overlap} groups",
-                "clean": f"{row.n_clean} images, {row.groups_clean} groups",
-                "lines": [],
-            },
-        )
-        name = f"mean of {row.methods} methods" if row.method == ALL_METHODS else row.method
-        words = Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high))).words
-        split["lines"].append((name, 100 * row.accuracy_overlap, 100 * row.accuracy_clean, words))
-    return list(found.values())
+    found: dict[tuple[str, str], list[OverlapRow]] = {}
+    for row in results.train_overlap:
+        if row.seed == results.profile.seeds[0]:
+            found.setdefault((row.dataset, row.protocol), []).append(row)
+    return [_of_split(results, rows) for rows in found.values()]
+
+
+def _of_split(results: Results, rows: Sequence[OverlapRow]) -> dict[str, Any]:
+    by = {(row.method, row.klass): row for row in rows}
+    whole = by[ALL_METHODS, ALL_CLASSES]
+    names = {c.slug: c.name for c in load_datasets()[whole.dataset].classes}
+    together = [row for row in rows if row.method == ALL_METHODS]
+    singly = [row for row in rows if (row.klass, row.method != ALL_METHODS) == (ALL_CLASSES, True)]
+    return {
+        "caption": caption(results, whole.dataset, whole.protocol, [whole.seed]),
+        "name": results.named(whole.dataset),
+        "overlap": f"{whole.n_overlap} images, {whole.groups_overlap} groups",
+        "clean": f"{whole.n_clean} images, {whole.groups_clean} groups",
+        "methods": whole.methods,
+        "shares": [
+            (names[r.klass], 100 * r.n_overlap / whole.n_overlap, 100 * r.n_clean / whole.n_clean)
+            for r in together
+            if r.klass in names
+        ],
+        "together": [
+            (
+                names.get(row.klass, TOGETHER.get(row.klass, row.klass)),
+                *_accuracies(row),
+                _words(row),
+            )
+            for row in together
+        ],
+        "lines": [
+            (row.method, *_accuracies(row), _words(row), _words(by.get((row.method, STANDARDISED))))
+            for row in singly
+        ],
+    }
+
+
+def _accuracies(row: OverlapRow) -> tuple[float, float]:
+    return 100 * row.accuracy_overlap, 100 * row.accuracy_clean
+
+
+def _words(row: OverlapRow | None) -> str:
+    if row is None:
+        return "–"
+    return Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high))).words
 
 
 def _share(row: LeakageRow) -> str:
