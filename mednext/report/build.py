@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mednext.config import DatasetRun, Profile, load_datasets, load_methods, method_slug
 from mednext.errors import UserError
@@ -12,8 +13,15 @@ from mednext.report.audit import NOTHING, Findings
 from mednext.report.model import Cell, Line, Table
 from mednext.report.scale import data_difference, describe, scale_difference, scale_of
 from mednext.report.spec import Column, TableSpec, reported
-from mednext.report.verdicts import judge, load_rules, over_seeds
-from mednext.results import CostRow, DatasetRow, MetricRow, View
+from mednext.report.verdicts import (
+    Judged,
+    judge,
+    load_rules,
+    ours_of,
+    over_seeds,
+    printed_error,
+)
+from mednext.results import CostRow, DatasetRow, Metric, MetricRow, View
 
 
 def build(
@@ -58,7 +66,7 @@ def build(
         status, reason = _status(slug, spec, view, profile, found)
         cells = {
             column.name: replace(
-                _cell(column, str(row[column.name]), cost_of.get(slug), found, view, scale),
+                _cell(column, row, spec, cost_of.get(slug), found, view, scale),
                 findings=findings.of(number, str(row["slug"]), column.name),
             )
             for column in spec.columns
@@ -124,12 +132,14 @@ def _status(
 
 def _cell(
     column: Column,
-    printed: str,
+    row: Mapping[Hashable, Any],
+    spec: TableSpec,
     cost: CostRow | None,
     found: Sequence[MetricRow],
     view: View,
     scale: str | None,
 ) -> Cell:
+    printed = str(row[column.name])
     if column.text:
         return Cell(printed)
     if column.cost is not None:
@@ -146,10 +156,36 @@ def _cell(
     low = None if low is None else low * column.scale
     high = None if high is None else high * column.scale
     value *= column.scale
-    verdict = "not comparable"
+    judged = Judged("not comparable")
     if scale is None and printed:
-        rules = load_rules()
-        margin = rules.margin(column.metric) * column.scale
-        seeds = len({row.seed for row in known})
-        verdict = judge(float(printed), value, low, high, seeds, margin, rules.min_seeds)
-    return Cell(printed, value, low, high, known[0].n_cases, verdict)
+        rules, ours, metric = load_rules(), ours_of(known), known[0].metric
+        assert metric is not None
+        there = float(printed) / column.scale
+        trials = printed_trials(metric, spec, row, view.orientation)
+        error = printed_error(there, metric, ours, trials) if ours else 0.0
+        judged = judge(there, error, ours, rules.margin(metric), rules.min_seeds)
+    return Cell(printed, value, low, high, known[0].n_cases, judged.verdict, judged.needs)
+
+
+def printed_trials(
+    metric: Metric, spec: TableSpec, row: Mapping[Hashable, Any], orientation: str
+) -> int | None:
+    """Test cases behind a printed share, from Table 1's test size and the row's nearest whole
+    matrix; None for what is no share of cases.
+    """
+    classes = load_datasets()[str(spec.dataset)].classes
+    sizes = {c.disease: c.paper_split[2] for c in classes if c.paper_split is not None}
+    if metric is Metric.ACCURACY and sizes:
+        return sum(sizes.values())
+    positives = sizes.get(orientation == "disease")
+    if positives is None:
+        return None
+    texts = {c.metric: str(row[c.name]) for c in spec.columns if c.metric is not None}
+    recall, precision = (
+        float(text) / 100 if (text := texts.get(m)) else 1.0
+        for m in (Metric.RECALL, Metric.PRECISION)
+    )
+    hits = max(1, round(recall * positives))
+    called = max(hits, round(hits / precision)) if precision else positives
+    # Of F1: it loses half of what each error takes of the hits, which stand on both sides.
+    return {Metric.RECALL: positives, Metric.PRECISION: called, Metric.F1: 2 * hits}.get(metric)

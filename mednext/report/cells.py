@@ -11,10 +11,10 @@ from mednext.report.verdicts import load_rules
 
 Form = Literal["side", "reported", "reproduced"]
 SHORT = {
-    "reproduced": "✓",
+    "equivalent": "=",
     "higher": "▲",
     "lower": "▼",
-    "inconclusive": "?",
+    "undecided": "?",
     "not comparable": "n/c",
     "matches": "✓",
     "near": "≈",
@@ -22,8 +22,8 @@ SHORT = {
     "not printed": "np",
 }
 LEGEND = (
-    "Cells read: printed → ours [95 % interval] Δ difference, verdict. Verdicts: ✓ reproduced "
-    "(costs and counts: matches), ≈ within 0.5 %, ✗ off, ▲ higher, ▼ lower, ? inconclusive, "
+    "Cells read: printed → ours [95 % interval] Δ difference, verdict. Verdicts: = equivalent, "
+    "▲ higher, ▼ lower, ? undecided; costs and counts: ✓ matches, ≈ within 0.5 %, ✗ off; "
     "n/c not comparable, np not printed. Best printed value bold, second underlined."
 )
 COUNTS_LEGEND = (
@@ -129,6 +129,8 @@ def _text(
         parts.append(f"Δ {_signed(cell.difference, column.digits)}")
     if cell.verdict:
         parts.append(SHORT[cell.verdict])
+    if cell.needs:
+        marks = (*marks, notes.mark(f"undecided; what would decide it: {cell.needs}"))
     return Text(printed, bold, underlined, marks, f"→ {ours}", interval, " ".join(parts))
 
 

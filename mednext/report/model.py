@@ -18,6 +18,8 @@ class Cell:
     high: float | None = None
     n: int | None = None
     verdict: str | None = None
+    needs: str | None = None
+    """What would decide an undecided verdict."""
     findings: tuple[str, ...] = ()
     """What the audit says about the printed value."""
 

@@ -130,6 +130,7 @@ def csv_frame(table: Table, form: Form) -> pd.DataFrame:
             "n": [c.n for c in cells],
             "difference": [_tidy(c.difference) for c in cells],
             "verdict": [c.verdict for c in cells],
+            "needs": [c.needs for c in cells],
         }
         extra |= {f"{column.name}_{name}": values for name, values in parts.items()}
     extra["status"] = [line.status for line in table.lines]

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from statistics import mean, stdev
 from typing import Literal
 
 from pydantic import Field
+from scipy.stats import t
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
 from mednext.metrics import intervals
+from mednext.metrics.equivalence import Estimate, compare
 from mednext.results import Metric, MetricRow, Verdict
 
 Kind = Literal["fractions", "auc", "dice", "hd95"]
+MOST_SEEDS = 30
+MORE_CASES = (2, 3, 5, 10, 30, 100)
+"""More seeds, and times as many test cases, are not proposed."""
+HOPELESS = "nothing here: the printed value's own error is too large"
 
 
 class Margin(Strict):
-    """How wide an interval may be that still says something."""
+    """How far two values may lie apart and still be called equal."""
 
-    half_width: float = Field(gt=0)
-    """Greatest half-width of the 95 % interval, in the unit of ``metrics.csv``."""
+    equivalence: float = Field(gt=0)
+    """In the unit of ``metrics.csv``."""
     words: str
     """The same in the printed unit, for readers."""
     why: str
@@ -32,8 +41,8 @@ class VerdictRules(Strict):
     margins: dict[Kind, Margin]
 
     def margin(self, metric: Metric | None) -> float:
-        """Greatest half-width of the intervals of a metric, in the unit of ``metrics.csv``."""
-        return self.margins[_kind(metric)].half_width
+        """Margin of equivalence of a metric, in the unit of ``metrics.csv``."""
+        return self.margins[_kind(metric)].equivalence
 
     @property
     def sentence(self) -> str:
@@ -42,8 +51,9 @@ class VerdictRules(Strict):
             f"{m.words} for {k}" for k, m in self.margins.items() if k != "fractions"
         )
         return (
-            f"✓, ▲ and ▼ need at least {self.min_seeds} seeds and an interval of at most ± "
-            f"{self.margins['fractions'].words} ({others}); ? is anything less certain."
+            f"= is within {self.margins['fractions'].words} ({others}) by two one-sided tests, "
+            "▲ and ▼ another value by a test at 5 %, both with the error of the printed value, "
+            f"too; ? is neither, or fewer than {self.min_seeds} seeds."
         )
 
 
@@ -62,27 +72,101 @@ def load_rules() -> VerdictRules:
     return parse(VerdictRules, read_yaml(path), path)
 
 
-def judge(
-    printed: float,
-    value: float,
-    low: float | None,
-    high: float | None,
-    seeds: int,
-    margin: float,
-    min_seeds: int = 3,
-) -> Verdict:
-    """Verdict of a reproduced value at the paper's scale, all in the printed unit.
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and what would decide it where it is ``undecided``."""
 
-    ``margin`` is the greatest half-width of an interval that decides anything. Without an interval
-    nothing is decided.
+    verdict: Verdict
+    needs: str | None = None
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What the runs gave, in the unit of ``metrics.csv``."""
+
+    value: float
+    of_cases: float
+    """Standard error over test cases, which all seeds share."""
+    between_seeds: float
+    """Standard deviation; 0 with a single seed."""
+    seeds: int
+    n_cases: int
+    n_groups: int
+
+    def estimate(self, seeds: int | None = None, cases: float = 1.0) -> Estimate:
+        """Value and error, as they are or with other seeds and ``cases`` times as many cases."""
+        seeds = seeds or self.seeds
+        parts = self.of_cases**2 / cases, self.between_seeds**2 / seeds
+        squares = parts[0] ** 2 / max(self.n_groups * cases - 1, 1)
+        squares += parts[1] ** 2 / max(seeds - 1, 1)
+        total = sum(parts)
+        return Estimate(self.value, math.sqrt(total), total**2 / squares if squares else math.inf)
+
+
+def ours_of(rows: Sequence[MetricRow]) -> Ours | None:
+    """The rows of one metric, a seed each; None without an interval over test cases."""
+    values = [row.value for row in rows if row.value is not None]
+    errors = []
+    for row in rows:
+        if row.ci_low is None or row.ci_high is None or row.n_groups is None or row.n_groups < 2:
+            return None
+        errors.append((row.ci_high - row.ci_low) / 2 / float(t.ppf(0.975, row.n_groups - 1)))
+    first = rows[0]
+    assert first.n_cases is not None and first.n_groups is not None
+    spread = stdev(values) if len(values) > 1 else 0.0
+    return Ours(mean(values), mean(errors), spread, len(values), first.n_cases, first.n_groups)
+
+
+def printed_error(printed: float, metric: Metric, ours: Ours, trials: int | None) -> float:
+    """Standard error of a printed value: of its own test cases and of its one training.
+
+    Args:
+        printed: in the unit of ``metrics.csv``.
+        metric: which it is of.
+        ours: the same metric here, whose spread between seeds a single training has, too.
+        trials: cases behind a share (the test images for an accuracy, those called positive for a
+            precision); None where the printed value is no share of cases: then ours is taken.
     """
-    if low is None or high is None or seeds < min_seeds:
-        return "inconclusive"
-    if (high - low) / 2 > margin * (1 + 1e-9):  # a width that is just the margin has rounding in it
-        return "inconclusive"
-    if low <= printed <= high:
-        return "reproduced"
-    return "higher" if value > printed else "lower"
+    of_cases = ours.of_cases
+    if trials is not None and _kind(metric) == "fractions":
+        # Agresti and Coull's centre keeps the error of a perfect share above zero.
+        share = (printed * trials + 2) / (trials + 4)
+        of_cases = math.sqrt(share * (1 - share) / (trials + 4))
+        singly = (ours.value * ours.n_cases + 2) / (ours.n_cases + 4)
+        alone = math.sqrt(singly * (1 - singly) / (ours.n_cases + 4))
+        of_cases *= max(1.0, ours.of_cases / alone)  # groups, as ours show them
+    return math.hypot(of_cases, ours.between_seeds)
+
+
+def judge(
+    printed: float, error: float, ours: Ours | None, margin: float, min_seeds: int = 3
+) -> Judged:
+    """Verdict at the paper's scale, all in the unit of ``metrics.csv``.
+
+    Args:
+        printed: the printed value.
+        error: its standard error.
+        ours: what the runs gave; None decides nothing.
+        margin: of equivalence.
+        min_seeds: fewer decide nothing.
+    """
+    if ours is None:
+        return Judged("undecided", "an interval over test cases")
+    other = Estimate(printed, error)
+    enough = max(ours.seeds, min_seeds)
+    if ours.seeds >= min_seeds:
+        found = compare(ours.estimate(), other, margin)
+        if found != "undecided":
+            return Judged(found)
+    for seeds in range(enough, MOST_SEEDS + 1):
+        if compare(ours.estimate(seeds), other, margin) != "undecided":
+            return Judged("undecided", f"{seeds} seeds")
+    for times in MORE_CASES:
+        if compare(ours.estimate(enough, times), other, margin) != "undecided":
+            return Judged(
+                "undecided", f"{enough} seeds and {round(times * ours.n_cases)} test cases"
+            )
+    return Judged("undecided", HOPELESS)
 
 
 def over_seeds(rows: Sequence[MetricRow]) -> tuple[float, float | None, float | None]:
@@ -97,6 +181,6 @@ def over_seeds(rows: Sequence[MetricRow]) -> tuple[float, float | None, float | 
     ]
     if len(known) < len(values):
         return sum(values) / len(values), None, None
-    mean, (low, high) = intervals.over_seeds(values, known)
+    centre, (low, high) = intervals.over_seeds(values, known)
     low = max(-1.0 if rows[0].metric is Metric.MCC else 0.0, low)
-    return mean, low, high if _kind(rows[0].metric) == "hd95" else min(1.0, high)
+    return centre, low, high if _kind(rows[0].metric) == "hd95" else min(1.0, high)

@@ -79,7 +79,7 @@ def _table(rows: list[MetricRow], source: str = "local", **changes: object) -> T
 
 
 def test_a_run_at_the_papers_scale_gets_a_verdict_and_any_other_none() -> None:
-    assert _verdict(_table(metric_rows()), "accuracy_pct") == "reproduced"
+    assert _verdict(_table(metric_rows()), "accuracy_pct") == "equivalent"
     assert _verdict(_table(metric_rows(), img_size=96), "accuracy_pct") == "not comparable"
     phantom = _table(metric_rows("phantom"), "phantom")
     assert _verdict(phantom, "accuracy_pct") == "not comparable"
@@ -114,7 +114,7 @@ def test_seeds_are_averaged() -> None:
 
 def test_a_missing_interval_is_not_taken_for_a_narrow_one() -> None:
     rows = [metric_row(seed=s, value=0.9839, ci_low=None, ci_high=None) for s in range(3)]
-    assert _verdict(_table(rows), "accuracy_pct") == "inconclusive"
+    assert _verdict(_table(rows), "accuracy_pct") == "undecided"
 
 
 def test_results_of_another_source_are_refused() -> None:

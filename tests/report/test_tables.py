@@ -68,10 +68,10 @@ def test_side_by_side_strings(local: Path) -> None:
     assert rows["MedNeXt (Ours)"] == [
         "<u>10.72</u> → 10.72 Δ 0.00 ✓",
         "<u>1.90</u> → 1.95 Δ +0.05 ✗",
-        "**100** → 99.00 [98.50, 99.50] Δ -1.00 ▼",
+        "**100** (g) → 99.00 [98.50, 99.50] Δ -1.00 ?",
         "<u>96.75</u> → 90.00 [89.50, 90.50] Δ -6.75 ▼",
-        "**98.35** (d) → 99.00 [98.50, 99.50] Δ +0.65 ▲",
-        "**98.39** → 98.50 [97.80, 99.20] Δ +0.11 ✓",
+        "**98.35** (d) → 99.00 [98.50, 99.50] Δ +0.65 =",
+        "**98.39** → 98.50 [97.80, 99.20] Δ +0.11 =",
         "**0.9988** → 0.5000 [0.4950, 0.5050] Δ -0.4988 ▼",
     ]
     assert rows["ResNet18 [24]"][0] == "11.69 → 11.69 Δ 0.00 ✓"
@@ -166,7 +166,7 @@ def test_other_counts_are_off_and_those_of_phantoms_not_comparable(
 def test_side_by_side_csv_numbers(local: Path) -> None:
     row = next(r for r in read(local / "table2.csv") if r["slug"] == "mednext")
     names = ("reproduced", "n", "verdict")
-    assert [row[f"accuracy_pct_{n}"] for n in names] == ["98.5", "496", "reproduced"]
+    assert [row[f"accuracy_pct_{n}"] for n in names] == ["98.5", "496", "equivalent"]
     bounds = float(row["accuracy_pct_ci_low"]), float(row["accuracy_pct_ci_high"])
     assert bounds == pytest.approx((97.7951, 99.2049), abs=1e-4)
     assert row["params_m_verdict"] == "matches"

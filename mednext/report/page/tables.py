@@ -12,10 +12,10 @@ from mednext.report.model import Cell, Line, Table
 from mednext.results import HEADLINE, View
 
 WORDS = {
-    "reproduced": "the printed value lies inside the interval",
-    "higher": "ours is higher than printed",
-    "lower": "ours is lower than printed",
-    "inconclusive": "interval too wide, or fewer than three seeds",
+    "equivalent": "within the margin of the printed value, the errors of both included",
+    "higher": "ours is higher than printed, the errors of both included",
+    "lower": "ours is lower than printed, the errors of both included",
+    "undecided": "neither shown, or fewer than three seeds; a footnote says what would decide",
     "not comparable": "synthetic data, stand-in data, or another scale",
     "matches": "rounds (or is cut off) to the printed digits",
     "near": "within 0.5 % of the printed value",
@@ -132,7 +132,7 @@ class Tally:
         return sum(self.counts.values())
 
 
-METRIC_VERDICTS = ("reproduced", "higher", "lower", "inconclusive", "not comparable")
+METRIC_VERDICTS = ("equivalent", "higher", "lower", "undecided", "not comparable")
 COST_VERDICTS = ("matches", "near", "off", "not printed")
 
 
