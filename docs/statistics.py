@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
+from mednext.analysis.contrasts import Scores
+from mednext.analysis.orders import borrowed, seed_variance
 from mednext.files import write_text
 from mednext.metrics.clustered import obuchowski, sign_flip
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, wilcoxon_paired
@@ -122,6 +124,22 @@ def joint_speaks(seeds: int, groups: int, size: int, folds: int) -> Draw:
     return draw
 
 
+def borrowed_speaks(random: np.random.Generator, effect: float) -> bool:
+    """Trainings differ by 1 point, groups by 15, what both share by 20; two single seeds."""
+    group = names(200, 1)
+
+    def method(seeds: int) -> Scores:
+        values = random.normal(0, 1, (seeds, 1)) + random.normal(0, 15, 200)
+        values = values + random.normal(0, 20, (seeds, 200))
+        return Scores(tuple(range(seeds)), values, group, ["paper"] * 200)
+
+    lent = seed_variance({str(k): method(3) for k in range(4)})
+    first, second = method(1), method(1)
+    better = Scores(first.seeds, first.values + effect, group, first.folds)
+    (row,) = borrowed({"a": better, "b": second}, lent)
+    return bool(row["p"] < 0.05)
+
+
 def equivalence(wanted: tuple[str, ...]) -> Draw:
     """Three seeds (SD 0.4), the printed value with an error of 0.3, margin 1: one of ``wanted``."""
 
@@ -173,6 +191,22 @@ PROCEDURES = (
         "20 patients, SD 10 points; 9.8 points",
         wilcoxon_speaks,
         9.8,
+    ),
+    Procedure(
+        "Wilcoxon, signed ranks, first of 210 after Holm",
+        "the same",
+        "20 patients, SD 9.5 points; 9.8 points",
+        lambda random, effect: (
+            wilcoxon_paired(random.normal(effect, 9.5, 20), np.zeros(20)) < 0.05 / 210
+        ),
+        9.8,
+    ),
+    Procedure(
+        "order of one seed each, seed variance borrowed",
+        "trainings of all methods vary alike",
+        "4 methods of 3 seeds lend, 200 groups; 8 points",
+        borrowed_speaks,
+        8.0,
     ),
     Procedure(
         "joint interval over trainings and groups",
@@ -259,7 +293,10 @@ it.
 Values of tables carry the interval with groups resampled (`mednext/metrics/statistics.py`), of one
 seed or joined with the spread between seeds (`mednext/metrics/intervals.py`). Questions that were
 asked beforehand are judged by the joint interval (`mednext/metrics/joint.py`); what a design can
-show is computed before its runs (`mednext/metrics/power.py`, `docs/protocol_wave2.md`).
+show is computed before its runs (`mednext/metrics/power.py`, `docs/protocol_wave2.md`). Two methods
+are ordered by the joint interval over at least three seeds of both; pairs of one seed by the
+borrowed rule alone, as a guess (`mednext/analysis/orders.py`). ECE has no interval: its estimate is
+biased, so that an interval around it would seldom hold the truth.
 """
 
 

@@ -46,9 +46,11 @@ rule findings:
         rules.comparisons.output,
         rules.differences.output,
         rules.subgroups.output,
+        rules.orders.output,
         rules.train_overlap.output if small("overlap_groups.csv") else [],
         f"{AUDIT}/cells.csv",
         rules.tables.output,
+        rules.curves.output,
         rules.charts.output,
         EXPORTED_FILES,
     log:

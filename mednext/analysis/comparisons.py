@@ -13,6 +13,7 @@ import numpy as np
 from mednext.analysis.cases import Cases, by_method, known, test_sets
 from mednext.config import RunConfig
 from mednext.files import seed_of
+from mednext.metrics.clustered import obuchowski, sign_flips
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, rank_shares, wilcoxon_paired
 from mednext.metrics.statistics import bootstrap
 from mednext.results import SCORE, ComparisonRow, Metric, PairedTest, RankRow, write_rows
@@ -23,9 +24,9 @@ NOT_INDEPENDENT = "cases of one group are not independent, which the test takes 
 def compare(runs: Sequence[RunConfig], tests: Path, ranking: Path) -> None:
     """Write the paired tests and the shares of ranks of all methods that share a test set.
 
-    Classification: McNemar's exact test of accuracy, DeLong's of AUC. Segmentation: Wilcoxon's of
-    the mean Dice of each patient. Holm's adjustment is over all pairs of one data set, protocol,
-    selection, seed and test.
+    Of single cases: McNemar's exact test of accuracy, DeLong's of AUC. Of whole groups: sign flips
+    of accuracy and of the patients' mean Dice, Obuchowski's test of AUC; Wilcoxon's of that Dice.
+    Holm's adjustment is over all pairs of one data set, protocol, selection, seed and test.
 
     Raises:
         UserError: runs of one test set hold different cases.
@@ -59,31 +60,41 @@ def _base(run: RunConfig, selection: str) -> dict[str, Any]:
 def _tests(cases: dict[str, Cases], base: dict[str, Any]) -> list[ComparisonRow]:
     first = next(iter(cases.values()))
     groups = len(set(first.groups))
-    scored = {method: found.scored().to_numpy() for method, found in cases.items()}
+    scored = {method: found.scored() for method, found in cases.items()}
+    pairs = list(combinations(cases, 2))
+    names = list(next(iter(scored.values())).index)
+    values = {method: column.to_numpy(float) for method, column in scored.items()}
+    flipped = sign_flips(
+        np.stack([values[a] - values[b] for a, b in pairs]),
+        names,
+        seed_of("sign flips", first.run.dataset, first.run.protocol),
+    )
     found: dict[PairedTest, list[dict[str, Any]]] = {}
-    for a, b in combinations(cases, 2):
-        ours, theirs = scored[a], scored[b]
+    for (a, b), by_group in zip(pairs, flipped, strict=True):
         pair: dict[str, Any] = {
             "metric": SCORE[first.run.task],
             "method_a": a,
             "method_b": b,
-            "value_a": ours.mean(),
-            "value_b": theirs.mean(),
-            "n_cases": len(ours),
+            "value_a": values[a].mean(),
+            "value_b": values[b].mean(),
+            "n_cases": len(names),
             "n_groups": groups,
             "note": None,
         }
+        found.setdefault("sign_flip", []).append(pair | {"p": float(by_group)})
         if first.run.task == "segmentation":
-            p = wilcoxon_paired(ours, theirs)
+            p = wilcoxon_paired(values[a], values[b])
             found.setdefault("wilcoxon", []).append(pair | {"p": p})
             continue
-        if groups < len(ours):
-            pair["note"] = NOT_INDEPENDENT
-        p = mcnemar_exact(ours == 1, theirs == 1)
-        found.setdefault("mcnemar", []).append(pair | {"p": p})
-        area_a, area_b, p = delong(first.ill, cases[a].ill_scores, cases[b].ill_scores)
-        area = {"metric": Metric.AUC, "value_a": area_a, "value_b": area_b, "p": p}
-        found.setdefault("delong", []).append(pair | area)
+        singly = pair | {"note": NOT_INDEPENDENT if groups < len(names) else None}
+        p = mcnemar_exact(values[a] == 1, values[b] == 1)
+        found.setdefault("mcnemar", []).append(singly | {"p": p})
+        scores = cases[a].ill_scores, cases[b].ill_scores
+        area_a, area_b, p = delong(first.ill, *scores)
+        area = {"metric": Metric.AUC, "value_a": area_a, "value_b": area_b}
+        found.setdefault("delong", []).append(singly | area | {"p": p})
+        p = obuchowski(first.ill, *scores, first.groups)[2]
+        found.setdefault("obuchowski", []).append(pair | area | {"p": p})
     rows = []
     for test, family in found.items():
         for row, adjusted in zip(family, holm([r["p"] for r in family]), strict=True):

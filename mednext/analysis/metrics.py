@@ -17,6 +17,10 @@ from mednext.metrics.segmentation import POLICIES, dice, hausdorff
 from mednext.metrics.statistics import interval, resample
 from mednext.results import DISTANCES, HEADLINE, Metric, MetricRow, write_rows
 
+NO_INTERVAL = ("ece",)
+"""Metrics whose estimate is biased, so that an interval around it would seldom hold the truth: bins
+of few cases differ from their score by chance alone."""
+
 
 def collect(runs: Sequence[RunConfig], path: Path) -> None:
     """Write ``metrics.csv``: every metric of every run and selection, with 95 % intervals.
@@ -103,8 +107,8 @@ def _classification(cases: Cases) -> list[dict[str, Any]]:
                     "target": target,
                     "policy": None,
                     "value": known(values[column]),
-                    "ci_low": known(low),
-                    "ci_high": known(high),
+                    "ci_low": None if name in NO_INTERVAL else known(low),
+                    "ci_high": None if name in NO_INTERVAL else known(high),
                     "n_cases": len(table),
                     "n_groups": resampled.n_groups,
                 }

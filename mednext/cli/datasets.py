@@ -37,6 +37,8 @@ def register(verbs: Verbs) -> None:
     add_verb(steps, "leakage", text, _leakage)
     text = "which groups of each test set have members in train: overlap_groups.csv of a profile"
     add_verb(steps, "overlap-groups", text, _overlap_groups)
+    text = "the highest Dice that each image size allows: ceiling.csv of a profile"
+    add_verb(steps, "ceiling", text, _ceiling)
     text = "fix the radius of near-duplicates on one half of SARS-COV-2 CT, try it on the other"
     calibrate = add_verb(steps, "calibrate", text, _calibrate, config=False)
     calibrate.add_argument("--folder", help="below MEDNEXT_LOCAL; default: the first known name")
@@ -89,6 +91,14 @@ def _overlap_groups(arguments: argparse.Namespace) -> None:
 
     profile = profile_of(arguments)
     overlap_groups(resolve_runs(profile), results_root(profile.profile) / "overlap_groups.csv")
+
+
+def _ceiling(arguments: argparse.Namespace) -> None:
+    from mednext.analysis.ceiling import ceilings
+    from mednext.runs.resolve import resolve_runs
+
+    profile = profile_of(arguments)
+    ceilings(resolve_runs(profile), results_root(profile.profile) / "ceiling.csv")
 
 
 def _leakage(arguments: argparse.Namespace) -> None:

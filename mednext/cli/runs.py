@@ -39,6 +39,7 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
         ("collect", "metrics.csv from the counts of every run"),
         ("compare", "comparisons.csv and ranking.csv from the same counts"),
         ("differences", "differences.csv: how far apart two methods are"),
+        ("orders", "orders.csv: which methods stand above which, over seeds and groups"),
         ("overlap", "train_overlap.csv: are test images that overlap with train easier?"),
         ("subgroups", "subgroups.csv: which cases are served worse"),
         ("curves", "curves.csv: ROC, reliability and training curves"),
@@ -115,6 +116,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
     from mednext.analysis.curves import curves
     from mednext.analysis.differences import differences
     from mednext.analysis.metrics import collect
+    from mednext.analysis.orders import orders
     from mednext.analysis.subgroups import subgroups
     from mednext.analysis.train_overlap import train_overlap
     from mednext.runs.export import exported_configs
@@ -128,6 +130,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
         "collect": lambda: collect(runs, root / "metrics.csv"),
         "compare": lambda: compare(runs, root / "comparisons.csv", root / "ranking.csv"),
         "differences": lambda: differences(runs, root / "differences.csv"),
+        "orders": lambda: orders(runs, root / "orders.csv"),
         "overlap": lambda: train_overlap(
             runs, root / "overlap_groups.csv", root / "train_overlap.csv"
         ),

@@ -36,6 +36,7 @@ from mednext.results import (
     SignalRow,
 )
 from mednext.results.contrasts import ContrastRow, PlannedRow
+from mednext.results.orders import CeilingRow, OrderRow
 from mednext.results.subgroups import SubgroupRow
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -64,6 +65,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "train_overlap": OverlapRow,
     "subgroups": SubgroupRow,
     "differences": DifferenceRow,
+    "orders": OrderRow,
+    "ceiling": CeilingRow,
     "planned": PlannedRow,
     "contrasts": ContrastRow,
     "questions": Questions,

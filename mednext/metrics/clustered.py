@@ -14,28 +14,37 @@ FLIPS = 9_999
 
 
 def sign_flip(difference: np.ndarray, groups: Sequence[str], seed: int) -> float:
-    """Two-sided p of a mean paired difference: the sign of each whole group is drawn at random.
-
-    Exact if the differences of a group are symmetric about zero under the null hypothesis, as they
-    are if the two methods are exchangeable within it. With fewer than six groups no p below 0.05 is
-    possible.
-
-    Args:
-        difference: (N,) of each case.
-        groups: group of each case; its cases keep or change their sign together.
-        seed: of the drawn signs.
+    """:func:`sign_flips` of a single difference.
 
     Example:
         >>> import numpy as np
         >>> bool(sign_flip(np.ones(10), [str(i) for i in range(10)], seed=0) < 0.01)
         True
     """
+    return float(sign_flips(np.asarray(difference)[None], groups, seed)[0])
+
+
+def sign_flips(differences: np.ndarray, groups: Sequence[str], seed: int) -> np.ndarray:
+    """Two-sided p of mean paired differences: the sign of each whole group is drawn at random.
+
+    Exact if the differences of a group are symmetric about zero under the null hypothesis, as they
+    are if the two methods are exchangeable within it. With fewer than six groups no p below 0.05 is
+    possible.
+
+    Args:
+        differences: (K, N) of each case in each of K comparisons.
+        groups: group of each case; its cases keep or change their sign together.
+        seed: of the drawn signs, which all comparisons share.
+
+    Returns:
+        (K,)
+    """
     group = np.unique(np.asarray(groups), return_inverse=True)[1]
-    sums = np.bincount(group, np.asarray(difference, float))
-    signs = np.random.default_rng(seed).integers(0, 2, (FLIPS, len(sums))) * 2 - 1
+    sums = np.stack([np.bincount(group, row) for row in np.asarray(differences, float)])
+    signs = np.random.default_rng(seed).integers(0, 2, (FLIPS, sums.shape[1])) * 2.0 - 1
     # Summing in another order must not make an equal sum a smaller one.
-    as_large = np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9
-    return float((1 + as_large.sum()) / (1 + FLIPS))
+    as_large = np.abs(signs @ sums.T) >= np.abs(sums.sum(axis=1)) - 1e-9
+    return np.asarray((1 + as_large.sum(axis=0)) / (1 + FLIPS))
 
 
 def obuchowski(

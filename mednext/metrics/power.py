@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -69,6 +69,11 @@ def power(
         return math.nan
     if error == 0:
         return 1.0 if effect else 1 - level
+    return speaks(effect, error, df, level)
+
+
+def speaks(effect: float, error: float, df: float, level: float = 0.95) -> float:
+    """Probability that Student's interval with this standard error excludes zero."""
     limit, shift = t.ppf((1 + level) / 2, df), effect / error
     # The other tail is below 1e-6 there, and scipy's sum for it may not converge.
     other = nct.cdf(-limit, df, shift) if shift < 4 else 0.0
@@ -88,11 +93,21 @@ def detectable(
     """
     if math.isnan(power(1.0, parts, groups, seeds, folds, level)):
         return math.nan
+    return _smallest(lambda e: power(e, parts, groups, seeds, folds, level), wanted)
+
+
+def detectable_by(error: float, df: float, level: float = 0.95, wanted: float = 0.8) -> float:
+    """The same of an interval whose standard error and degrees of freedom are known.
+
+    Example:
+        >>> round(detectable_by(1.0, 10**6), 2)  # 1.96 + 0.84
+        2.8
+    """
+    return _smallest(lambda e: speaks(e, error, df, level), wanted) if error else 0.0
+
+
+def _smallest(chance: Callable[[float], float], wanted: float) -> float:
     high = 1e-6
-    while power(high, parts, groups, seeds, folds, level) < wanted:
+    while chance(high) < wanted:
         high *= 2
-    if high == 1e-6:
-        return 0.0
-    return float(
-        brentq(lambda e: power(e, parts, groups, seeds, folds, level) - wanted, high / 2, high)
-    )
+    return 0.0 if high == 1e-6 else float(brentq(lambda e: chance(e) - wanted, high / 2, high))

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean, stdev
 
-from scipy.stats import norm, t
-
-from mednext.metrics.intervals import over_seeds
 from mednext.results import DifferenceRow
 
-ALPHA, POWER = 0.05, 0.8
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -40,33 +34,10 @@ def signed(value: float) -> str:
     return f"{round(value, 1) + 0.0:+.1f}"
 
 
-def estimate(rows: Sequence[DifferenceRow], turned: bool = False) -> Estimate:
-    """Mean over seeds of one pair of methods.
-
-    See :func:`mednext.metrics.intervals.over_seeds`. ``turned`` gives the second method minus the
-    first.
-    """
+def estimate(row: DifferenceRow, turned: bool = False) -> Estimate:
+    """One pair of methods in one seed; ``turned`` gives the second method minus the first."""
     sign = -100 if turned else 100
-    values = [sign * row.difference for row in rows]
-    halves = [50 * (r.ci_high - r.ci_low) for r in rows if None not in (r.ci_low, r.ci_high)]  # type: ignore[operator]
-    if len(halves) < len(rows):
-        return Estimate(mean(values), None, None)
-    value, bounds = over_seeds(values, [(half, half) for half in halves])
-    return Estimate(value, *bounds)
-
-
-def detectable(deviation: float, n: int, tests: int = 1) -> float:
-    """Smallest difference, in percentage points, that ``tests`` paired tests of ``n`` cases show
-    with the power 0.8 at a family-wise level of 0.05 (normal approximation, Bonferroni).
-    """
-    quantiles = norm.isf(ALPHA / (2 * tests)) + norm.ppf(POWER)
-    return 100 * float(quantiles) * deviation / math.sqrt(n)
-
-
-def detectable_over_seeds(values: Sequence[float]) -> float | None:
-    """The same of the mean of paired differences over seeds, with Student's quantiles."""
-    k = len(values)
-    if k < 2:
-        return None
-    quantiles = t.ppf(1 - ALPHA / 2, k - 1) + t.ppf(POWER, k - 1)
-    return float(quantiles) * stdev(values) / math.sqrt(k)
+    if row.ci_low is None or row.ci_high is None:
+        return Estimate(sign * row.difference, None, None)
+    low, high = sorted((sign * row.ci_low, sign * row.ci_high))
+    return Estimate(sign * row.difference, low, high)

@@ -9,8 +9,8 @@ from pydantic import model_validator
 
 from mednext.results.base import Outcome, Row
 
-PairedTest = Literal["mcnemar", "delong", "wilcoxon"]
-Verdict = Literal["reproduced", "higher", "lower", "inconclusive", "not comparable"]
+PairedTest = Literal["mcnemar", "delong", "wilcoxon", "sign_flip", "obuchowski"]
+Verdict = Literal["equivalent", "higher", "lower", "undecided", "not comparable"]
 
 
 class Metric(StrEnum):
@@ -181,6 +181,8 @@ class DifferenceRow(Row):
 
 ALL_METHODS = "all"
 """In place of a method: the mean over all methods, image by image."""
+ALL_CLASSES, STANDARDISED = "all", "standardised"
+"""In place of a class: images of all classes, as they are or with the weights of the test set."""
 
 
 class OverlapRow(Row):
@@ -193,6 +195,9 @@ class OverlapRow(Row):
     seed: int
     method: str
     """Or :data:`ALL_METHODS`, over all methods of this seed."""
+    klass: str = ALL_CLASSES
+    """A class, :data:`ALL_CLASSES`, or :data:`STANDARDISED`: each class with its share of the whole
+    test set, so that the two kinds of images do not differ by their classes."""
     methods: int
     n_overlap: int
     n_clean: int

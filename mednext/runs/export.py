@@ -23,6 +23,7 @@ SMALL = (
     "datasets.csv",
     "leakage.csv",
     "overlap_groups.csv",
+    "ceiling.csv",
     "cost.csv",
     "probes.csv",
     "signal.csv",

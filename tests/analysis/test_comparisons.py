@@ -40,7 +40,7 @@ def test_classifiers_by_hand() -> None:
     runs = [trained(run_of("classification", method=m), t) for m, t in tables.items()]
     compare(runs, TESTS, RANKING)
     rows = {(r.test, r.method_a, r.method_b): r for r in read_rows(TESTS, ComparisonRow)}
-    assert len(rows) == 2 * 3
+    assert len(rows) == 4 * 3
     # mednext is right where resnet18 is not in 2 of 10 images, and in all 10 where vit is wrong
     assert rows["mcnemar", "mednext", "resnet18"].p == binomtest(2, 2).pvalue == 0.5
     assert rows["mcnemar", "mednext", "vit"].p == pytest.approx(2 / 1024)
@@ -54,6 +54,22 @@ def test_classifiers_by_hand() -> None:
     assert row.value_a == pytest.approx(roc_auc_score(label, images().score_1))
     assert row.value_b == pytest.approx(roc_auc_score(label, WRONG))
     assert (row.n_cases, row.n_groups) == (10, 5) and "independent" in str(row.note)
+    # Sums of the five groups: 1, 2, 2, 2, 1; only all five with one sign are as far from 0: 2 / 32.
+    by_group = rows["sign_flip", "resnet18", "vit"]
+    assert by_group.p == pytest.approx(2 / 32, abs=0.01) and by_group.note is None
+    assert rows["obuchowski", "resnet18", "vit"].value_a == row.value_a
+    assert rows["obuchowski", "resnet18", "vit"].note is None
+
+
+def test_both_adjustments_are_over_the_same_pairs() -> None:
+    tables = {"mednext": with_scores(PERFECT), "resnet18": images(), "vit": with_scores(WRONG)}
+    compare(
+        [trained(run_of("classification", method=m), t) for m, t in tables.items()], TESTS, RANKING
+    )
+    for test in ("mcnemar", "sign_flip", "delong", "obuchowski"):
+        rows = [r for r in read_rows(TESTS, ComparisonRow) if r.test == test and r.p is not None]
+        smallest = min(rows, key=lambda r: r.p or 0.0)
+        assert smallest.p_holm == pytest.approx(min(1.0, len(rows) * (smallest.p or 0.0)))
 
 
 def test_ranks_of_classifiers() -> None:
@@ -88,7 +104,8 @@ def test_segmenters_are_compared_by_patient() -> None:
     tables = {"medunext": volumes(2), "unet": volumes(5)}
     runs = [trained(run_of("segmentation", method=m), t) for m, t in tables.items()]
     compare(runs, TESTS, RANKING)
-    (row,) = read_rows(TESTS, ComparisonRow)
+    row, by_group = sorted(read_rows(TESTS, ComparisonRow), key=lambda r: r.test == "sign_flip")
+    assert by_group.test == "sign_flip" and by_group.p == pytest.approx(2 / 64, abs=0.01)
     a, b = (np.array([2 * (100 - s * k) / (200 - s * k) for k in range(1, 7)]) for s in (2, 5))
     assert row.test == "wilcoxon" and row.n_cases == row.n_groups == 6
     assert row.p == pytest.approx(wilcoxon(a, b).pvalue) == pytest.approx(2 / 64)

@@ -1,4 +1,4 @@
-"""Sections of FINDINGS.md on made-up rows: protocols, costs, the order of segmenters."""
+"""Sections of FINDINGS.md on made-up rows: protocols, costs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from mednext.report.findings.costs import costs
-from mednext.report.findings.orders import order
 from mednext.report.findings.protocols import guess, protocols
 from mednext.report.findings.scores import scores
-from mednext.results import ComparisonRow, DatasetRow, DifferenceRow, MetricRow, PlanRow, write_rows
+from mednext.results import DatasetRow, MetricRow, PlanRow, write_rows
 
 from .made_up import dataset_rows, metric_row, reduced_results
 
@@ -110,54 +109,3 @@ def test_hours_are_those_of_trainings_and_predictions() -> None:
 
 def test_no_plan_no_cost() -> None:
     assert costs([]) is None
-
-
-def test_a_clear_lead_is_no_noise(reduced: Path) -> None:
-    """The same lead in every patient is a difference without any spread."""
-    row = DifferenceRow(
-        dataset="acdc", protocol="paper", seed=0, metric="dice", method_a="medunext",
-        method_b="unet", difference=0.5, ci_low=0.5, ci_high=0.5, deviation=0.5,
-        n_cases=20, n_groups=20,
-    )  # fmt: skip
-    write_rows(reduced / "differences.csv", DifferenceRow, [row])
-    tests = [wilcoxon("unet", "medunext", 0.4, 0.9, 0.001)]
-    write_rows(reduced / "comparisons.csv", ComparisonRow, tests)
-    found = order(reduced_results(), "6")
-    assert found is not None and found["single"] == 0 and found["not_by_groups"] == 0
-
-
-def wilcoxon(a: str, b: str, value_a: float, value_b: float, p: float) -> ComparisonRow:
-    return ComparisonRow(
-        profile="reduced", source="local", source_id="local-0", dataset="acdc", protocol="paper",
-        selection="last", seed=0, test="wilcoxon", metric="dice", method_a=a, method_b=b,
-        value_a=value_a, value_b=value_b, p=p, p_holm=p, n_cases=20, n_groups=20, note=None,
-    )  # fmt: skip
-
-
-def test_segmenters_are_ordered_by_dice_over_patients(reduced: Path) -> None:
-    """Table 6 prints MedUNeXt 91.28, nnU-Net 91.22, UNet 88.09 % of mean Dice."""
-    rows = [
-        wilcoxon("medunext", "unet", 0.8, 0.7, 0.001),  # as printed
-        wilcoxon("nnunet", "medunext", 0.85, 0.8, 0.001),  # the opposite
-        wilcoxon("nnunet", "unet", 0.75, 0.7, 0.4),
-    ]
-    write_rows(reduced / "comparisons.csv", ComparisonRow, rows)
-    difference = DifferenceRow(
-        dataset="acdc", protocol="paper", seed=0, metric="dice", method_a="medunext",
-        method_b="unet", difference=0.1, ci_low=0.05, ci_high=0.15, deviation=0.12,
-        n_cases=20, n_groups=20,
-    )  # fmt: skip
-    write_rows(reduced / "differences.csv", DifferenceRow, [difference])
-    found = order(reduced_results(), "6")
-    assert found is not None
-    assert [found[k] for k in ("methods", "pairs", "agree", "contradict", "open")] == [
-        3, 3, 1, 1, 1
-    ]  # fmt: skip
-    assert "20 test patients" in found["caption"]
-    # (1.959964 + 0.841621) * sqrt(0.12^2 - 0.1^2) / sqrt(20), in points.
-    assert found["single"] == pytest.approx(4.1555, abs=1e-3)
-    # The interval of the first pair excludes 0; the second pair has none.
-    assert found["not_by_groups"] == 1
-    ((other, printed, words),) = found["against"]
-    assert other == "unet" and printed == pytest.approx(91.28 - 88.09, abs=0.01)
-    assert words.startswith("higher: +10.0 points")

@@ -62,6 +62,28 @@ rule differences:
         mednext("results differences", options="{params.runs}")
 
 
+# Which methods stand above which, over seeds and groups of test cases: snakemake orders
+rule orders:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/orders.csv",
+    log:
+        f"{LOGS}/orders.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(60),
+    params:
+        code=folder_hash(
+            "metrics", "analysis/cases.py", "analysis/contrasts.py", "analysis/orders.py"
+        ),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results orders", options="{params.runs}")
+
+
 # Are test images that overlap with train easier? snakemake train_overlap
 rule train_overlap:
     input:

@@ -134,6 +134,22 @@ rule leakage:
         mednext("datasets leakage")
 
 
+# The highest Dice that the image size allows, of the data alone: snakemake ceiling
+rule ceiling:
+    input:
+        rules.datasets_table.input,
+    output:
+        f"{RESULTS}/ceiling.csv",
+    log:
+        f"{LOGS}/ceiling.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=folder_hash("analysis/ceiling.py", "metrics/segmentation.py"),
+    shell:
+        mednext("datasets ceiling")
+
+
 # Which groups have members in both test and train, for train_overlap.csv: snakemake overlap_groups
 rule overlap_groups:
     input:

@@ -12,11 +12,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from mednext.config import Profile, load_datasets
+from mednext.config import Profile
 from mednext.config.names import display_name
 from mednext.report.figures.charts import WIDTH, panel_title, small, source_of
 from mednext.report.figures.style import STYLE, empty, heading, save
-from mednext.results import HEADLINE, TEST, ComparisonRow, RankRow
+from mednext.results import HEADLINE, ComparisonRow, RankRow
 
 ALPHA = 0.05
 LINE, BAR, LEFT, RIGHT = 0.17, 0.07, 1.9, 5.5
@@ -30,9 +30,10 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     for dataset in profile.datasets:
         means = mean_ranks([r for r in ranking if r.dataset == dataset and HEADLINE.holds(r)])
         if len(means) > 1:
-            test = TEST[load_datasets()[dataset].task]
             pairs = [
-                t for t in tests if t.dataset == dataset and HEADLINE.holds(t) and t.test == test
+                row
+                for row in tests
+                if row.dataset == dataset and HEADLINE.holds(row) and row.test == "sign_flip"
             ]
             shown[dataset] = means, cliques(means, _alike(pairs))
     stem = out / "critical_difference"
@@ -57,13 +58,11 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
             _diagram(axis, panel_title(profile, dataset), means, bars, top)
             top += tall
         text = (
-            "Ranks by accuracy (McNemar's test) or mean Dice of each patient (Wilcoxon's test), "
-            "last weights, first seed"
+            "Accuracy or mean Dice of each patient. One seed: the ranks of these weights; "
+            "another training may rank otherwise"
         )
         figure.text(0.5, 0.22 / height, text, ha="center", va="bottom", fontsize=7)
-        title = (
-            f"Mean rank over resampled groups; bars: no significant difference (Holm, p > {ALPHA})"
-        )
+        title = f"Mean rank over resampled groups; bars: alike by sign flips (Holm, p > {ALPHA})"
         heading(figure, title, source_of(profile))
         save(figure, stem)
         plt.close(figure)

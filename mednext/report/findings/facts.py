@@ -16,6 +16,7 @@ from mednext.results import (
     SCORE,
     CodeRow,
     ComparisonRow,
+    CurveRow,
     DatasetRow,
     DifferenceRow,
     LeakageRow,
@@ -28,6 +29,7 @@ from mednext.results import (
     SignalRow,
     read_rows,
 )
+from mednext.results.orders import CeilingRow, OrderRow
 from mednext.results.subgroups import SubgroupRow
 
 Runs = Sequence[tuple[str, RunRecord]]
@@ -46,6 +48,9 @@ class Results:
         self.metrics = self._rows("metrics.csv", MetricRow)
         self.tests = [r for r in self._rows("comparisons.csv", ComparisonRow) if HEADLINE.holds(r)]
         self.ranking = [r for r in self._rows("ranking.csv", RankRow) if HEADLINE.holds(r)]
+        self.orders = self._rows("orders.csv", OrderRow)
+        self.ceilings = self._rows("ceiling.csv", CeilingRow)
+        self.curves = self._rows("curves.csv", CurveRow)
         self.differences = self._rows("differences.csv", DifferenceRow)
         self.datasets = self._rows("datasets.csv", DatasetRow)
         self.leakage = self._rows("leakage.csv", LeakageRow)
@@ -79,13 +84,10 @@ class Results:
             and {row.method_a, row.method_b} == {a, b}
         ]
 
-    def estimate(
-        self, dataset: str, protocol: str, a: str, b: str, seed: int | None = None
-    ) -> Estimate | None:
-        """``a`` minus ``b``; None if it has not been measured."""
-        rows = self.pair(dataset, protocol, a, b)
-        rows = [row for row in rows if seed is None or row.seed == seed]
-        return estimate(rows, rows[0].method_a != a) if rows else None
+    def estimate(self, dataset: str, protocol: str, a: str, b: str, seed: int) -> Estimate | None:
+        """``a`` minus ``b`` in one seed; None if it has not been measured."""
+        rows = [row for row in self.pair(dataset, protocol, a, b) if row.seed == seed]
+        return estimate(rows[0], rows[0].method_a != a) if rows else None
 
 
 def unique(values: Iterable[object]) -> list[str]:
@@ -96,14 +98,14 @@ def unique(values: Iterable[object]) -> list[str]:
 def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int]) -> str:
     """The scale in one line, for the head of a table."""
     scale = scale_of(results.profile, dataset, protocol)
-    test = sorted(
-        {r.n_cases for r in results.differences if (r.dataset, r.protocol) == (dataset, protocol)}
-    )
+    rows = [r for r in results.differences if (r.dataset, r.protocol) == (dataset, protocol)]
+    test = sorted({(r.n_cases, r.n_groups) for r in rows})
     unit = "patients" if load_datasets()[dataset].task == "segmentation" else "images"
     kind = "PHANTOM (synthetic) data; " if scale.phantom else ""
     if stand_in := results.stand_in(dataset):
         kind = f"STAND-IN data ({stand_in}), not the data set itself; "
-    tested = f"{' or '.join(map(str, test))} test {unit}; " if test else ""
+    sizes = (f"{n} test {unit}" + (f" of {g} groups" if g < n else "") for n, g in test)
+    tested = f"{' or '.join(sizes)}; " if test else ""
     made = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}"
     return (
         f"{kind}{load_datasets()[dataset].name}, protocol `{protocol}`, {made}, {tested}"

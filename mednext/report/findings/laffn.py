@@ -7,7 +7,9 @@ from typing import Any
 
 from mednext.config import load_datasets
 from mednext.report.findings.facts import LAFFN, Results, caption, headlines
-from mednext.report.wording import detectable_over_seeds, estimate
+from mednext.report.findings.orders import placed, row_of
+from mednext.report.wording import estimate
+from mednext.results.orders import FEWEST_SEEDS
 
 QUESTIONS = {
     "sars_cov2_ct": (
@@ -56,24 +58,28 @@ def _of(results: Results, dataset: str) -> dict[str, Any]:
     }
 
 
-def _pair(results: Results, dataset: str, a: str, b: str, words: str) -> dict[str, Any]:
+def _pair(results: Results, dataset: str, a: str, b: str, words_of: str) -> dict[str, Any]:
     """``a`` minus ``b`` by seed and over seeds."""
     rows = results.pair(dataset, "paper", a, b)
-    joint = results.estimate(dataset, "paper", a, b)
     each = [
-        (row.seed, estimate([row], row.method_a != a).words)
+        (row.seed, estimate(row, row.method_a != a).words)
         for row in sorted(rows, key=lambda row: row.seed)
     ]
-    values = [100 * row.difference for row in rows]
-    words_over_seeds = joint.words if joint else "not yet measured"
-    if len(rows) == 1:  # its interval is that of these weights
-        words_over_seeds = "one seed, which says nothing of others"
+    joint, row = placed(results, dataset, a, b, "seeds"), row_of(results, dataset, a, b, "seeds")
+    words = "not yet measured" if not rows else "one seed, which says nothing of others"
+    if len(rows) > 1:
+        words = f"{len(rows)} seeds, fewer than {FEWEST_SEEDS}"
+    if joint is not None and row is not None:
+        cases = f"{row.n_cases} cases" + (
+            f" of {row.n_groups} groups" if row.n_groups < row.n_cases else ""
+        )
+        words = f"{joint.words} (seeds {row.seeds.replace(' ', ', ')}; {cases})"
     return {
-        "words": words,
+        "words": words_of,
         "a": a,
         "b": b,
         "seeds": len(rows),
         "each": each,
-        "joint": words_over_seeds,
-        "detectable": detectable_over_seeds(values),
+        "joint": words,
+        "detectable": None if row is None else 100 * row.detectable,
     }

@@ -14,7 +14,15 @@ from mednext.report.findings.facts import Runs
 from mednext.report.findings.text import findings_texts
 from mednext.templates import replace_between
 
-MADE = ("metrics", "comparisons", "ranking", "differences", "train_overlap", "subgroups")
+MADE = (
+    "metrics",
+    "comparisons",
+    "ranking",
+    "differences",
+    "orders",
+    "train_overlap",
+    "subgroups",
+)
 """The CSVs that are committed beside the runs they were computed from."""
 CHARTS = ("fig9", "pareto", "critical_difference", "training")
 """The charts that are committed; the others show images, or nothing that was run."""
