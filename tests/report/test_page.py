@@ -126,7 +126,7 @@ def tallies(text: str, caption: str) -> dict[str, list[str]]:
 
 def test_verdicts_are_counted(pages: dict[str, str]) -> None:
     # By hand, of the made-up results. Table 2, MedNeXt: accuracy and F1 equivalent, recall and AUC
-    # lower, precision (printed 100, error 0.6 points: 99.0 + 1.65 * 0.64 is 2.05 from it) undecided;
+    # lower, precision (printed 100, ours 99.0 with 1.65 * 0.64 points) undecided;
     # the same in the last row of Table 7. Table 6: two methods x four columns
     # with one seed: undecided, and MedUNeXt's four again in Table 8.
     found = tallies(pages["local"], "Verdicts of the reproduced metrics")
