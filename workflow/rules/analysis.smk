@@ -77,7 +77,10 @@ rule orders:
         runtime=doubled(60),
     params:
         code=folder_hash(
-            "metrics", "analysis/cases.py", "analysis/contrasts.py", "analysis/orders.py"
+            "metrics",
+            "analysis/cases.py",
+            "analysis/contrasts.py",
+            "analysis/orders.py",
         ),
         runs=RUNS_OPTION,
     shell:
