@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mednext.analysis.ceiling import there_and_back
+from mednext.datasets.prepare import resize_slice
 from mednext.metrics.segmentation import dice, organ_counts
+from mednext.training.evaluate import native_labels
 
 
 def test_a_mask_on_the_small_grid_survives_and_a_fine_one_does_not() -> None:
@@ -18,6 +20,12 @@ def test_a_mask_on_the_small_grid_survives_and_a_fine_one_does_not() -> None:
     tp, fp, fn = organ_counts(fine, back, 1)
     assert back.shape == fine.shape and back.dtype == np.uint8
     assert float(dice([tp], [fp], [fn], "transunet")[0]) < 0.8
+
+
+def test_masks_go_back_as_those_of_networks_do() -> None:
+    truth = np.random.default_rng(0).integers(0, 4, (3, 37, 51)).astype(np.uint8)
+    small = np.stack([resize_slice(plane, 20, order=0) for plane in truth])
+    assert (there_and_back(truth, 20) == native_labels(small, truth.shape)).all()
 
 
 def test_the_ceiling_of_a_disc_by_counting() -> None:
