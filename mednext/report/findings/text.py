@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mednext.audit.schema import CellRow
 from mednext.config import Profile, load_datasets
 from mednext.report.findings.costs import costs
 from mednext.report.findings.facts import Results, Runs, unique
 from mednext.report.findings.laffn import laffn
 from mednext.report.findings.orders import order
 from mednext.report.findings.overlap import overlaps, train_overlap
+from mednext.report.findings.printed import printed
 from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
 from mednext.report.findings.signal import signals
@@ -21,8 +20,6 @@ from mednext.report.scale import data_difference, scale_difference, scale_of
 from mednext.report.spec import load_tables
 from mednext.report.wording import ALPHA
 from mednext.templates import markdown_templates
-
-IMPOSSIBLE = ("off", "no fit", "one cell off")
 
 
 class Texts(NamedTuple):
@@ -75,10 +72,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "protocols": protocols(results),
         "laffn": laffn(results),
         "signals": signals(results),
-        "impossible": _impossible(results.audit),
-        "impossible_counts": Counter(
-            (row.table, row.rule) for row in results.audit if _cannot_be(row)
-        ).items(),
+        "printed": printed(results.audit),
         "costs": costs(results.plan),
     }
 
@@ -109,11 +103,3 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
         "stand_in": results.stand_in(dataset),
         "differs": "; ".join(part for part in (scale_difference(scale, spec.task), data) if part),
     }
-
-
-def _cannot_be(row: CellRow) -> bool:
-    return row.basis == "arithmetic" and row.verdict in IMPOSSIBLE
-
-
-def _impossible(rows: Sequence[CellRow]) -> list[CellRow]:
-    return [row for row in rows if _cannot_be(row)]
