@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
+from statistics import mean
 from typing import Any
 
 from mednext.config import DatasetRun, Profile, load_datasets, load_methods, method_slug
@@ -164,7 +165,19 @@ def _cell(
         trials = printed_trials(metric, spec, row, view.orientation)
         error = printed_error(there, metric, ours, trials) if ours else 0.0
         judged = judge(there, error, ours, rules.margin(metric), rules.min_seeds)
-    return Cell(printed, value, low, high, known[0].n_cases, judged.verdict, judged.needs)
+    other = [m.value for m in found if m.metric == column.beside and view.judges(m, column.target)]
+    shown = [v for v in other if v is not None] if column.beside else []
+    aside = f"{mean(shown):.{column.digits}f} mm" if shown else None
+    return Cell(
+        printed,
+        value,
+        low,
+        high,
+        known[0].n_cases,
+        judged.verdict,
+        needs=judged.needs,
+        aside=aside,
+    )
 
 
 def printed_trials(

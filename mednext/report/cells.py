@@ -129,6 +129,8 @@ def _text(
         parts.append(f"Δ {_signed(cell.difference, column.digits)}")
     if cell.verdict:
         parts.append(SHORT[cell.verdict])
+    if cell.aside:
+        marks = (*marks, notes.mark(cell.aside))
     if cell.needs:
         marks = (*marks, notes.mark(f"undecided; what would decide it: {cell.needs}"))
     return Text(printed, bold, underlined, marks, f"→ {ours}", interval, " ".join(parts))

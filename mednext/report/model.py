@@ -18,6 +18,8 @@ class Cell:
     high: float | None = None
     n: int | None = None
     verdict: str | None = None
+    aside: str | None = None
+    """The reproduced value in another unit, in words."""
     needs: str | None = None
     """What would decide an undecided verdict."""
     findings: tuple[str, ...] = ()

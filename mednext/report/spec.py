@@ -22,6 +22,8 @@ class Column(Strict):
     cost: Literal["params", "gmacs"] | None = None
     count: Literal["train", "val", "test", "total"] | None = None
     metric: Metric | None = None
+    beside: Metric | None = None
+    """The same in another unit, for a note."""
     target: str | None = None
     scale: float = 1.0
     digits: int = 2

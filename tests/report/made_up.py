@@ -148,8 +148,9 @@ def synapse_rows(source: str = "local") -> list[MetricRow]:
             dice = {"metric": "dice", "value": 0.71, "ci_low": 0.62, "ci_high": 0.83}
             rows.append(metric_row(**common, **dice))
             if target == "mean":
-                far = {"metric": "hd95_pooled_mm", "value": 31.7, "ci_low": 20.1, "ci_high": 140.2}
+                far = {"metric": "hd95_pooled_vox", "value": 31.7, "ci_low": 20.1, "ci_high": 140.2}
                 rows.append(metric_row(**common, **far))
+                rows.append(metric_row(**common, metric="hd95_pooled_mm", value=52.25))
     return rows
 
 

@@ -14,7 +14,7 @@ from mednext.report.spec import load_tables
 from mednext.results import MetricRow, View
 
 from ..finished_runs import run_of, trained
-from .made_up import dataset_rows, make_profile, metric_row, metric_rows
+from .made_up import dataset_rows, full_profile, make_profile, metric_row, metric_rows
 
 
 def test_the_papers_scale_has_no_difference() -> None:
@@ -110,6 +110,19 @@ def test_seeds_are_averaged() -> None:
     # (98.3 + 98.5 + 98.7) / 3; half a point for the cases, and for three seeds with a standard
     # deviation of 0.2 another 4.3027 * 0.2 / sqrt(3) = 0.4968: together 0.7049
     assert (cell.value, cell.low, cell.high) == pytest.approx((98.5, 97.7951, 99.2049), abs=1e-4)
+
+
+def test_a_distance_is_judged_in_voxels_with_millimetres_beside_it() -> None:
+    """Table 5 prints 23.96 for MedUNeXt; reference 12's code has no spacing."""
+    of = {"dataset": "synapse", "task": "segmentation", "method": "medunext", "target": "mean"}
+    rows = [
+        metric_row(seed=s, metric=m, value=v, ci_low=v - 1, ci_high=v + 1, policy="transunet", **of)
+        for s in range(3)
+        for m, v in (("hd95_pooled_vox", 24.0), ("hd95_pooled_mm", 40.0 + s))
+    ]
+    table = build("5", load_tables()["5"], View(), full_profile(), rows, [])
+    cell = next(line for line in table.lines if line.slug == "medunext").cells["hd95_mm"]
+    assert (cell.value, cell.aside) == (24.0, "41.00 mm")
 
 
 def test_a_missing_interval_is_not_taken_for_a_narrow_one() -> None:

@@ -13,7 +13,7 @@ def cell(
         "table": table, "slug": slug, "column": None, "rule": rule, "verdict": verdict,
         "basis": "arithmetic", "note": note,
     }  # fmt: skip
-    return CellRow.model_validate(values | more)
+    return CellRow.model_validate(values | changes)
 
 
 SWAPPED = "a confusion matrix gives the row only so; of the disease it has 0 missed, 8 false alarms"
