@@ -38,13 +38,12 @@ def protocols(results: Results) -> list[dict[str, Any]]:
 
 
 def protocol_difference(paper: MetricRow, other: MetricRow) -> Estimate:
-    """Of two test sets, in points, with the half-widths of both intervals."""
+    """Of two test sets, in points, with the bounds of both intervals, each side by itself."""
     values, bounds = [], []
     for row in (paper, other):
         values.append(100 * (row.value or 0.0))
         if row.ci_low is not None and row.ci_high is not None:
-            half = 50 * (row.ci_high - row.ci_low)
-            bounds.append((values[-1] - half, values[-1] + half))
+            bounds.append((100 * row.ci_low, 100 * row.ci_high))
     if len(bounds) < 2:
         return Estimate(values[0] - values[1], None, None)
     return Estimate(values[0] - values[1], *mover(values, bounds, (1, -1)))
