@@ -19,7 +19,7 @@ from mednext.results import HEADLINE, CurveRow, DatasetRow, Metric, MetricRow, R
 
 MARKERS = "os^Dv<>pPX*h"
 WIDTH = 7.4
-LEGEND, LEGEND_LINE = 1.6, 0.13
+LEGEND, LEGEND_LINE = 2.0, 0.13
 """Width of a legend and height of one of its lines, in inches."""
 
 
