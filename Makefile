@@ -11,7 +11,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned gpu-check gpu-hours
+.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned site gpu-check gpu-hours
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -95,6 +95,9 @@ planned: setup  ## what each question of the second wave can show (MEDNEXT_LOCAL
 
 statistics: setup  ## simulate size, coverage and power of every procedure: docs/statistics.md
 	python docs/statistics.py
+
+site: setup  ## build the documentation site into results/site/ (every warning is an error)
+	python -m sphinx -W --keep-going -b html docs results/site
 
 cards: setup  ## write docs/data_cards.md and docs/model_cards.md
 	python -c "from pathlib import Path; from mednext.release.cards import write_cards; write_cards(Path('docs'))"
