@@ -130,8 +130,15 @@ def test_ten_thousand_rows_take_seconds(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 30
 
 
-def test_a_comma_that_may_group_thousands_is_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("Method;Images;Accuracy\na;1,234;91.5\nb;2,345;92.5\n")
+@pytest.mark.parametrize(
+    ("accuracy", "images"), [("91.5", "1234"), ("91", "1,234"), ("91,5", "1.234")]
+)
+def test_a_comma_groups_thousands_only_beside_decimal_points(
+    tmp_path: Path, accuracy: str, images: str
+) -> None:
+    """Among whole numbers it may be either, and stays as it is."""
+    text = f"Method;Images;Accuracy\na;1,234;{accuracy}\nb;2,345;{accuracy}\n"
+    (tmp_path / "t.csv").write_text(text)
     (table,) = draft(tmp_path / "t.csv", tmp_path / "draft")
-    assert table.columns[1].cells == ["1,234", "2,345"]
-    assert any("thousands" in ask for ask in table.asks)
+    assert table.columns[1].cells[0] == images
+    assert any("thousands" in ask or "decimals" in ask for ask in table.asks)

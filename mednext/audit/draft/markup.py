@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import pandas as pd
 from lxml import etree, html
 
-from mednext.audit.draft.grid import Grid, check_size
+from mednext.audit.draft.grid import Grid, check_size, grouped, raised, split_header, without_empty
 from mednext.errors import UserError
 
+FOOTNOTES = ("table-fn", "fn")
+"""What a JATS reference may point to that is no part of its cell."""
 MERGED = "merged cells were copied into every row that they span; see that each row is meant"
 
 
@@ -77,12 +79,14 @@ def _grid(table: etree._Element) -> Grid | None:
             columns, sum(_span(cell, "colspan") for cell in row if cell.tag in ("td", "th"))
         )
     rows = sum(1 for _ in table.iter("tr"))
-    check_size(columns, rows)
-    for cell in table.iter("td"):
-        if _span(cell, "rowspan") > 1 and MERGED not in asks:
+    check_size(
+        columns, rows + max((_span(c, "rowspan") for c in table.iter("td", "th")), default=1)
+    )
+    for cell in table.iter("td", "th"):
+        if cell.tag == "td" and _span(cell, "rowspan") > 1 and MERGED not in asks:
             asks.append(MERGED)
-        for mark in [e for e in cell.iter() if e.tag == "sup"]:
-            _remove(mark)
+        for mark in [e for e in cell.iter() if e.tag == "sup" or e.get("ref-type") in FOOTNOTES]:
+            _lower(mark)
     caption = " ".join(
         " ".join(part.itertext()) for part in (*table.iter("caption"), *_jats_caption(table))
     )
@@ -97,13 +101,14 @@ def _grid(table: etree._Element) -> Grid | None:
         )[0]
     except ValueError:
         return None  # a table without a row
-    levels = [label if isinstance(label, tuple) else (label,) for label in frame.columns]
-    header = [[_heading(label[i]) for label in levels] for i in range(len(levels[0]))]
+    caption = re.sub(r"\s+", " ", caption).strip()
     body = [[str(cell).strip() for cell in row] for row in frame.to_numpy().tolist()]
     if all(isinstance(label, int) for label in frame.columns):
-        header, body = body[:1], body[1:]
-    body = [row for row in body if len(set(row)) > 1]  # no headings over the whole width
-    return Grid(header, body, re.sub(r"\s+", " ", caption).strip(), asks) if body else None
+        return split_header(body, caption, asks)  # no cell says that it is a heading
+    levels = [label if isinstance(label, tuple) else (label,) for label in frame.columns]
+    header = [[_heading(label[i]) for label in levels] for i in range(len(levels[0]))]
+    filled = without_empty([*header, *body])
+    return grouped(filled[: len(header)], filled[len(header) :], caption, asks, alone=False)
 
 
 def _jats_caption(table: etree._Element) -> Iterator[etree._Element]:
@@ -124,14 +129,15 @@ def _span(cell: etree._Element, name: str) -> int:
     return max(span, 1)
 
 
-def _remove(element: etree._Element) -> None:
-    """Take an element out and leave the text behind it."""
+def _lower(element: etree._Element) -> None:
+    """Put what a raised text leaves in the place of its element."""
     parent, before = element.getparent(), element.getprevious()
     if parent is None:
         return
-    tail = element.tail or ""
+    front = (parent.text if before is None else before.tail) or ""
+    text = front + raised(front[-20:].rstrip(), "".join(element.itertext())) + (element.tail or "")
     if before is not None:
-        before.tail = (before.tail or "") + tail
+        before.tail = text
     else:
-        parent.text = (parent.text or "") + tail
+        parent.text = text
     parent.remove(element)

@@ -7,68 +7,46 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import openpyxl
-import pandas as pd
+from markdown_it import MarkdownIt
 from openpyxl.cell.cell import Cell, MergedCell
 from openpyxl.worksheet.worksheet import Worksheet
 
 from mednext.audit.draft.grid import Grid, check_size, split_header
-from mednext.audit.draft.markup import MERGED
+from mednext.audit.draft.markup import MERGED, markup_grids
 from mednext.errors import UserError
 
-MOST_BYTES = 200_000_000
-RULE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)+\|?\s*$|^\s*\|\s*:?-+:?\s*\|\s*$")
+MOST_BYTES = 50_000_000
 
 
 def markdown_grids(source: str) -> Iterator[Grid]:
-    """Every table with a line of dashes below its header."""
-    lines = source.splitlines()
-    for i, line in enumerate(lines[1:], start=1):
-        if RULE.match(line) and "|" in lines[i - 1]:
-            body = []
-            for below in lines[i + 1 :]:
-                if "|" not in below:
-                    break
-                body.append(_bars(below))
-            if body:
-                yield Grid([_bars(lines[i - 1])], body)
-
-
-def _bars(line: str) -> list[str]:
-    cells = re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|"))
-    return [
-        re.sub(r"\*\*|__|`|(?<![\w.])\*(?=\S)|(?<=\S)\*(?!\*)", "", c).replace("\\|", "|").strip()
-        for c in cells
-    ]
+    """Every table of Markdown as GitHub shows it."""
+    page = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    html = page.render(source)
+    return markup_grids(html.encode(), xml=False) if html.strip() else iter(())
 
 
 def separated_grids(source: str) -> Iterator[Grid]:
     """The table of a file with commas, semicolons, tabs or bars.
 
     Raises:
-        UserError: no separator gives rows of more than one cell.
+        UserError: no separator stands in most lines, or a cell is absurdly long.
     """
     lines = [line for line in source.splitlines() if line.strip()][:200]
-    separators = [s for s in "\t;|," if lines and all(s in line for line in lines)]
-    if not separators:
+    separator = next(
+        (s for s in "\t;|," if 2 * sum(s in line for line in lines) > len(lines)), None
+    )
+    if separator is None:
         raise UserError(
-            "no separator is in every line", expected="commas, semicolons, tabs or bars"
+            "no separator is in most lines", expected="commas, semicolons, tabs or bars"
         )
     try:
-        frame = pd.read_csv(
-            io.StringIO(source),
-            sep=separators[0],
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            quoting=csv.QUOTE_MINIMAL if '"' in source else csv.QUOTE_NONE,
-        )
-    except (pd.errors.ParserError, ValueError):
-        frame = pd.DataFrame([line.split(separators[0]) for line in source.splitlines() if line])
-    check_size(*frame.shape[::-1])
-    rows = [[str(c).strip() for c in row] for row in frame.fillna("").to_numpy().tolist()]
+        rows = list(csv.reader(io.StringIO(source), delimiter=separator))
+    except csv.Error as error:
+        raise UserError("the file cannot be read", found=str(error)) from None
     grid = split_header(rows)
     if grid is not None:
         yield grid
@@ -102,6 +80,7 @@ def spreadsheet_grids(path: Path) -> Iterator[Grid]:
 
 def _sheet(formulas: Worksheet, values: Worksheet) -> Grid | None:
     check_size(formulas.max_column, formulas.max_row)
+    merged = formulas.merged_cells.ranges
     asks: list[str] = []
     rows: list[list[str]] = []
     unknown = []
@@ -113,7 +92,8 @@ def _sheet(formulas: Worksheet, values: Worksheet) -> Grid | None:
                 unknown.append(cell.coordinate)
             texts.append("" if value is None else _shown(cell, value))
         rows.append(texts)
-    for area in formulas.merged_cells.ranges:
+    check_size(1, sum(area.size["rows"] * area.size["columns"] for area in merged))
+    for area in merged:
         top = rows[area.min_row - 1][area.min_col - 1]
         for r in range(area.min_row - 1, min(area.max_row, len(rows))):
             for c in range(area.min_col - 1, min(area.max_col, len(rows[r]))):
@@ -135,5 +115,6 @@ def _shown(cell: Cell | MergedCell, value: object) -> str:
     style = re.fullmatch(r"#?,?#?#?0(?:\.(0+))?(%?)", str(cell.number_format))
     if style is None:
         return repr(value)
-    places = len(style.group(1) or "")
-    return f"{value * 100:.{places}f}%" if style.group(2) else f"{value:.{places}f}"
+    exact = Decimal(repr(value)) * (100 if style.group(2) else 1)
+    places = Decimal(1).scaleb(-len(style.group(1) or ""))
+    return f"{exact.quantize(places, ROUND_HALF_UP):f}{style.group(2)}"

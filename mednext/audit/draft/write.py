@@ -171,9 +171,10 @@ def _scores(tables: list[Recognised], sizes: Sizes) -> Iterator[str]:
     known = sizes.positive is not None and sizes.negative is not None
     mark = "" if known else "# "
     for number, table in enumerate(tables, start=1):
-        if any(c.metric == "dice" for c in table.columns):
-            continue  # overlap of cases, not one matrix of images
-        for (_, unit), columns in _groups(table).items():
+        every = [c.name for c in table.columns]
+        for (above, unit), columns in _groups(table).items():
+            if f"{above}dice" in every:
+                continue  # overlap of cases, not one matrix of images
             names = ", ".join(f"{c.metric}: {c.name}" for c in columns)
             if not known:
                 yield f"# ASK: positive and negative test images of table {number}; and the design"
@@ -221,11 +222,7 @@ def _bounds(tables: list[Recognised]) -> Iterator[str]:
 
 def _leads(tables: list[Recognised], sizes: Sizes) -> Iterator[str]:
     for number, table in enumerate(tables, start=1):
-        ours = [
-            s
-            for s, label in zip(table.slugs, table.columns[0].cells, strict=True)
-            if OURS.search(label)
-        ]
+        ours = [s for s, label in zip(table.slugs, table.labels, strict=True) if OURS.search(label)]
         for column in table.columns:
             if column.metric not in ("accuracy", "dice") or column.unit is None:
                 continue
