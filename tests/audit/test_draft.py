@@ -6,6 +6,7 @@ import csv
 import io
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,19 @@ OUTSIDE = """<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>
             "<table>" + "<tr><td colspan=9999>1</td></tr>" * 300 + "</table>",
             "too large",
         ),
+        (
+            "tall.html",
+            "<table><tr><th>a</th></tr><tr><td rowspan=9999 colspan=9999>1</td></tr></table>",
+            "too large",
+        ),
+        (
+            "spans.tex",
+            r"\begin{tabular}{l}a & b \\ "
+            + r"\multicolumn{999}{c}{1} & 1 \\ " * 3000
+            + r"\end{tabular}",
+            "too large",
+        ),
+        ("long_cell.csv", "a,b\nc,1" + " 111" * 50_000, "cannot be read"),
         ("empty.html", "<p>no table</p>", "no table"),
         ("words.csv", "only words\nand lines\n", "no separator"),
         ("paper.pdf", "%PDF", "not read"),
@@ -107,25 +121,90 @@ def test_hostile_or_useless_input_is_refused(
     assert not (tmp_path / "draft").exists()
 
 
-def test_a_spreadsheet_with_entities_is_refused(tmp_path: Path) -> None:
-    good, bad = write_merged(tmp_path / "good.xlsx"), tmp_path / "bad.xlsx"
-    with zipfile.ZipFile(good) as old, zipfile.ZipFile(bad, "w") as new:
-        for part in old.namelist():
-            data = old.read(part)
-            if part.endswith("sheet1.xml"):
-                data = b'<!DOCTYPE a [<!ENTITY a "ha">]>' + data
-            new.writestr(part, data)
-    with pytest.raises(UserError, match="document type"):
+def spreadsheet_with(path: Path, part: str, change: Callable[[bytes], bytes]) -> Path:
+    """A copy of the spreadsheet of merged cells with one part changed or added."""
+    with (
+        zipfile.ZipFile(write_merged(path.parent / "good.xlsx")) as old,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        parts = {name: old.read(name) for name in old.namelist()}
+        for name, data in (parts | {part: change(parts.get(part, b""))}).items():
+            new.writestr(name, data)
+    return path
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        (SHEET, lambda data: b'<!DOCTYPE a [<!ENTITY a "ha">]>' + data, "document type"),
+        (SHEET, lambda data: data.replace(b"A1:E1", b"A1:XFD1048576"), "too large"),
+        (SHEET, lambda data: data.replace(b'r="E3"', b'r="XFD1048576"'), "too large"),
+        ("xl/bomb.xml", lambda _: b" " * 60_000_000, "unpacks to too much"),
+    ],
+    ids=["entities", "merged", "far away", "bomb"],
+)
+def test_a_hostile_spreadsheet_is_refused(
+    tmp_path: Path, part: str, change: Callable[[bytes], bytes], message: str
+) -> None:
+    bad = spreadsheet_with(tmp_path / "bad.xlsx", part, change)
+    assert bad.stat().st_size < 200_000
+    with pytest.raises(UserError, match=message):
         draft(bad, tmp_path / "draft")
+    assert not (tmp_path / "draft").exists()
 
 
-def test_ten_thousand_rows_take_seconds(tmp_path: Path) -> None:
-    rows = "".join(f"<tr><td>m{i}</td><td>{i % 101}.00</td></tr>" for i in range(10_000))
-    (tmp_path / "long.html").write_text(
-        f"<table><tr><th>Method</th><th>Accuracy (%)</th></tr>{rows}</table>"
-    )
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "marks.html",
+            "<table><tr><th>a</th><th>Accuracy</th></tr><tr><td>x</td><td>91.0{}</td></tr>",
+        ),
+        ("powers.tex", r"\begin{{tabular}}{{l}}a & Accuracy \\ x & 91.0{} \\ \end{{tabular}}"),
+        ("braces.tex", r"\begin{{tabular}}{{l}}a & Accuracy \\ x & {}91.0 \\ \end{{tabular}}"),
+        ("links.md", "{}\n\n|a|Accuracy|\n|---|---|\n|x|91.0|\n"),
+    ],
+)
+def test_a_cell_of_many_marks_takes_no_longer_than_its_length(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    many = {"marks.html": "<sup>2</sup>", "powers.tex": "^1", "braces.tex": "{", "links.md": "[a"}
+    (tmp_path / name).write_text(content.format(many[name] * 20_000))
     begun = time.monotonic()
-    (table,) = draft(tmp_path / "long.html", tmp_path / "draft", Sizes(50, 50))
+    (table,) = draft(tmp_path / name, tmp_path / "draft")
+    assert table.columns[1].cells == ["91.0"]
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "row", "foot"),
+    [
+        (
+            "long.html",
+            "<table><tr><th>Method</th><th>Accuracy (%)</th></tr>",
+            "<tr><td>{}</td><td>{}</td></tr>",
+            "</table>",
+        ),
+        ("long.md", "|Method|Accuracy (%)|\n|---|---|\n", "|{}|{}|\n", ""),
+        ("long.csv", "Method,Accuracy (%)\n", "{},{}\n", ""),
+        (
+            "long.tex",
+            r"\begin{tabular}{lc}Method & Accuracy (\%) \\",
+            r"{} & {} \\" + "\n",
+            r"\end{tabular}",
+        ),
+    ],
+)
+def test_ten_thousand_rows_take_seconds(
+    tmp_path: Path, name: str, head: str, row: str, foot: str
+) -> None:
+    rows = "".join(row.format(f"m{i}", f"{i % 101}.00") for i in range(10_000))
+    (tmp_path / name).write_text(head + rows + foot)
+    begun = time.monotonic()
+    (table,) = draft(tmp_path / name, tmp_path / "draft", Sizes(50, 50))
     assert len(table.slugs) == 10_000 and table.columns[1].cells[101:103] == ["0.00", "1.00"]
     assert time.monotonic() - begun < 30
 

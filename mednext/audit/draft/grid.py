@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mednext.errors import UserError
 
-MOST_CELLS = 2_000_000
+MOST_CELLS = 500_000
 """A table with more cells is refused: no paper prints one, but a hostile file can claim to."""
 NUMBER = r"[-+\u2212]?(?:\d+(?:[.,]\d+)?|[.,]\d+)"
 NUMERIC = re.compile(rf"^\W{{0,3}}{NUMBER}\s*%?(?!\s*(?!to\b|n\.?s\.?)[^\W\d_]{{2}})")

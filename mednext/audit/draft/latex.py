@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mednext.audit.draft.grid import MOST_CELLS, Grid, raised, split_header
+from mednext.audit.draft.grid import Grid, check_size, raised, split_header
 from mednext.audit.draft.markup import MERGED
 
 TABULAR = re.compile(r"\\begin\{(tabular[x*]?|longtable)\}(.*?)\\end\{\1\}", re.S)
@@ -89,7 +89,9 @@ def _rows(body: str) -> Iterator[list[str]]:
 
 def _bare(cell: str) -> str:
     """A cell without the braces around all of it."""
-    while cell.startswith("{") and _end(cell) == len(cell):
+    for _ in range(5):
+        if not (cell.startswith("{") and cell.endswith("}") and _end(cell) == len(cell)):
+            break
         cell = cell[1:-1].strip()
     return cell
 
@@ -118,8 +120,7 @@ def _grid(body: str, caption: str) -> Grid | None:
                     asks.append(MERGED)
             row += [_plain(text)] * times
         cells += len(row)
-        if cells > MOST_CELLS:
-            break
+        check_size(1, cells)
         rows.append(row)
     return split_header(rows, caption, asks)
 

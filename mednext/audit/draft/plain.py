@@ -13,6 +13,7 @@ from pathlib import Path
 import openpyxl
 from markdown_it import MarkdownIt
 from openpyxl.cell.cell import Cell, MergedCell
+from openpyxl.utils.cell import range_boundaries
 from openpyxl.worksheet.worksheet import Worksheet
 
 from mednext.audit.draft.grid import Grid, check_size, split_header
@@ -63,8 +64,8 @@ def spreadsheet_grids(path: Path) -> Iterator[Grid]:
             if sum(part.file_size for part in archive.infolist()) > MOST_BYTES:
                 raise UserError("the spreadsheet unpacks to too much", file=path)
             for part in archive.namelist():
-                if part.endswith((".xml", ".rels")) and b"<!DOCTYPE" in archive.read(part):
-                    raise UserError("the spreadsheet declares a document type", file=path)
+                if part.endswith((".xml", ".rels")):
+                    _check_part(archive.read(part), path)
         formulas = openpyxl.load_workbook(path)
         values = openpyxl.load_workbook(path, data_only=True)
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
@@ -78,9 +79,17 @@ def spreadsheet_grids(path: Path) -> Iterator[Grid]:
             yield grid
 
 
+def _check_part(content: bytes, path: Path) -> None:
+    """Refuse entities, and merged cells that would be a table of absurd size once they are read."""
+    if b"<!DOCTYPE" in content:
+        raise UserError("the spreadsheet declares a document type", file=path)
+    areas = re.findall(rb"<(?:\w+:)?mergeCell\s+ref=[\"']([A-Z]+\d+:[A-Z]+\d+)[\"']", content)
+    ends = [range_boundaries(area.decode()) for area in areas]
+    check_size(1, sum((right - left + 1) * (low - top + 1) for left, top, right, low in ends))
+
+
 def _sheet(formulas: Worksheet, values: Worksheet) -> Grid | None:
     check_size(formulas.max_column, formulas.max_row)
-    merged = formulas.merged_cells.ranges
     asks: list[str] = []
     rows: list[list[str]] = []
     unknown = []
@@ -92,8 +101,7 @@ def _sheet(formulas: Worksheet, values: Worksheet) -> Grid | None:
                 unknown.append(cell.coordinate)
             texts.append("" if value is None else _shown(cell, value))
         rows.append(texts)
-    check_size(1, sum(area.size["rows"] * area.size["columns"] for area in merged))
-    for area in merged:
+    for area in formulas.merged_cells.ranges:
         top = rows[area.min_row - 1][area.min_col - 1]
         for r in range(area.min_row - 1, min(area.max_row, len(rows))):
             for c in range(area.min_col - 1, min(area.max_col, len(rows[r]))):

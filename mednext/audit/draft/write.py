@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mednext.audit.bands import Unit
@@ -22,8 +23,8 @@ from mednext.files import write_text
 MOST_BYTES = 50_000_000
 SUFFIXES = (".html", ".htm", ".xml", ".nxml", ".tex", ".md", ".csv", ".tsv", ".txt", ".xlsx")
 SIZES = re.compile(
-    r"[^.\n]*\b\d[\d,]*\s+(?:\w+[ -]){0,2}"
-    r"(?:images|patients|cases|subjects|slices|scans|volumes)\b[^.\n]*"
+    r"\b\d[\d,]{0,11}\s{1,3}(?:\w{1,20}[ -]){0,2}"
+    r"(?:images|patients|cases|subjects|slices|scans|volumes)\b"
 )
 OURS = re.compile(r"\b(ours|proposed|our method)\b", re.I)
 
@@ -123,7 +124,8 @@ def _yaml(name: str, tables: list[Recognised], text: str, sizes: Sizes) -> str:
         f"paper: {_quoted(name)}",
         "",
     ]
-    named = list(dict.fromkeys(s.strip() for s in SIZES.findall(text)))[:8]
+    around = (_sentence(text, found.start()) for found in SIZES.finditer(text))
+    named = list(islice(dict.fromkeys(around), 8))
     if named:
         lines += ["# Sentences that may state the sizes of the test set:"]
         lines += [f"#   {' '.join(sentence.split())[:200]}" for sentence in named]
@@ -145,6 +147,12 @@ def _yaml(name: str, tables: list[Recognised], text: str, sizes: Sizes) -> str:
             waiting = all(line.lstrip().startswith("#") for line in found)
             lines += ["", f"# {title}:" if waiting else f"{title}:", *found]
     return "\n".join(lines) + "\n"
+
+
+def _sentence(text: str, at: int) -> str:
+    """What stands around a place between full stops, at most 200 characters either way."""
+    before = re.split(r"[.\n]", text[max(0, at - 200) : at])[-1]
+    return (before + re.split(r"[.\n]", text[at : at + 200])[0]).strip()
 
 
 def _quoted(text: str) -> str:
