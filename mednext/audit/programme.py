@@ -93,7 +93,7 @@ def mean_of_folds(groups: Sequence[Types], cells: Mapping[Metric, Band]) -> list
     counts, folds = _joined(groups), sum(group.times for group in groups)
     found: list[Counts] = [_tuple(counts[i]) for i, n in enumerate(chosen) for _ in range(int(n))]
     for metric, cell in cells.items():
-        _verify(metric, sum((_score(metric, c) for c in found), Fraction(0)) / folds, cell)
+        _verify(metric, sum((fold_score(metric, c) for c in found), Fraction(0)) / folds, cell)
     return found
 
 
@@ -109,7 +109,9 @@ def _choose(
     """
     folds = sum(group.times for group in groups)
     counts = _joined(groups)
-    rows = [(_scores(metric, counts) / folds, band_ends(cell)) for metric, cell in cells.items()]
+    rows = [
+        (fold_scores(metric, counts) / folds, band_ends(cell)) for metric, cell in cells.items()
+    ]
     if positive is not None:
         rows.append(((counts[:, 0] + counts[:, 2]).astype(float), (positive, positive)))
     owner = np.repeat(np.arange(len(groups)), [len(group.counts) for group in groups])
@@ -166,7 +168,7 @@ def linear_mean_of_folds(
     ]
     _no_others(cells)
     for metric, cell in cells.items():
-        _verify(metric, sum((_score(metric, c) for c in found), Fraction(0)) / folds, cell)
+        _verify(metric, sum((fold_score(metric, c) for c in found), Fraction(0)) / folds, cell)
     return found
 
 
@@ -190,7 +192,8 @@ def _no_others(cells: Mapping[Metric, Band]) -> None:
         raise CannotTellError(f"the folds are too large to decide {', '.join(others)}")
 
 
-def _score(metric: Metric, counts: Counts) -> Fraction:
+def fold_score(metric: Metric, counts: Counts) -> Fraction:
+    """The exact score of a fold; 0 where undefined."""
     return value_of(metric, *counts) or Fraction(0)
 
 
@@ -205,7 +208,7 @@ def _joined(groups: Sequence[Types]) -> np.ndarray:
     return np.concatenate([group.counts for group in groups]).astype(np.int64)
 
 
-def _scores(metric: Metric, counts: np.ndarray) -> np.ndarray:
+def fold_scores(metric: Metric, counts: np.ndarray) -> np.ndarray:
     """A metric of every type; 0 where undefined."""
     num, den = RATIOS[metric](*counts.astype(float).T)
     den = np.sqrt(den) if metric == "mcc" else den

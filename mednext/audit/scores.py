@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mednext.audit.bands import Band, Printing, Unit, bands, hull
 from mednext.audit.classes import class_counts
 from mednext.audit.confusion import Matrix, Sizes
+from mednext.audit.draws import folds_by_sums
 from mednext.audit.paper import Paper, Scores
 from mednext.audit.printed import number
 from mednext.audit.programme import (
@@ -93,18 +94,20 @@ def fitted(rule: Scores, cells: Cells, swapped: bool = False) -> Fit | None:
         return _one_test_set(sizes, cells, rule.unit)
     if _averaged(rule, _hull(cells, rule.unit)) is None:
         return None
-    doubt = None
-    for printing in Printing:
-        try:
-            found = _averaged(rule, _bands(cells, rule.unit, printing))
-        except CannotTellError as error:
-            doubt = error
-        else:
-            if found is not None:
-                return Fit((printing,), None, tuple(found))
-    if doubt is not None:
-        raise doubt
-    return None
+    doubts: dict[Printing, CannotTellError] = {}
+    for how in (_by_sums, _averaged):  # what is quick for every convention before what is not
+        open_, doubts = doubts or dict.fromkeys(Printing), {}
+        for printing in open_:
+            try:
+                found = how(rule, _bands(cells, rule.unit, printing))
+            except CannotTellError as error:
+                doubts[printing] = error
+            else:
+                if found is not None:
+                    return Fit((printing,), None, tuple(found))
+        if not doubts:
+            return None
+    raise next(iter(doubts.values()))
 
 
 def _one_test_set(sizes: Sizes, cells: Cells, unit: Unit) -> Fit | None:
@@ -126,24 +129,36 @@ def _one_test_set(sizes: Sizes, cells: Cells, unit: Unit) -> Fit | None:
     return Fit(tuple(given), len(every), ((first.tp, first.fp, first.fn, first.tn),))
 
 
+def _by_sums(rule: Scores, cells: Mapping[Metric, Band]) -> list[Counts] | None:
+    if rule.design == "classes" or rule.fold_sizes == "unknown":
+        raise CannotTellError("only folds of known sizes have sums of hits")
+    return folds_by_sums(_fold_sizes(rule), cells)
+
+
 def _averaged(rule: Scores, cells: Mapping[Metric, Band]) -> list[Counts] | None:
     if rule.design == "classes":
         return class_counts(rule.classes, cells, rule.average)
-    assert rule.positive is not None and rule.negative is not None
     if rule.fold_sizes == "unknown":
-        assert rule.folds is not None
+        assert rule.positive is not None and rule.negative is not None and rule.folds is not None
         return mean_of_unknown_folds(rule.positive, rule.negative, rule.folds, cells)
-    if isinstance(rule.fold_sizes, str):
-        assert rule.folds is not None
-        sizes = stratified(rule.positive, rule.negative, rule.folds)
-    else:
-        sizes = [Sizes(*part) for part in rule.fold_sizes]
+    sizes = _fold_sizes(rule)
+    try:
+        return folds_by_sums(sizes, cells)
+    except CannotTellError:
+        pass  # not a verdict yet: the integer programme may tell
     try:
         return mean_of_folds(
             [fold_types(size, sizes.count(size)) for size in dict.fromkeys(sizes)], cells
         )
     except CannotTellError:
         return linear_mean_of_folds(sizes, cells)
+
+
+def _fold_sizes(rule: Scores) -> list[Sizes]:
+    if isinstance(rule.fold_sizes, str):
+        assert rule.positive is not None and rule.negative is not None and rule.folds is not None
+        return stratified(rule.positive, rule.negative, rule.folds)
+    return [Sizes(*part) for part in rule.fold_sizes]
 
 
 def _bands(cells: Cells, unit: Unit, printing: Printing) -> dict[Metric, Band]:
