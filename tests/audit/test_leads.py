@@ -12,6 +12,7 @@ from mednext.analysis.agreement import agreement, write_agreement
 from mednext.audit.false_lead import accuracy_lead, both_right, dice_lead
 from mednext.audit.run import Audit
 from mednext.errors import UserError
+from mednext.report.audit import Findings
 from mednext.results import AgreementRow, read_rows
 
 from .conftest import REPORTED
@@ -91,7 +92,9 @@ def calibration(kind: str, draws: int = 40_000) -> dict[str, tuple[float, float,
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["accuracy", "dice"])
 def test_stated_probabilities_come_true_within_two_points(kind: str) -> None:
-    for stated, happened, leads in calibration(kind).values():
+    table = calibration(kind)
+    print(kind, table)
+    for stated, happened, leads in table.values():
         assert leads > 500
         assert abs(stated - happened) < 0.02 + 2 * np.sqrt(happened * (1 - happened) / leads)
 
@@ -130,3 +133,13 @@ def test_the_papers_leads(reported: Audit) -> None:
     assert leads[6, "nnunet"].p_false > 0.45
     for row in leads.values():
         assert (row.verdict == "supported") == (row.p_false_high <= 0.05)
+
+
+def test_every_table_of_results_gets_leads_as_footnotes(reported: Audit) -> None:
+    notes = Findings(reported.cells)
+    for table in range(2, 9):
+        doubted = [r for r in reported.leads if r.table == table and r.verdict != "supported"]
+        assert doubted
+        for row in doubted:
+            (note,) = (n for n in notes.of(str(table), row.slug, row.column) if "lead of" in n)
+            assert f"none with probability {row.p_false:.2f}" in note
