@@ -72,7 +72,8 @@ def claim_rows(paper: Paper, readings: Readings) -> Iterator[ClaimRow]:
             note=note,
             cells=" ".join(
                 f"{table}/{slug}/{column}" for table, slug, column in vocabulary.looked_at
-            ),
+            )
+            or None,
         )
 
 
