@@ -50,6 +50,7 @@ class GateRules(Strict):
         return (
             rule is not None
             and rule.gated
+            and row.condition is None
             and row.selection in self.selections
             and (row.policy is None or row.policy in self.policies)
             and (not rule.targets or row.target in rule.targets)

@@ -13,13 +13,13 @@ from mednext.errors import UserError
 from mednext.results import Metric, MetricRow, read_rows
 
 Key = tuple[str, ...]
-"""Data set, protocol, method, selection, metric, target, policy."""
-AXES = ("dataset", "protocol", "method", "selection", "metric", "target", "policy")
+"""Data set, protocol, method, selection, metric, target, policy, condition."""
+AXES = ("dataset", "protocol", "method", "selection", "metric", "target", "policy", "condition")
 
 
 def key_of(row: Any) -> Key:
     """What names a number of ``metrics.csv`` or ``spread.csv``, whatever the seed."""
-    return tuple(str(getattr(row, axis) or "") for axis in AXES)
+    return tuple(str(getattr(row, axis, None) or "") for axis in AXES)
 
 
 def run_name(row: MetricRow) -> str:
@@ -30,7 +30,8 @@ def run_name(row: MetricRow) -> str:
 def name_of(row: MetricRow) -> str:
     """A number for people, whatever the seed."""
     policy = f"/{row.policy}" if row.policy else ""
-    return f"{run_name(row)} {row.metric} {row.target}{policy}"
+    condition = f" ({row.condition})" if row.condition else ""
+    return f"{run_name(row)} {row.metric} {row.target}{policy}{condition}"
 
 
 def read_metrics(folder: Path) -> list[MetricRow]:

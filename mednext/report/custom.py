@@ -19,7 +19,7 @@ from mednext.config.names import display_name
 from mednext.files import for_spreadsheets, write_csv, write_text
 from mednext.layout import results_root
 from mednext.report.verdicts import over_seeds
-from mednext.results import HEADLINE, Metric, MetricRow, read_rows
+from mednext.results import HEADLINE, Metric, MetricRow, read_rows, unconditional
 
 METRICS = {
     "classification": ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc"),
@@ -41,7 +41,7 @@ def write_custom_tables(profile: Profile, out: Path) -> list[Path]:
     Raises:
         UserError: ``metrics.csv`` is missing or malformed.
     """
-    metrics = read_rows(results_root(profile.profile) / "metrics.csv", MetricRow)
+    metrics = unconditional(read_rows(results_root(profile.profile) / "metrics.csv", MetricRow))
     written = []
     for dataset in profile.datasets:
         rows = [row for row in metrics if row.dataset == dataset]

@@ -19,7 +19,16 @@ from mednext.report.counts import build_counts
 from mednext.report.model import Line, Table
 from mednext.report.render import html_page, latex, markdown
 from mednext.report.spec import load_tables, reported
-from mednext.results import HEADLINE, CostRow, DatasetRow, MetricRow, R, View, read_rows
+from mednext.results import (
+    HEADLINE,
+    CostRow,
+    DatasetRow,
+    MetricRow,
+    R,
+    View,
+    read_rows,
+    unconditional,
+)
 
 VIEWS = (
     HEADLINE,
@@ -47,7 +56,7 @@ def read_tables(profile: Profile, partial: bool = False) -> list[Table]:
     def small(path: Path, model: type[R]) -> list[R]:
         return read_rows(path, model) if path.is_file() or not partial else []
 
-    metrics = small(root / "metrics.csv", MetricRow)
+    metrics = unconditional(small(root / "metrics.csv", MetricRow))
     datasets = small(root / "datasets.csv", DatasetRow)
     costs = small(root / "cost.csv", CostRow)
     findings = Findings(small(audit_cells(), CellRow))

@@ -29,6 +29,7 @@ from mednext.results.metrics import (
     PairedTest,
     RankRow,
     Verdict,
+    unconditional,
 )
 from mednext.results.networks import (
     CostRow,
@@ -83,6 +84,7 @@ __all__ = [
     "read_cases",
     "read_rows",
     "read_run",
+    "unconditional",
     "write_rows",
     "write_run",
 ]

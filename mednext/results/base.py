@@ -15,6 +15,8 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     retired: ClassVar[dict[str, str]] = {}
     """Names of columns in version 0.1, which are read until 0.3 -> their names now."""
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Columns that older files lack: empty there."""
 
 
 class Outcome(Row):

@@ -44,7 +44,7 @@ def read_rows(path: Path, model: type[R]) -> list[R]:
         new = ", ".join(model.retired[name] for name in old)
         print(f"note: columns of {path} have new names: {new}", file=sys.stderr)
     frame = frame.rename(columns=model.retired)
-    unknown = set(frame.columns) ^ set(model.model_fields)
+    unknown = (set(frame.columns) ^ set(model.model_fields)) - (model.later - set(frame.columns))
     if unknown:
         raise UserError(
             "a result file has the wrong columns",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -38,6 +39,8 @@ class Metric(StrEnum):
 class MetricRow(Outcome):
     """One row of ``metrics.csv``; values are fractions (HD95: voxels or millimetres)."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"condition"})
+
     profile: str
     source: str
     source_id: str
@@ -59,6 +62,9 @@ class MetricRow(Outcome):
     ci_high: float | None
     n_cases: int | None
     n_groups: int | None
+    condition: str | None = None
+    """None: the test set as it is. Else what was done to the images or the scores, or which other
+    data were taken."""
     config_hash: str
     setting_hash: str
     """As ``config_hash``, without seed, threads and device: equal for runs that should agree."""
@@ -72,6 +78,11 @@ class MetricRow(Outcome):
         if self.status == "ok" and (self.metric is None or self.target is None):
             raise ValueError("a row with status 'ok' needs a metric and a target")
         return self
+
+
+def unconditional(rows: Iterable[MetricRow]) -> list[MetricRow]:
+    """The rows of the test sets as they are: what tables, figures and the gate judge."""
+    return [row for row in rows if row.condition is None]
 
 
 class OfOneSeed(Row):

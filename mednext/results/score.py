@@ -48,7 +48,7 @@ class PlaceRow(Row):
     rank_high: int
     """In 95 % of the draws."""
     first: float
-    """Share of the draws in which nothing is better."""
+    """Share of the draws in which it is the best; ties share."""
 
 
 class WorstRow(Row):

@@ -20,7 +20,7 @@ from mednext.report.figures.charts import (
 )
 from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.report.tables import read_tables
-from mednext.results import HEADLINE, SCORE, CostRow, LatencyRow, MetricRow
+from mednext.results import HEADLINE, SCORE, CostRow, LatencyRow, MetricRow, unconditional
 
 SCORES = {"classification": "Accuracy (%)", "segmentation": "Mean Dice (%)"}
 PRINTED_SCORES = {"classification": "accuracy_pct", "segmentation": "dsc_pct"}
@@ -38,7 +38,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     """``pareto`` with the reproduced scores, ``pareto_printed`` with those of the paper."""
     costs = small(profile, "cost.csv", CostRow, partial)
     by_method = {c.method: c for c in costs if c.verdict_params is not None}
-    metrics = small(profile, "metrics.csv", MetricRow, partial)
+    metrics = unconditional(small(profile, "metrics.csv", MetricRow, partial))
     scores: dict[str, dict[str, Point]] = {}
     for dataset in profile.datasets:
         found = headline(metrics, dataset, SCORE[load_datasets()[dataset].task])

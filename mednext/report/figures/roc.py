@@ -20,7 +20,7 @@ from mednext.report.figures.charts import (
     source_of,
 )
 from mednext.report.figures.style import STYLE, empty, heading, save
-from mednext.results import CurveRow, Metric, MetricRow
+from mednext.results import CurveRow, Metric, MetricRow, unconditional
 
 SIDE = 1.82
 KINDS = {
@@ -43,7 +43,7 @@ NAMES = {"roc": "roc", "reliability": "calibration"}
 def write(profile: Profile, out: Path, partial: bool = False) -> None:
     """``roc`` and ``calibration``: one square per classification set, its methods below."""
     curves = small(profile, "curves.csv", CurveRow, partial)
-    metrics = small(profile, "metrics.csv", MetricRow, partial)
+    metrics = unconditional(small(profile, "metrics.csv", MetricRow, partial))
     for kind in KINDS:
         shown = {d: by_method(curves, d, kind) for d in sets_of(profile, "classification")}
         _write(kind, profile, {d: found for d, found in shown.items() if found}, metrics, out)

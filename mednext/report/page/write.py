@@ -36,7 +36,7 @@ from mednext.report.page.tables import (
 )
 from mednext.report.tables import read_tables
 from mednext.report.verdicts import load_rules
-from mednext.results import HEADLINE, CostRow, DatasetRow, MetricRow, R, read_rows
+from mednext.results import HEADLINE, CostRow, DatasetRow, MetricRow, R, read_rows, unconditional
 from mednext.templates import html_templates
 
 SCRIPTS = ("core", "tables", "explorer", "cases", "start")
@@ -55,7 +55,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         file = root / name
         return read_rows(file, model) if file.is_file() or not partial else []
 
-    metrics = small("metrics.csv", MetricRow)
+    metrics = unconditional(small("metrics.csv", MetricRow))
     tables = read_tables(profile, partial)
     listings = {
         "audit": audit_listings(results_root("audit")),
