@@ -114,6 +114,12 @@ class RunPaths:
         """Scores or counts, one row per test case."""
         return self.root / f"cases.{selection}.csv"
 
+    def conditions(self, weights: str) -> Path:
+        """Folder of scores or counts per case under other conditions, of weights with this digest:
+        ``<kind>.<detail>.csv``. No rule declares it.
+        """
+        return self.root / "conditions" / weights[:12]
+
     @property
     def imported(self) -> Path:
         """Says that the run was imported from another folder of results."""

@@ -85,6 +85,23 @@ def read(run: RunConfig, selection: str = HEADLINE.selection) -> Cases | None:
     return Cases(config, read_cases(run_paths(run).cases(selection), config))
 
 
+def conditions(run: RunConfig) -> Iterator[tuple[str, Cases]]:
+    """What the headline's weights of a run were evaluated under besides its test set as it is, by
+    the name that it has in ``metrics.csv``.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    config, record = recorded(run)
+    digest = record.weights.get(HEADLINE.selection)
+    if record.status != "ok" or digest is None:
+        return
+    for file in sorted(run_paths(run).conditions(digest).glob("*.csv")):
+        kind, _, detail = file.stem.partition(".")
+        name = f"{kind}: {detail.replace('.', ' ') if kind == 'shifted' else detail}"
+        yield name, Cases(config, read_cases(file, config))
+
+
 def history(run: RunConfig) -> pd.DataFrame:
     """Losses and scores of a finished run, one row per epoch.
 

@@ -26,6 +26,23 @@ def differences(runs: Sequence[RunConfig], path: Path) -> None:
     write_rows(path, DifferenceRow, rows)
 
 
+def half_width(draws: np.ndarray, count: int) -> float | None:
+    """Half the 95 % interval of a paired difference of shares; None with a single group.
+
+    Args:
+        draws: (R,) differences over draws of whole groups; NaN where one is undefined.
+        count: number of groups.
+    """
+    if count < 2:
+        return None
+    spread = float(np.nanstd(draws)) * np.sqrt(count / (count - 1))
+    if spread < NOTHING:
+        # Equal on every group: more groups might not be, up to what none of them leaves open of a
+        # share, times the greatest difference of one case.
+        return wilson(0, count)[1]
+    return float(t.ppf(0.975, count - 1)) * spread
+
+
 def _of_one_test_set(runs: Sequence[RunConfig]) -> list[DifferenceRow]:
     columns = {method: cases.scored() for method, cases in by_method(runs).items()}
     if len(columns) < 2:
@@ -38,14 +55,7 @@ def _of_one_test_set(runs: Sequence[RunConfig]) -> list[DifferenceRow]:
     rows = []
     for (i, a), (j, b) in combinations(enumerate(columns), 2):
         paired = values[:, i] - values[:, j]
-        half = None
-        if count > 1:
-            spread = float((draws[:, i] - draws[:, j]).std()) * np.sqrt(count / (count - 1))
-            half = float(t.ppf(0.975, count - 1)) * spread
-            if spread < NOTHING:
-                # Equal on every group: more groups might not be, up to what none of them leaves
-                # open of a share, times the greatest difference of one case.
-                half = wilson(0, count)[1]
+        half = half_width(draws[:, i] - draws[:, j], count)
         mean = float(paired.mean())
         rows.append(
             DifferenceRow(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import Cases, history, known, read, recorded
+from mednext.analysis.cases import Cases, conditions, history, known, read, recorded
 from mednext.config import RunConfig
 from mednext.files import seed_of
 from mednext.metrics.classification import binary_metrics
@@ -63,11 +63,21 @@ def _run_rows(run: RunConfig, selection: str) -> list[MetricRow]:
         if selection == HEADLINE.selection:
             loss = float(history(run).train_loss.iloc[-1])
             values.append(nothing | {"metric": Metric.TRAIN_LOSS, "target": "train", "value": loss})
-        return [MetricRow(**base, **value, status="ok", reason=None) for value in values]
+        rows = [MetricRow(**base, **value, status="ok", reason=None) for value in values]
+        return rows + (_conditions(run, base) if selection == HEADLINE.selection else [])
     status, reason = record.status, record.reason
     if status == "ok":
         status, reason = "skipped", "the data set has no validation set"
     return [MetricRow(**base, **nothing, status=status, reason=reason)]
+
+
+def _conditions(run: RunConfig, base: dict[str, Any]) -> list[MetricRow]:
+    """The same metrics under every other condition that the network was evaluated under."""
+    return [
+        MetricRow(**base, **value, condition=name, status="ok", reason=None)
+        for name, cases in conditions(run)
+        for value in values_of(cases)
+    ]
 
 
 def values_of(cases: Cases) -> list[dict[str, Any]]:

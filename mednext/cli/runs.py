@@ -29,6 +29,15 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
             step.add_argument("--images", type=Path, help="a folder of your own instead")
             step.add_argument("--out", type=Path, help="with --images: where to write")
             step.add_argument("--selection", default="last", help="with --images: which weights")
+        if verb == "evaluate":
+            step.add_argument(
+                "--under",
+                metavar="CONDITION",
+                choices=("calibrated", "shifted", "external"),
+                help="instead: the last weights with repaired scores (calibrated), on worse images "
+                "(shifted) or on all images of another folder (external)",
+            )
+            step.add_argument("--folder", help="with --under external: below MEDNEXT_LOCAL")
         if verb == "train":
             step.add_argument(
                 "--retry-failed",
@@ -42,6 +51,7 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
         ("orders", "orders.csv: which methods stand above which, over seeds and groups"),
         ("overlap", "train_overlap.csv: are test images that overlap with train easier?"),
         ("subgroups", "subgroups.csv: which cases are served worse"),
+        ("conditions", "conditions.csv: what other conditions change (evaluate --under)"),
         ("curves", "curves.csv: ROC, reliability and training curves"),
     ):
         analysis = add_verb(kinds, verb, text, _analyse)
@@ -80,13 +90,20 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
 
 
 def _step(arguments: argparse.Namespace) -> None:
-    if arguments.step != "evaluate":  # which only counts
+    if arguments.step != "evaluate" or arguments.under is not None:  # else it only counts
         take_gpu(arguments)
     from mednext.training.evaluate import evaluate, predict
     from mednext.training.train import train
 
     if arguments.images is not None:
         _predict_folder(arguments)
+        return
+    if arguments.step == "evaluate" and arguments.under is not None:
+        from mednext.training.conditions import evaluate_under
+
+        for run in runs_of(arguments):
+            names = evaluate_under(run, arguments.under, arguments.folder)
+            print(f"{run.dataset}/{run.protocol}/{run.method}/seed{run.seed}: {', '.join(names)}")
         return
     steps: dict[str, Callable[[RunConfig], object]] = {
         "train": lambda run: train(run, arguments.retry_failed),
@@ -113,6 +130,7 @@ def _predict_folder(arguments: argparse.Namespace) -> None:
 
 def _analyse(arguments: argparse.Namespace) -> None:
     from mednext.analysis.comparisons import compare
+    from mednext.analysis.conditions import changes
     from mednext.analysis.curves import curves
     from mednext.analysis.differences import differences
     from mednext.analysis.metrics import collect
@@ -135,6 +153,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
             runs, root / "overlap_groups.csv", root / "train_overlap.csv"
         ),
         "subgroups": lambda: subgroups(runs, root / "subgroups.csv", arguments.attributes),
+        "conditions": lambda: changes(runs, root / "conditions.csv"),
         "curves": lambda: curves(runs, root / "curves.csv"),
     }
     analyses[arguments.analysis]()

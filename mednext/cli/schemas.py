@@ -35,6 +35,7 @@ from mednext.results import (
     RunRecord,
     SignalRow,
 )
+from mednext.results.conditions import ConditionRow
 from mednext.results.contrasts import ContrastRow, PlannedRow
 from mednext.results.orders import CeilingRow, OrderRow
 from mednext.results.subgroups import SubgroupRow
@@ -64,6 +65,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "overlap_groups": OverlapGroupRow,
     "train_overlap": OverlapRow,
     "subgroups": SubgroupRow,
+    "conditions": ConditionRow,
     "differences": DifferenceRow,
     "orders": OrderRow,
     "ceiling": CeilingRow,

@@ -27,6 +27,7 @@ SMALL = (
     "cost.csv",
     "probes.csv",
     "signal.csv",
+    "conditions.csv",
     "plan_paper.csv",
 )
 """Results that need data or networks, and are taken along if they are there."""

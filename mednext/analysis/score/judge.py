@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from mednext.analysis.cases import Cases, known
+from mednext.analysis.differences import half_width
 from mednext.analysis.metrics import values_of
 from mednext.analysis.score.maps import read_maps
 from mednext.analysis.score.table import read_predictions
@@ -127,10 +127,7 @@ def _difference_rows(
     rows = []
     for k, ((method, seed), adjusted) in enumerate(zip(names, holm(p), strict=True), start=1):
         difference = float(points[0] - points[k])
-        half = np.nan
-        if count > 1:
-            spread = float(np.nanstd(draws[:, 0] - draws[:, k])) * np.sqrt(count / (count - 1))
-            half = float(t.ppf(0.975, count - 1)) * spread
+        half = half_width(draws[:, 0] - draws[:, k], count)
         rows.append(
             AgainstRow(
                 method=method,
@@ -139,8 +136,8 @@ def _difference_rows(
                 value=float(points[0]),
                 other=float(points[k]),
                 difference=difference,
-                ci_low=known(difference - half),
-                ci_high=known(difference + half),
+                ci_low=None if half is None else difference - half,
+                ci_high=None if half is None else difference + half,
                 p=known(p[k - 1]),
                 p_holm=known(adjusted),
             )

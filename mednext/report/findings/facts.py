@@ -28,7 +28,9 @@ from mednext.results import (
     RunRecord,
     SignalRow,
     read_rows,
+    unconditional,
 )
+from mednext.results.conditions import ConditionRow
 from mednext.results.orders import CeilingRow, OrderRow
 from mednext.results.subgroups import SubgroupRow
 
@@ -45,7 +47,7 @@ class Results:
 
     def __init__(self, profile: Profile, runs: Runs) -> None:
         self.profile, self.runs, self.root = profile, runs, results_root(profile.profile)
-        self.metrics = self._rows("metrics.csv", MetricRow)
+        self.metrics = unconditional(self._rows("metrics.csv", MetricRow))
         self.tests = [r for r in self._rows("comparisons.csv", ComparisonRow) if HEADLINE.holds(r)]
         self.ranking = [r for r in self._rows("ranking.csv", RankRow) if HEADLINE.holds(r)]
         self.orders = self._rows("orders.csv", OrderRow)
@@ -56,6 +58,7 @@ class Results:
         self.leakage = self._rows("leakage.csv", LeakageRow)
         self.train_overlap = self._rows("train_overlap.csv", OverlapRow)
         self.subgroups = self._rows("subgroups.csv", SubgroupRow)
+        self.conditions = self._rows("conditions.csv", ConditionRow)
         self.signal = self._rows("signal.csv", SignalRow)
         self.plan = self._rows("plan_paper.csv", PlanRow)
         self.code = self._rows(CODE, CodeRow)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mednext.config import Profile, load_datasets
+from mednext.report.findings.conditions import conditions
 from mednext.report.findings.costs import costs
 from mednext.report.findings.facts import Results, Runs, unique
 from mednext.report.findings.laffn import laffn
@@ -69,6 +70,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "overlaps": overlaps(results),
         "train_overlap": train_overlap(results),
         "subgroups": subgroups(results),
+        "conditions": conditions(results),
         "protocols": protocols(results),
         "laffn": laffn(results),
         "signals": signals(results),

@@ -53,7 +53,12 @@ def check(cells: list[tuple[str, ...]], folder: Path) -> None:
     rows = read_rows(REFERENCE / "metrics.csv", MetricRow)
     for cell in cells:
         expected = {
-            (r.metric, r.target): (r.value, r.ci_low, r.ci_high, r.n_cases, r.n_groups)
+            # Of ECE older files have an interval, which its biased estimate does not deserve.
+            (r.metric, r.target): (
+                (r.value, None, None, r.n_cases, r.n_groups)
+                if r.metric is Metric.ECE
+                else (r.value, r.ci_low, r.ci_high, r.n_cases, r.n_groups)
+            )
             for r in rows
             if (r.dataset, r.protocol, r.method, f"seed{r.seed}") == cell
             and r.selection == "last"
@@ -135,8 +140,12 @@ def test_rank_and_worst_cases_by_hand(truth: Truth) -> None:
     report, _ = judge(Path("mine.csv"), truth, "last", Path("results/tiny"), "0")
     places = {place.method: place for place in report.places}
     assert {name: p.rank for name, p in places.items()} == {"resnet18": 1, YOURS: 2, "mednext": 3}
-    assert places[YOURS].value == 0.9 and places["resnet18"].first == 1.0
-    assert places["resnet18"].rank_high == 1 and places[YOURS].rank_low == 1
+    # Ours and it tie where the last of five groups is not drawn, all three where the third is not
+    # drawn either; a tie shares the place.
+    two, three = (4 / 5) ** 5 - (3 / 5) ** 5, (3 / 5) ** 5
+    expected = 1 - two / 2 - three * 2 / 3
+    assert places["resnet18"].first == pytest.approx(expected, abs=0.04)
+    assert places[YOURS].value == 0.9 and places[YOURS].rank_low == 1
     (worst,) = report.worst
     assert (worst.case, worst.truth, worst.prediction) == ("well/9.png", "normal", "covid19")
     assert worst.score == pytest.approx(0.7) and worst.others == 0.5

@@ -1,0 +1,176 @@
+"""conditions.csv: finished runs under other conditions, against their test sets as they are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mednext.analysis.cases import Cases, conditions, known, read
+from mednext.analysis.differences import half_width
+from mednext.config import RunConfig
+from mednext.files import seed_of
+from mednext.metrics.classification import auc, expected_calibration_error
+from mednext.metrics.intervals import mover
+from mednext.metrics.segmentation import dice
+from mednext.metrics.statistics import bootstrap, interval, resample
+from mednext.results import CASE_KEYS, HEADLINE, SCORE, Metric, write_rows
+from mednext.results.conditions import ConditionRow
+
+BASELINES = {"classification": "resnet18", "segmentation": "unet"}
+MEAN = "shifted: mean"
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Rows of cases -> a value of each metric."""
+
+
+def changes(runs: Sequence[RunConfig], path: Path) -> None:
+    """Write ``conditions.csv`` of the runs that were evaluated under any condition.
+
+    Raises:
+        UserError: a run has not been evaluated, or a file is damaged.
+    """
+    rows: list[ConditionRow] = []
+    errors: dict[tuple[str, str, int, str], dict[str, float]] = {}
+    for run in runs:
+        plain = read(run)
+        if plain is None:
+            continue
+        sums: dict[str, list[float]] = defaultdict(list)
+        shifted = []
+        for name, other in conditions(run):
+            rows += _change(plain, other, name)
+            if name.startswith("shifted: "):
+                shifted.append(other)
+                corruption = name.removeprefix("shifted: ").rsplit(" ", 1)[0]
+                sums[corruption].append(1 - float(_scores(other).mean()))
+        if shifted:
+            rows.append(_mean(plain, shifted))
+            errors[run.dataset, run.protocol, run.seed, run.method] = {
+                name: sum(parts) for name, parts in sums.items()
+            }
+    write_rows(path, ConditionRow, [_relative(row, errors, runs) for row in rows])
+
+
+def _scores(cases: Cases) -> np.ndarray:
+    """Per row: whether the image is right, or the Dice of the organ."""
+    table = cases.table
+    if cases.run.task == "classification":
+        return (table.label == table.prediction).to_numpy(float)
+    return dice(table.tp, table.fp, table.fn, HEADLINE.policy)
+
+
+def _statistic(cases: Cases) -> tuple[list[Metric], Statistic]:
+    scores = _scores(cases)
+    if cases.run.task == "segmentation":
+        return [Metric.DICE], lambda rows: np.array([scores[rows].mean()])
+    ill, of_ill = cases.ill, cases.ill_scores
+
+    def values(rows: np.ndarray) -> np.ndarray:
+        positive, score = ill[rows], of_ill[rows]
+        return np.array(
+            [
+                scores[rows].mean(),
+                auc(positive, score),
+                expected_calibration_error(positive, score),
+                ((score - positive) ** 2).mean(),
+            ]
+        )
+
+    return [Metric.ACCURACY, Metric.AUC, Metric.ECE, Metric.BRIER], values
+
+
+def _change(plain: Cases, other: Cases, name: str) -> list[ConditionRow]:
+    metrics, before = _statistic(plain)
+    _, after = _statistic(other)
+    run = plain.run
+    seed = seed_of("conditions", run.dataset, run.protocol)
+    key = CASE_KEYS[run.task]
+    everything = [np.arange(len(cases.table)) for cases in (plain, other)]
+    points = [f(rows) for f, rows in zip((before, after), everything, strict=True)]
+    groups = [[str(g) for g in cases.groups] for cases in (plain, other)]
+    if pd.DataFrame(plain.table[key]).equals(pd.DataFrame(other.table[key])):
+        halves = _paired(lambda rows: after(rows) - before(rows), groups[0], seed)
+        moved = points[1] - points[0]
+        bounds = [(m + low, m + high) for m, (low, high) in zip(moved, halves, strict=True)]
+    else:
+        drawn = [resample(g, f, seed) for g, f in zip(groups, (before, after), strict=True)]
+        bounds = []
+        for column in range(len(metrics)):
+            ends = [interval(p[column], r, column) for p, r in zip(points, drawn, strict=True)]
+            values = (float(points[1][column]), float(points[0][column]))
+            bounds.append(mover(values, (ends[1], ends[0]), (1, -1)))
+    base = _base(run, name) | {"n_cases": len(other.table), "n_groups": len(set(groups[1]))}
+    return [
+        ConditionRow(
+            **base,
+            metric=metric,
+            before=float(points[0][k]),
+            after=float(points[1][k]),
+            change=float(points[1][k] - points[0][k]),
+            ci_low=known(bounds[k][0]),
+            ci_high=known(bounds[k][1]),
+            relative=None,
+        )
+        for k, metric in enumerate(metrics)
+    ]
+
+
+def _paired(statistic: Statistic, groups: list[str], seed: int) -> list[tuple[float, float]]:
+    """Half-widths of the intervals of paired differences, from draws of whole groups."""
+    count = len(set(groups))
+    draws = bootstrap(groups, statistic, seed)
+    halves = [half_width(column, count) for column in draws.T]
+    return [(np.nan, np.nan) if half is None else (-half, half) for half in halves]
+
+
+def _mean(plain: Cases, shifted: list[Cases]) -> ConditionRow:
+    """Mean over all corruptions and severities, case by case."""
+    before, after = _scores(plain), np.mean([_scores(cases) for cases in shifted], axis=0)
+    run = plain.run
+    groups = [str(group) for group in plain.groups]
+    seed = seed_of("conditions", run.dataset, run.protocol)
+    change = after - before
+    ((low, high),) = _paired(lambda rows: np.array([change[rows].mean()]), groups, seed)
+    return ConditionRow(
+        **_base(run, MEAN),
+        metric=SCORE[run.task],
+        before=float(before.mean()),
+        after=float(after.mean()),
+        change=float(change.mean()),
+        ci_low=known(float(change.mean()) + low),
+        ci_high=known(float(change.mean()) + high),
+        relative=None,
+        n_cases=len(before),
+        n_groups=len(set(groups)),
+    )
+
+
+def _base(run: RunConfig, name: str) -> dict[str, Any]:
+    return {
+        "dataset": run.dataset,
+        "protocol": run.protocol,
+        "method": run.method,
+        "seed": run.seed,
+        "condition": name,
+    }
+
+
+def _relative(
+    row: ConditionRow,
+    errors: dict[tuple[str, str, int, str], dict[str, float]],
+    runs: Sequence[RunConfig],
+) -> ConditionRow:
+    """With its errors over the baseline's (Hendrycks & Dietterich 2019, arXiv:1903.12261)."""
+    if row.condition != MEAN:
+        return row
+    task = next(run.task for run in runs if run.dataset == row.dataset)
+    baseline = errors.get((row.dataset, row.protocol, row.seed, BASELINES[task]))
+    ours = errors[row.dataset, row.protocol, row.seed, row.method]
+    if baseline is None or baseline.keys() != ours.keys() or not all(baseline.values()):
+        return row
+    ratios = [ours[name] / baseline[name] for name in ours]
+    return row.model_copy(update={"relative": float(np.mean(ratios))})

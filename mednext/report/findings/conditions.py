@@ -1,0 +1,73 @@
+"""What repaired scores, worse images and data of others change."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from scipy.stats import spearmanr
+
+from mednext.report.findings.facts import Results, caption
+from mednext.results.conditions import ConditionRow
+from mednext.results.metrics import Metric
+
+SHOWN = {
+    "calibrated": {Metric.ECE, Metric.BRIER},
+    "shifted": {Metric.ACCURACY, Metric.DICE},
+    "external": {Metric.ACCURACY, Metric.AUC},
+}
+"""Kind of a condition -> the metrics that it is about."""
+FEWEST = 4
+"""Methods, below which a rank correlation says nothing."""
+
+
+def conditions(results: Results) -> list[dict[str, Any]]:
+    """Per data set and protocol a line per run and condition; of corruptions their mean alone."""
+    found: dict[tuple[str, str], list[ConditionRow]] = defaultdict(list)
+    for row in results.conditions:
+        kind = row.condition.partition(":")[0]
+        single = kind == "shifted" and row.condition != "shifted: mean"
+        if row.metric in SHOWN[kind] and not single:
+            found[row.dataset, row.protocol].append(row)
+    return [
+        {
+            "caption": caption(results, dataset, protocol, sorted({r.seed for r in rows})),
+            "lines": [_line(row) for row in rows],
+            "ranks": _ranks(rows),
+        }
+        for (dataset, protocol), rows in found.items()
+    ]
+
+
+def _line(row: ConditionRow) -> dict[str, Any]:
+    interval = ""
+    if row.ci_low is not None and row.ci_high is not None:
+        interval = f" [{100 * row.ci_low:+.1f}, {100 * row.ci_high:+.1f}]"
+    return {
+        "method": row.method,
+        "seed": row.seed,
+        "condition": row.condition,
+        "metric": row.metric,
+        "before": 100 * row.before,
+        "after": 100 * row.after,
+        "change": f"{100 * row.change:+.1f}{interval}",
+        "relative": "" if row.relative is None else f"{row.relative:.2f}",
+    }
+
+
+def _ranks(rows: list[ConditionRow]) -> dict[str, str]:
+    """Outside set -> how the order of the methods (means over seeds) holds there."""
+    pairs: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row.condition.startswith("external") and row.metric is Metric.ACCURACY:
+            pairs[row.condition][row.method].append((row.before, row.after))
+    found = {}
+    for name, methods in pairs.items():
+        if len(methods) >= FEWEST:
+            means = [
+                tuple(sum(side) / len(side) for side in zip(*seeds, strict=True))
+                for seeds in methods.values()
+            ]
+            rho = spearmanr(*zip(*means, strict=True)).statistic
+            found[name] = f"{rho:.2f} ({len(methods)} methods)"
+    return found

@@ -1,0 +1,51 @@
+"""Other conditions, as FINDINGS.md shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mednext.report.findings.conditions import conditions
+from mednext.results import write_rows
+from mednext.results.conditions import ConditionRow
+
+from .made_up import reduced_results
+
+
+def row(**changes: Any) -> ConditionRow:
+    values: dict[str, Any] = {
+        "dataset": "sars_cov2_ct", "protocol": "paper", "method": "resnet18", "seed": 0,
+        "condition": "external: elsewhere", "metric": "accuracy", "before": 0.9, "after": 0.6,
+        "change": -0.3, "ci_low": -0.4, "ci_high": -0.2, "relative": None, "n_cases": 96,
+        "n_groups": 50,
+    }  # fmt: skip
+    return ConditionRow(**{**values, **changes})
+
+
+def test_what_each_condition_is_about_and_the_order_of_methods(reduced: Path) -> None:
+    shifted: dict[str, Any] = {"condition": "shifted: mean", "relative": 0.8, "ci_low": None}
+    rows = [
+        row(),
+        row(method="vit", before=0.8, after=0.5),
+        row(method="resnet50", before=0.7, after=0.4),
+        row(method="mednext", before=0.6, after=0.55),
+        row(metric="ece"),
+        row(**shifted),
+        row(condition="shifted: jpeg 5"),
+        row(condition="calibrated: T=1.5000", metric="accuracy"),
+        row(condition="calibrated: T=1.5000", metric="ece", before=0.1, after=0.02, change=-0.08),
+    ]
+    write_rows(reduced / "conditions.csv", ConditionRow, rows)
+    (found,) = conditions(reduced_results())
+    shown = [(line["condition"], line["metric"]) for line in found["lines"]]
+    assert shown == [
+        *[("external: elsewhere", "accuracy")] * 4,
+        ("shifted: mean", "accuracy"),
+        ("calibrated: T=1.5000", "ece"),
+    ]
+    assert found["lines"][0]["change"] == "-30.0 [-40.0, -20.0]"
+    assert (found["lines"][4]["change"], found["lines"][4]["relative"]) == ("-30.0", "0.80")
+    # Ranks here 4 3 2 1, there 4 2 1 3: 1 - 6 * (0 + 1 + 1 + 4) / (4 * 15)
+    assert found["ranks"] == {"external: elsewhere": "0.40 (4 methods)"}
+    write_rows(reduced / "conditions.csv", ConditionRow, rows[1:])
+    assert conditions(reduced_results())[0]["ranks"] == {}
