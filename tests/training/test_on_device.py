@@ -14,13 +14,19 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mednext.config import RunConfig
 from mednext.models.registry import create_model, list_models
+from mednext.training import augment, augment_slices, batches, on_device
 from mednext.training import train as engine
 from mednext.training.batches import ordered_batch, subset_rows, train_batches
-from mednext.training.on_device import placed
+from mednext.training.on_device import OnDevice, arrays_of, placed, where_it_fits
 
 Tiny = Callable[..., RunConfig]
 SPEED = Path(__file__).resolve().parents[2] / "benchmarks/speed"
 SOME = ["mednext", "patch_cnn", "vit", "unet"]
+AUGMENTATIONS = [
+    ("classification", "crop_flip"),
+    ("segmentation", "transunet"),
+    ("segmentation", "transunet_corrected"),
+]
 EACH = [pytest.param(m, marks=[] if m in SOME else pytest.mark.slow) for m in list_models()]
 
 
@@ -34,18 +40,14 @@ def steps() -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("task", "augment"),
-    [
-        ("classification", "crop_flip"),
-        ("segmentation", "transunet"),
-        ("segmentation", "transunet_corrected"),
-    ],
+    ("task", "augmentation"),
+    AUGMENTATIONS,
 )
 def test_batches_made_on_the_device_are_those_of_the_cpu(
-    tiny: Tiny, task: str, augment: str
+    tiny: Tiny, task: str, augmentation: str
 ) -> None:
     run = tiny(task)
-    run = run.model_copy(update={"recipe": {**run.recipe, "augment": augment}})
+    run = run.model_copy(update={"recipe": {**run.recipe, "augment": augmentation}})
     host = engine.load(run)
     there = placed(host, torch.device("cpu"))
     for epoch in range(5):
@@ -57,6 +59,43 @@ def test_batches_made_on_the_device_are_those_of_the_cpu(
     pairs = zip(ordered_batch(host, run, rows), ordered_batch(there, run, rows), strict=True)
     for one, other in pairs:
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("task", "augmentation"), AUGMENTATIONS)
+def test_making_batches_on_the_device_waits_for_nothing(
+    tiny: Tiny,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: ModuleType,
+    task: str,
+    augmentation: str,
+) -> None:
+    run = tiny(task)
+    run = run.model_copy(update={"recipe": {**run.recipe, "augment": augmentation}})
+    for module in (augment, augment_slices, batches, on_device):
+        if hasattr(module, "to_device"):  # numbers are sent from pinned memory
+            monkeypatch.setattr(module, "to_device", steps._unwaited)
+    there = placed(engine.load(run), torch.device("meta"))
+    with steps.Counted() as counted:
+        found = list(train_batches(there, run, 0))
+    assert len(found) > 1 and {x.device.type for pair in found for x in pair} == {"meta"}
+    # Draws are read on the host, where they are made; a number on meta cannot be read at all.
+    assert counted.operations > 0 and [w for w in counted.waits if "meta" in w] == []
+
+
+@pytest.mark.parametrize("share", [0.9, 1.1])
+def test_data_lie_on_the_gpu_where_they_take_a_tenth_of_what_is_free(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], share: float
+) -> None:
+    run = tiny("segmentation")
+    data = engine.load(run)
+    size = sum(array.nbytes for array in arrays_of(data))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10 * size / share, 0))
+    monkeypatch.setattr(on_device, "placed", lambda data, _: placed(data, torch.device("cpu")))
+    found = where_it_fits(data, run, torch.device("cuda"))
+    fits = share < 1
+    assert isinstance(found, OnDevice) is fits
+    assert ("stay in main memory" in capsys.readouterr().err) is not fits
+    assert where_it_fits(data, run, torch.device("cpu")) is data
 
 
 @pytest.mark.parametrize("method", EACH)
