@@ -19,11 +19,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mednext.config import Profile, RunConfig, load_profile
+from mednext.config import DatasetRun, Profile, RunConfig, load_profile
 from mednext.datasets.images import ENDINGS
+from mednext.datasets.prepare import prepared_key
+from mednext.datasets.source import resolve_source
 from mednext.errors import UserError
 from mednext.files import publish_folder, scratch_folder
-from mednext.layout import local_root, reference_root, results_root
+from mednext.layout import DataPaths, local_root, reference_root, results_root
 from mednext.runs.export import export_runs
 from mednext.runs.resolve import resolve_runs, run_name
 
@@ -37,6 +39,8 @@ DATA_STEPS = ("fetch", "verify", "prepare")
 RUN_STEPS = ("train", "predict", "evaluate")
 UNFINISHED = 1
 """Exit code while runs are left."""
+FAILED = 3
+"""Exit code if a step failed: to go on would fail again."""
 
 
 def pack(folder: Path, out: Path, side: int = 256, most: int = MOST_BYTES) -> tuple[int, float]:
@@ -120,6 +124,8 @@ def work(
     end = time.monotonic() + seconds
     try:
         for dataset, entry in profile.datasets.items():
+            if _prepared(dataset, entry):
+                continue
             for step in DATA_STEPS:
                 _until(end, words(configfile, "datasets", step, "--dataset", dataset))
             for protocol in entry.all_protocols:
@@ -139,6 +145,14 @@ def work(
         return left
     except Deadline:
         return _export(profile)
+
+
+def _prepared(dataset: str, entry: DatasetRun) -> bool:
+    """Have all steps of the data been done? Then a piece does not begin with them."""
+    paths = DataPaths(resolve_source(dataset, entry).id, dataset)
+    splits = (paths.split(protocol) for protocol in entry.all_protocols)
+    meta = paths.prepared_meta(prepared_key(dataset, entry.img_size))
+    return meta.is_file() and all(split.is_file() for split in splits)
 
 
 def _export(profile: Profile) -> list[str]:
@@ -167,7 +181,9 @@ def _until(end: float, words: list[str]) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Exit code 0: all runs are finished (or packed), 1: some are left, 2: bad input."""
+    """Exit code 0: all runs are finished (or packed), 1: some are left, 2: bad input, 3: a step
+    failed.
+    """
     parser = argparse.ArgumentParser(prog="python -m mednext.planning.hour")
     verbs = parser.add_subparsers(required=True, dest="verb")
     packing = verbs.add_parser("pack", help="make the images small enough to take along")
@@ -188,6 +204,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except subprocess.CalledProcessError as error:
+        step = " ".join(error.cmd[3:])
+        print(f"error: '{step}' ended with {error.returncode}, see above", file=sys.stderr)
+        return FAILED
     print("all runs are finished" if not left else f"{len(left)} runs are left; next: {left[0]}")
     return UNFINISHED if left else 0
 
