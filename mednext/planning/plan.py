@@ -36,6 +36,8 @@ class Timing:
     forward_seconds: float
     basis: str
     """What was measured of the method: its training steps, its forward pass, or its GMACs."""
+    validated_every: int = 1
+    """Epochs between two validations."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _row(
     epoch = (
         sizes.train * timing.train_seconds
         + steps * timing.step_seconds
-        + watched(profile, sizes.val, sizes.test) * timing.forward_seconds
+        + watched(profile, sizes.val, sizes.test) * timing.forward_seconds / timing.validated_every
     )
     return PlanRow(
         dataset=dataset,

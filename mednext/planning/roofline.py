@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from mednext.config import GpuSpec, Profile, load_datasets, load_gpus
 from mednext.cost.work import Work
 from mednext.planning.plan import Plan, Timing, counts
 from mednext.results import PlanRow
+from mednext.training.validate import LARGER
 
 COMPUTE_SHARE = 0.5
 """Of the peak that matrix products and convolutions of this size reach (assumed)."""
@@ -37,6 +39,9 @@ WORKSPACE = 1.25
 SLOTS = 8
 """Most trainings at once on one GPU."""
 LOW_PRECISION = ("bf16", "fp16")
+SHOWN = "h100"
+"""The GPU whose hours are told apart."""
+MOST_COSTLY = 10
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,11 @@ class Price:
     def alone(self) -> float:
         """Wall time with the GPU to itself."""
         return max(self.busy, self.host)
+
+    def together(self, count: int) -> Price:
+        """Of so many batches in one pass, which the host starts once."""
+        names = ("compute", "bandwidth", "small", "transfer")
+        return replace(self, **{name: count * getattr(self, name) for name in names})
 
     def packed(self, slots: int) -> float:
         """Share of the GPU's time where ``slots`` like it run at once."""
@@ -111,8 +121,9 @@ def timing(
     def answer(dataset: str, method: str) -> Timing:
         step, forward = prices(profile, gpu, work_of, dataset, method)
         gmacs, params = cost(dataset, method)
-        batch = profile.datasets[dataset].batch_size
-        return Timing(gmacs, params, 0.0, step.alone, forward.alone / batch, "the roofline")
+        image = forward.alone / _evaluated(profile, dataset)
+        every = work_of(dataset, method).validated_every
+        return Timing(gmacs, params, 0.0, step.alone, image, "the roofline", every)
 
     return answer
 
@@ -120,16 +131,23 @@ def timing(
 def prices(
     profile: Profile, gpu: GpuSpec, work_of: WorkOf, dataset: str, method: str
 ) -> tuple[Price, Price]:
-    """Of a training step and of a forward pass."""
+    """Of a training step and of a forward pass, which is of more images."""
     run, spec = profile.datasets[dataset], load_datasets()[dataset]
     passes = work_of(dataset, method)
     # Classes of images are stored as bytes, slices and their labels as in mednext.datasets.prepare.
     pixel = spec.channels if spec.task == "classification" else 5
     moved = run.batch_size * run.img_size**2 * pixel
+    forward = price(passes.prediction, gpu, profile.precision, moved)
     return (
         price(passes.training, gpu, profile.precision, moved),
-        price(passes.prediction, gpu, profile.precision, moved),
+        forward.together(_evaluated(profile, dataset) // run.batch_size),
     )
+
+
+def _evaluated(profile: Profile, dataset: str) -> int:
+    """Images of one forward pass in validation and prediction."""
+    batch = profile.datasets[dataset].batch_size
+    return batch if profile.deterministic else batch * LARGER
 
 
 @dataclass(frozen=True)
@@ -166,7 +184,7 @@ def gpu_hours(plan: Plan, work_of: WorkOf, name: str, seeds: int | None = None) 
     for row in plan.rows:
         row = first_seeds(row, seeds)
         runs += row.runs
-        batch = profile.datasets[row.dataset].batch_size
+        batch = _evaluated(profile, row.dataset)
         step, forward = prices(profile, gpu, work_of, row.dataset, row.method)
         passes = work_of(row.dataset, row.method)
         slots = slots_of(passes, gpu)
@@ -230,4 +248,41 @@ def roofline_text(plan: Plan, work_of: WorkOf) -> str:
             out.append(line + " ".join(f"{value:10.2f}" for value in values))
         if found.too_large:
             out.append(f"  too large a batch for its memory: {', '.join(found.too_large)}")
-    return "\n".join(out)
+    return "\n".join([*out, *_where(plan, work_of), *_instead(plan, work_of)])
+
+
+def _where(plan: Plan, work_of: WorkOf) -> list[str]:
+    """The hours of all seeds by data set, and of the methods that take most of them."""
+    gpu = load_gpus()[SHOWN]
+    out = ["", f"where the {gpu.name} works, hours of all seeds, packed (and of them bandwidth):"]
+    groups: tuple[tuple[str, Callable[[PlanRow], str]], ...] = (
+        ("by data set", lambda row: row.dataset),
+        ("by method", lambda row: row.method),
+    )
+    for title, key in groups:
+        found = {}
+        for name in dict.fromkeys(map(key, plan.rows)):
+            part = replace(plan, rows=[row for row in plan.rows if key(row) == name])
+            found[name] = gpu_hours(part, work_of, SHOWN)
+        most = sorted(found.items(), key=lambda item: -item[1].packed)[:MOST_COSTLY]
+        words = (f"{name} {hours.packed:.2f} ({hours.bandwidth:.2f})" for name, hours in most)
+        out.append(f"  {title}: {', '.join(words)}")
+    return out
+
+
+def _instead(plan: Plan, work_of: WorkOf) -> list[str]:
+    """What other settings of the profile would take; each changes what is computed."""
+    profile = plan.profile
+    last = tuple(name for name in profile.selections if name != "best_test")
+    settings: list[dict[str, Any]] = [{}]
+    if last != profile.selections:
+        settings.append({"selections": last})
+    if profile.precision not in LOW_PRECISION:
+        settings += [{"precision": "bf16", **setting} for setting in settings]
+    out = ["", f"hours of all seeds on an {load_gpus()[SHOWN].name} with other settings, packed:"]
+    for setting in settings[1:]:
+        part = replace(plan, profile=profile.model_copy(update=setting))
+        words = [str(setting["precision"])] if "precision" in setting else []
+        words += ["without best_test"] if "selections" in setting else []
+        out.append(f"  {', '.join(words)}: {gpu_hours(part, work_of, SHOWN).packed:.2f}")
+    return out if len(settings) > 1 else []

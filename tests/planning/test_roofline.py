@@ -68,6 +68,26 @@ def test_packing_fills_what_the_host_leaves() -> None:
     assert Price(compute=5.0, host=4.0).packed(8) == 5.0
 
 
+def test_images_that_are_evaluated_together_are_started_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roofline, "load_gpus", lambda: {"x": GPU})
+    profile = load_profile(ROOT / "config/paper.yaml")
+    # A kernel of 2 ms and a host of 10 us: a training batch; four of them in evaluation.
+    work = Work((Operation(1e11, 0, 0, 1),), 0)
+    passes = Passes(work, work, validated_every=10)
+    step, forward = roofline.prices(profile, GPU, lambda *_: passes, "sars_cov2_ct", "patch_cnn")
+    assert (step.compute, forward.compute) == (pytest.approx(2e-3), pytest.approx(8e-3))
+    assert step.host == forward.host == pytest.approx(1e-5)
+    same = profile.model_copy(update={"deterministic": True})
+    answer = roofline.prices(same, GPU, lambda *_: passes, "sars_cov2_ct", "patch_cnn")
+    assert answer[1].compute == pytest.approx(2e-3)
+    row = roofline.timing(profile, GPU, lambda *_: passes, lambda *_: (1.0, 10))
+    found = row("sars_cov2_ct", "patch_cnn")
+    assert found.forward_seconds == pytest.approx(forward.alone / 128)
+    assert found.validated_every == 10
+
+
 def test_slots_are_what_the_memory_holds() -> None:
     def passes(peak: float) -> Passes:
         return Passes(Work((), round(peak)), Work((), 0))
@@ -97,11 +117,13 @@ def test_the_hours_of_a_profile_are_its_passes(
     assert times.predicted == 3 * 3 * 496
     work = Work((), 0)
     monkeypatch.setattr(roofline, "load_gpus", lambda: {"x": GPU})
+    monkeypatch.setattr(roofline, "SHOWN", "x")
     monkeypatch.setattr(roofline, "STARTUP_SECONDS", 0.0)
     monkeypatch.setattr(roofline, "prices", lambda *_: (Price(compute=1.0), Price(compute=0.5)))
     found = gpu_hours(done, lambda *_: Passes(work, work), "x")
     assert found.training == pytest.approx(times.steps / 3600)
-    assert found.validation == pytest.approx(times.validated / 32 * 0.5 / 3600)
+    # Four batches of 32 in one forward pass.
+    assert found.validation == pytest.approx(times.validated / 128 * 0.5 / 3600)
     assert found.alone == pytest.approx(found.training + found.validation + found.prediction)
     one = gpu_hours(done, lambda *_: Passes(work, work), "x", seeds=1)
     assert (one.runs, one.alone) == (1, pytest.approx(found.alone / 3))
@@ -109,6 +131,11 @@ def test_the_hours_of_a_profile_are_its_passes(
     assert seldom.validation == pytest.approx(found.validation / 10)
     shown = roofline_text(done, lambda *_: Passes(work, work))
     assert f"{found.alone:10.2f}" in shown and "measured: nothing" in shown
+    assert f"by method: mednext {found.packed:.2f} (0.00)" in shown
+    # Validation on the validation set alone: 497 of 993 images.
+    without = found.training + found.validation * 497 / 993 + found.prediction * 2 / 3
+    assert f"\n  without best_test: {without:.2f}\n" in shown
+    assert f"\n  bf16, without best_test: {without:.2f}" in shown  # of a price that is fixed here
 
 
 def test_each_gpu_runs_the_locked_wheels_and_names_its_source() -> None:
