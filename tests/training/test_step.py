@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Callable
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from mednext.models.blocks import LAFFN, SDFFN
 from mednext.models.registry import create_model
 from mednext.training import step
 from mednext.training import train as engine
+from mednext.training import validate as validation
 from mednext.training.evaluate import predict
 from mednext.training.step import Stepper, make_optimizer
 from mednext.training.validate import validate
@@ -144,6 +146,28 @@ def test_validation_that_does_not_fit_is_halved(tiny: Tiny) -> None:
     wide = TinyClassifier(2)
     wide.load_state_dict(model.state_dict())
     assert found == pytest.approx(validate(run, data, Stepper(run, wide, CPU), "val"))
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "sizes"),
+    [(False, [12, 1]), (True, [3, 3, 3, 3, 1])],
+    ids=["fast", "repeatable"],
+)
+def test_four_training_batches_are_evaluated_at_once_on_a_gpu(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, deterministic: bool, sizes: list[int]
+) -> None:
+    """Not where a sum in another order could change a bit."""
+    monkeypatch.setattr(validation, "to_device", lambda x, device: x)
+    run = tiny("classification", deterministic=deterministic)
+    found = validation.in_batches(
+        run,
+        engine.load(run),
+        np.arange(13),
+        3,
+        torch.device("cuda"),
+        lambda images, labels: len(images),
+    )
+    assert found == sizes
 
 
 @pytest.mark.parametrize(
