@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page
+
+from mednext.config.names import display_name
 
 from .results import HOSTILE, IMAGES
 
@@ -299,6 +303,44 @@ def test_a_volume_opens_with_masks_and_dice_and_leads_to_the_next(opened: Open) 
     page.get_by_role("button", name="Next", exact=True).click()
     assert page.locator("#dialog h2").inner_text() == "patient101_ES"
     page.get_by_role("button", name="Close", exact=True).click()
+
+
+def test_two_methods_are_compared_image_by_image(opened: Open, files: dict[str, Path]) -> None:
+    with np.load(files["local"].parents[1] / "cases/browse.sars_cov2_ct.paper.npz") as stored:
+        right = stored["scores"].argmax(-1) == stored["labels"]
+        names = stored["methods"].tolist()
+    first, second = (display_name(name) for name in names)
+    both, one, two = (
+        (right[0] & right[1]).sum(),
+        (right[0] & ~right[1]).sum(),
+        (~right[0] & right[1]).sum(),
+    )
+    page = opened("local").page
+    choose(page, "SARS-COV2-CT-Scan, protocol paper")
+    page.locator("#case-tools").get_by_label("Against").select_option(second)
+    text = page.locator(".pair").inner_text()
+    assert f"both {both}, only {first} {one}, only {second} {two}, neither" in text
+    n = right.shape[1]
+    middle = (one - two) / (n + 2)
+    half = 1.959964 * math.sqrt((one + two + 1) - (one - two) ** 2 / (n + 2)) / (n + 2)
+    low, high = (f"{100 * v:+.1f}".replace("-", "−") for v in (middle - half, middle + half))
+    assert f"[{low}, {high}]" in text
+    page.get_by_label("only where one errs").check()
+    table = page.locator("#case-table table")
+    assert set(column(table, 5)) == {f"only {first}", f"only {second}"}
+    assert page.locator("#case-table .count").inner_text().startswith(str(one + two))
+
+
+def test_two_methods_are_compared_volume_by_volume(opened: Open) -> None:
+    page = opened("local").page
+    choose(page, "ACDC, protocol paper")
+    page.locator("#case-tools").get_by_label("Against").select_option("UNet")
+    table = page.locator("#case-table table")
+    first, second, gap = (column(table, k) for k in (2, 3, 4))
+    for a, b, d in zip(first, second, gap, strict=True):
+        assert float(d.replace("−", "-")) == pytest.approx(float(a) - float(b), abs=1e-3)
+    page.locator("#case-tools").get_by_label("Against").select_option("none")
+    assert "Best method's Dice" in table.inner_text()
 
 
 def test_a_hostile_file_name_stays_text(opened: Open) -> None:

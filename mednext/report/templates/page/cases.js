@@ -64,16 +64,20 @@ function startCases() {
     if (!sets.has(key)) sets.set(key, new CaseSet(parsed(elements.find(e => e.dataset.key === key))));
     return sets.get(key);
   };
-  const chosen = { key: elements[0].dataset.key, method: 0, wrong: false };
+  const chosen = { key: elements[0].dataset.key, method: 0, other: -1, wrong: false };
+  let wrongWords;
   const draw = () => {
     const set = get(chosen.key), { data } = set;
     chosen.method = Math.min(chosen.method, Math.max(0, data.methods.length - 1));
+    chosen.other = Math.min(chosen.other, data.methods.length - 1);
     const pairs = elements.map(e => { const [d, p] = e.dataset.key.split("."); return [e.dataset.key, `${nameOf(d)}, protocol ${words(p)}`]; });
     const wrong = h("input", { type: "checkbox", checked: chosen.wrong, onchange: () => { chosen.wrong = wrong.checked; list(); } });
+    wrongWords = h("span", {});
     $("#case-tools").replaceChildren(
       select("Data set", pairs, chosen.key, key => { chosen.key = key; draw(); $("#case-tools select").focus(); }),
       select("Method", data.methods.map((m, i) => [i, nameOf(m)]), chosen.method, i => { chosen.method = +i; list(); }),
-      ...(set.image ? [h("label", {}, wrong, "only its errors")] : []));
+      select("Against", [[-1, "none"], ...data.methods.map((m, i) => [i, nameOf(m)])], chosen.other, i => { chosen.other = +i; list(); }),
+      ...(set.image ? [h("label", {}, wrong, wrongWords)] : []));
     const unpictured = data.names.length - set.firstPicture.size;
     $("#case-note").textContent = `${data.source === "phantom" ? "PHANTOM (synthetic) data. " : ""}Weights of selection ${data.selection}, `
       + `seed ${[...new Set(data.seeds)].join(", ")}.`
@@ -86,7 +90,10 @@ function startCases() {
     const set = get(chosen.key);
     const place = $("#case-table");
     if (!set.data.methods.length) { place.replaceChildren(h("p", { class: "absent" }, "No method has weights.")); return; }
-    place.replaceChildren(set.image ? imageList(set, chosen) : volumeList(set, chosen.method));
+    const paired = chosen.other >= 0 && chosen.other !== chosen.method;
+    wrongWords.textContent = paired ? "only where one errs" : "only its errors";
+    if (paired) place.replaceChildren(...pairList(set, chosen));
+    else place.replaceChildren(set.image ? imageList(set, chosen) : volumeList(set, chosen.method));
   };
   draw();
 }
@@ -136,6 +143,52 @@ function volumeList(set, m) {
   });
   return caseTable(set, `Test volumes of ${nameOf(data.dataset)}, segmented by ${nameOf(data.methods[m])}`,
     ["Case", "Dice, mean", ...organs.map(o => `Dice, ${words(o)}`), "HD95, mean", "Best method's Dice"], rows, () => rows.map(r => r.index));
+}
+
+// Two methods on the same cases: what each case says, and what all of them say together.
+function pairList(set, chosen) {
+  const { data } = set, a = chosen.method, b = chosen.other;
+  const [one, two] = [a, b].map(m => nameOf(data.methods[m]));
+  if (!set.image) {
+    const rows = data.names.map((_, index) => {
+      const [x, y] = [a, b].map(m => set.mean(data.dice[m][index]));
+      const gap = x === null || y === null ? null : x - y;
+      return { index, gap, cells: [[x, fixed(x)], [y, fixed(y)], [gap, signed(gap)]] };
+    });
+    const gaps = rows.map(r => r.gap).filter(g => g !== null), n = gaps.length;
+    const mean = gaps.reduce((s, g) => s + g, 0) / n;
+    const deviation = Math.sqrt(gaps.reduce((s, g) => s + (g - mean) ** 2, 0) / (n - 1));
+    const said = n > 1 ? `${one} minus ${two}, mean Dice: ${signed(mean)}, SD over ${n} volumes ${fixed(deviation)}. ` : "";
+    return [h("p", { class: "pair" }, said, PAIRED), caseTable(set, `${one} against ${two}, volume by volume`,
+      ["Case", `Dice, ${one}`, `Dice, ${two}`, "Difference"], rows, () => rows.map(r => r.index))];
+  }
+  const words4 = { "11": "both right", "10": `only ${one}`, "01": `only ${two}`, "00": "both wrong" };
+  const counts = { "11": 0, "10": 0, "01": 0, "00": 0 };
+  const rows = data.names.flatMap((_, index) => {
+    const [v, w] = [a, b].map(m => set.verdict(m, index)), kind = `${+v.right}${+w.right}`;
+    counts[kind] += 1;
+    if (chosen.wrong && v.right === w.right) return [];
+    const named = k => words(data.classes[k]);
+    return [{ index, cells: [[named(data.labels[index]), named(data.labels[index])], [named(v.best), named(v.best)],
+      [named(w.best), named(w.best)], [words4[kind], words4[kind], v.right === w.right ? null : v.right ? "v-matches" : "v-off"],
+      [v.truth - w.truth, signed(v.truth - w.truth)]] }];
+  });
+  const [gap, low, high] = pairedDifference(counts["10"], counts["01"], data.names.length).map(x => signed(100 * x, 1));
+  return [h("p", { class: "pair" }, `Right on ${data.names.length} images: both ${counts["11"]}, only ${one} ${counts["10"]}, only ${two} `
+    + `${counts["01"]}, neither ${counts["00"]}. Accuracy, ${one} minus ${two}: ${gap} points [${low}, ${high}]. `, PAIRED),
+  caseTable(set, `${one} against ${two}, image by image`,
+    ["Image", "Truth", one, two, "Who is right", "Score of truth, difference"], rows, () => rows.map(r => r.index))];
+}
+
+const PAIRED = "One seed each; images of one patient count as independent here. The tests by group and over seeds stand under Comparisons.";
+const signed = (value, digits = 3) => value === null ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
+
+// Difference of two paired proportions with the 95 % interval of Agresti and Min (2005,
+// doi:10.1002/sim.1781): Wald's, after half a case has been added to each of the four counts.
+function pairedDifference(onlyFirst, onlySecond, n) {
+  const x = onlyFirst + 0.5, y = onlySecond + 0.5, m = n + 2, middle = (x - y) / m;
+  const half = 1.959964 * Math.sqrt(x + y - (x - y) ** 2 / m) / m;
+  return [(onlyFirst - onlySecond) / n, middle - half, middle + half];
 }
 
 function showCase(set, order, index) {
