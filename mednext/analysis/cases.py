@@ -13,7 +13,15 @@ from mednext.config import ClassSpec, RunConfig, load_datasets, parse
 from mednext.errors import UserError
 from mednext.files import read_csv
 from mednext.metrics.segmentation import dice
-from mednext.results import CASE_KEYS, HEADLINE, HISTORY, RunRecord, read_cases, read_run
+from mednext.results import (
+    CASE_KEYS,
+    HEADLINE,
+    HISTORY,
+    RunRecord,
+    policy_of,
+    read_cases,
+    read_run,
+)
 from mednext.runs.resolve import run_paths
 
 
@@ -54,12 +62,13 @@ class Cases:
 
     def scored(self) -> pd.Series:
         """Per case by its group: whether an image is right, or the mean Dice of a patient over
-        organs and frames, with the headline's policy for empty masks."""
+        organs and frames; of a custom set a patient without organs, in whom none is found, is
+        right."""
         table = self.table
         if self.run.task == "classification":
             return pd.Series((table.label == table.prediction).to_numpy(float), index=self.groups)
-        values = dice(table.tp, table.fp, table.fn, HEADLINE.policy)
-        return pd.Series(values, index=table.index).groupby(table.group).mean()
+        values = dice(table.tp, table.fp, table.fn, policy_of(self.run.dataset))
+        return pd.Series(values, index=table.index).groupby(table.group).mean().fillna(1.0)
 
 
 def recorded(run: RunConfig) -> tuple[RunConfig, RunRecord]:

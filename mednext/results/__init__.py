@@ -14,7 +14,7 @@ from mednext.results.cases import (
 )
 from mednext.results.data import DatasetRow, Leak, LeakageRow, OverlapGroupRow
 from mednext.results.files import R, read_rows, read_run, write_rows, write_run
-from mednext.results.headline import HEADLINE, SCORE, TEST, View
+from mednext.results.headline import HEADLINE, SCORE, TEST, View, policy_of
 from mednext.results.metrics import (
     ALL_CLASSES,
     ALL_METHODS,
@@ -81,6 +81,7 @@ __all__ = [
     "View",
     "case_columns",
     "cost_verdict",
+    "policy_of",
     "read_cases",
     "read_rows",
     "read_run",

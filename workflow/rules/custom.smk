@@ -2,6 +2,7 @@
 rule custom:
     input:
         rules.metrics.output,
+        rules.datasets_table.output,
     output:
         expand(
             f"{RESULTS}/tables/custom.{{dataset}}.{{form}}",
