@@ -14,17 +14,36 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
+from mednext.errors import UserError
+
 _RESULTS: ContextVar[Path | None] = ContextVar("results", default=None)
 
 
 def data_root() -> Path:
     """Root of fetched and prepared data."""
-    return Path(os.environ.get("MEDNEXT_DATA", "data"))
+    return _root("MEDNEXT_DATA", "data")
 
 
 def local_root() -> Path:
     """Folder in which the user's own copies of the data sets lie."""
-    return Path(os.environ.get("MEDNEXT_LOCAL", "data/incoming"))
+    return Path(os.environ.get("MEDNEXT_LOCAL") or "data/incoming")
+
+
+def _root(variable: str, default: str) -> Path:
+    """What an environment variable names; an empty one is as good as none.
+
+    Raises:
+        UserError: it holds braces, which in the names of files are Snakemake's wildcards.
+    """
+    text = os.environ.get(variable) or default
+    if "{" in text or "}" in text:
+        raise UserError(
+            f"{variable} names a folder with braces",
+            found=text,
+            expected="a path without { and }, which Snakemake takes for wildcards",
+            remedy="rename the folder, or set another one",
+        )
+    return Path(text)
 
 
 @dataclass(frozen=True)
@@ -139,7 +158,7 @@ class RunPaths:
 
 def results_root(profile: str) -> Path:
     """``results/<profile>``."""
-    return (_RESULTS.get() or Path(os.environ.get("MEDNEXT_RESULTS", "results"))) / profile
+    return (_RESULTS.get() or _root("MEDNEXT_RESULTS", "results")) / profile
 
 
 def move_results(root: str) -> None:

@@ -159,7 +159,15 @@ def _source(module: str) -> Source:
     assert file is not None  # it is followed
     if file.suffix != ".py":  # a compiled extension of a custom network
         return Source((), file.read_bytes())
-    return read_source(file.read_bytes(), module, file.name == "__init__.py")
+    try:
+        return read_source(file.read_bytes(), module, file.name == "__init__.py")
+    except (SyntaxError, ValueError) as error:
+        raise UserError(
+            "the file of a custom network is not valid Python",
+            file=file,
+            found=str(error),
+            remedy="correct the line that is named",
+        ) from None
 
 
 @cache

@@ -32,6 +32,15 @@ def explained(error: BaseException) -> tuple[str, int] | None:
     """Message and exit code of a failure, or None if it is a mistake of the program."""
     if isinstance(error, UserError):
         return str(error), BAD_INPUT
+    if (place := _in_custom_network(error)) is not None:
+        what = UserError(
+            "a custom network failed",
+            file=place,
+            found=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
+            expected="a function f(num_classes=, in_chans=, img_size=) that gives a network",
+            remedy=f"correct it; the traceback is in {_log(error)}",
+        )
+        return str(what), BAD_INPUT
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; finished epochs are kept, the same command continues", INTERRUPTED
     if isinstance(error, OSError) and error.errno in NO_ROOM:
@@ -79,17 +88,47 @@ def explained(error: BaseException) -> tuple[str, int] | None:
 
 def fault(error: BaseException) -> tuple[str, int]:
     """Message and exit code of what nobody foresaw; writes the log that the message names."""
+    networks = ", ".join(_custom_networks())
+    what = UserError(
+        f"a fault of the suite, {f'or of {networks}' if networks else 'not of your input'}",
+        file=_file_at_hand(error),
+        found=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
+        remedy=f"{'run mednext doctor, which tries your network, or ' if networks else ''}please "
+        f"report it with the log {_log(error)}; finished epochs are kept",
+    )
+    return str(what), FAULT
+
+
+def _log(error: BaseException) -> str:
+    """Write the traceback into a file; its name."""
     text = "".join(traceback.format_exception(error))
     handle, log = tempfile.mkstemp(prefix="mednext-fault-", suffix=".log")
     with os.fdopen(handle, "wb") as stream:
         stream.write(text.encode(errors="replace"))
-    what = UserError(
-        "a fault of the suite, not of your input",
-        file=_file_at_hand(error),
-        found=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
-        remedy=f"please report it with the log {log}; finished epochs are kept",
-    )
-    return str(what), FAULT
+    return log
+
+
+def _custom_networks() -> dict[str, str]:
+    """Custom method -> the module of its network, of the profile that this process has loaded."""
+    module = sys.modules.get("mednext.config.benchmarks")
+    methods = module.CUSTOM_METHODS if module is not None else {}
+    return {name: spec.constructor.partition(":")[0] for name, spec in methods.items()}
+
+
+def _in_custom_network(error: BaseException) -> str | None:
+    """File and line of a custom network's module in which a mistake of its author lies."""
+    custom = _custom_networks()
+    if not custom or not isinstance(error, Exception) or is_memory_error(error):
+        return None
+    if isinstance(error, OSError) or any(word in str(error) for word in ("CUDA error", *UNUSABLE)):
+        return None
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__") in custom.values():
+            place = f"{frame.f_code.co_filename}, line {line}"
+        elif frame.f_code.co_name == "create_model" and frame.f_locals.get("method") in custom:
+            place = custom[frame.f_locals["method"]]  # it does not take the arguments
+    return place
 
 
 def _file_at_hand(error: BaseException) -> Path | None:
@@ -105,7 +144,10 @@ def _file_at_hand(error: BaseException) -> Path | None:
 def _unreadable(error: OSError) -> bool:
     """Is it there, and only reading not allowed?"""
     file = error.filename
-    return file is not None and Path(file).is_file() and not os.access(file, os.R_OK)
+    if file is None:
+        return False
+    needed = os.R_OK | (os.X_OK if Path(file).is_dir() else 0)
+    return Path(file).exists() and not os.access(file, needed)
 
 
 def _unwritten(error: OSError, remedy: str) -> str:

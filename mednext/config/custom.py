@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from unicodedata import normalize
 
 from pydantic import Field, field_validator, model_validator
@@ -44,7 +44,7 @@ class CustomDataset(Strict):
     classes: tuple[ClassSpec, ...] = Field(min_length=2)
     """Classification: ``folder`` is the class folder (default: the slug). Segmentation: the labels
     0, 1, 2 ..., background first; other values of the files stand in ``original_label``."""
-    channels: int = Field(default=1, ge=1, le=3)
+    channels: Literal[1, 3] = 1
     """1: read as grey, 3: in colour."""
     split: tuple[float, float, float] = (0.6, 0.2, 0.2)
     """Shares of train, val and test."""

@@ -6,13 +6,15 @@ Nothing is downloaded, prepared or trained here, and no network is asked.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
-from mednext.config import Device, Profile, RunConfig
+from mednext.config import DatasetRun, Device, Profile, RunConfig, load_datasets, load_methods
 from mednext.config.gpus import LEAST_CAPABILITY, LEAST_DRIVER
 from mednext.cost.gpu_state import gpu_states
 from mednext.datasets.needs import Need, need_of
@@ -21,7 +23,7 @@ from mednext.datasets.prepare import prepared_key
 from mednext.datasets.subsets import split_hash
 from mednext.errors import UserError
 from mednext.files import sha256_file
-from mednext.layout import DataPaths, data_root
+from mednext.layout import DataPaths, data_root, results_root
 from mednext.provenance import code_hash, env_hash
 from mednext.results import RunRecord, read_run
 from mednext.runs.resolve import resolve_run, run_paths
@@ -44,16 +46,25 @@ class Finding:
 
 
 def examine(profile: Profile) -> list[Finding]:
-    """Data, credentials, terms and disk of every data set, GPUs, then every unfinished run."""
+    """Data, credentials, terms and disk of every data set, folders that are written, GPUs, custom
+    networks, then every unfinished run.
+    """
     needs = {slug: need_of(slug, run) for slug, run in profile.datasets.items()}
     found = [finding for need in needs.values() for finding in _data(need)]
     found.append(_disk(list(needs.values())))
+    found += _folders(profile)
     found += _gpus(profile.device)
+    bad = set()
+    for slug, run in profile.datasets.items():
+        for method in profile.custom_methods.keys() & set(run.methods):
+            found.append(_network(slug, run, method))
+            bad |= {method} if found[-1].verdict == "missing" else set()
     for slug, run in profile.datasets.items():
         if needs[slug].problem:
             continue  # where the data are is not known, so neither is what a run would read
         for protocol, method, seed in run.cells(profile.seeds):
-            found.append(_run(resolve_run(profile, slug, protocol, method, seed)))
+            if method not in bad:
+                found.append(_run(resolve_run(profile, slug, protocol, method, seed)))
     return found
 
 
@@ -105,6 +116,43 @@ def _disk(needs: list[Need]) -> Finding:
         return Finding("ok", "disk", text)
     remedy = "make room, or set MEDNEXT_DATA to a folder on a larger disk"
     return Finding("missing", "disk", text, remedy)
+
+
+def _folders(profile: Profile) -> Iterator[Finding]:
+    """May the folders be written: the working folder (Snakemake's notes), results and data?"""
+    places = dict.fromkeys((Path.cwd(), results_root(profile.profile), data_root()))
+    for place in places:
+        there = next(p for p in (place, *place.absolute().parents) if p.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            text = f"nothing can be written into {there}"
+            remedy = "make it writable, copy the checkout to another disk, or set MEDNEXT_DATA and "
+            remedy += "MEDNEXT_RESULTS to folders that are"
+            yield Finding("missing", f"folder {place}", text, remedy)
+
+
+def _network(slug: str, run: DatasetRun, method: str) -> Finding:
+    """Does a custom network take an image of the data set, and give what its task needs?"""
+    import torch
+
+    from mednext.models.registry import create_model
+
+    spec = load_datasets()[slug]
+    shape = (2, spec.channels, run.img_size, run.img_size)
+    wanted = (2, spec.num_classes, *(shape[2:] if spec.task == "segmentation" else ()))
+    sizes = {"num_classes": spec.num_classes, "in_chans": spec.channels, "img_size": run.img_size}
+    try:
+        model = create_model(method, **sizes).eval()
+        with torch.no_grad():
+            found = getattr(model(torch.zeros(shape)), "shape", "no tensor")
+    except Exception as error:  # whatever the code of a user raises
+        text = str(error.found if isinstance(error, UserError) else error)
+        found = f"{type(error).__name__}: {' '.join(text.split())}"[:300]
+    if isinstance(found, torch.Size) and tuple(found) == wanted:
+        return Finding("ok", method, f"gives {tuple(found)} for {shape} of '{slug}'")
+    found = tuple(found) if isinstance(found, torch.Size) else found
+    text = f"the network does not give logits {wanted} for {shape} of '{slug}': {found}"
+    remedy = f"correct {load_methods()[method].constructor}, in the folder of the command"
+    return Finding("missing", method, text, remedy)
 
 
 def _gpus(device: Device) -> Iterator[Finding]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,12 @@ import pytest
 import yaml
 
 from mednext.cli import main
+from mednext.cli.failures import explained
 from mednext.config import load_profile, read_yaml
 from mednext.errors import UserError
 from mednext.files import for_spreadsheets, read_csv
+from mednext.layout import data_root, results_root
+from mednext.provenance import closure_hash
 
 HEAD: dict[str, Any] = {"profile": "mine", "seeds": [0], "threads": 1}
 RUN = {"source": "local", "img_size": 32, "epochs": 1, "batch_size": 4}
@@ -46,6 +52,7 @@ SEG = {"task": "segmentation"}
         ([TWO[0], TWO[1] | {"original_label": 3}], SEG, "beside every class"),
         ([TWO[0], TWO[1] | {"disease": True}], SEG, "'disease' has no effect"),
         (TWO, SEG | {"channels": 3}, "'channels' has no effect"),
+        (TWO, {"channels": 2}, "1 or 3"),
         ([{"slug": False, "name": "A"}, TWO[1]], {}, "in quotes"),
         ([{"slug": "=1+1", "name": "A"}, TWO[1]], {}, "letters, digits"),
     ],
@@ -143,3 +150,51 @@ def test_a_mistyped_verb_names_the_nearest(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit, match="0"):
         main(["--version"])
     assert capsys.readouterr().out.startswith("mednext 0.")
+
+
+def test_a_mistake_in_a_custom_network_is_its_owners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "net_at_fault.py").write_text("def net(num_classes):\n    return 1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = written(tmp_path / "a.yaml", TWO)
+    methods = {"mine": {"task": "classification", "constructor": "net_at_fault:net"}}
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"custom_methods": methods}))
+
+    def called(path: Path) -> None:
+        load_profile(path)
+        importlib.import_module("net_at_fault").net(2)
+
+    monkeypatch.setattr("mednext.config.load_profile", called)
+    assert main(["plan", "--configfile", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert "a custom network failed" in said and "net_at_fault.py, line 2" in said
+    assert "ZeroDivisionError" in said and "fault of the suite" not in said
+    Path(said.split("traceback is in ")[1].strip()).unlink()
+
+
+def test_a_custom_network_that_is_not_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net_not_python.py").write_text("def net(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"not valid Python(.|\n)*net_not_python.py"):
+        closure_hash("net_not_python")
+
+
+@pytest.mark.parametrize("variable", ["MEDNEXT_DATA", "MEDNEXT_RESULTS"])
+def test_braces_in_a_folder_are_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = {"MEDNEXT_DATA": data_root, "MEDNEXT_RESULTS": lambda: results_root("x")}[variable]
+    monkeypatch.setenv(variable, "a {b}")
+    with pytest.raises(UserError, match=rf"{variable} names a folder with braces(.|\n)*a {{b}}"):
+        place()
+    monkeypatch.setenv(variable, "")
+    assert place().parts[0] in ("data", "results")
+
+
+def test_a_folder_without_permission_is_not_called_unwritable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda place, mode: not mode & os.R_OK)
+    found = explained(PermissionError(errno.EACCES, "Permission denied", str(tmp_path)))
+    assert found is not None and "could not be read" in found[0] and found[1] == 2

@@ -239,3 +239,55 @@ def test_no_gpu_is_missing_only_where_one_is_asked_for(
     assert about(examine(this), "GPU").verdict == "note"
     asked = this.model_copy(update={"device": "cuda"})
     assert about(examine(asked), "GPU").verdict == "missing"
+
+
+def test_a_folder_that_cannot_be_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not [f for f in examine(profile(sars_cov2_ct=SARS)) if f.about.startswith("folder")]
+    real = os.access
+
+    def read_only(place: Path, mode: int) -> bool:  # whoever runs the test, root may write
+        return real(place, mode) and not (mode & os.W_OK and Path(place).samefile(here))
+
+    monkeypatch.setattr(os, "access", read_only)
+    found = examine(profile(sars_cov2_ct=SARS))
+    assert about(found, f"folder {here}").verdict == "missing" and exit_code(found) == 1
+    assert str(here) in about(found, "folder results/toy").text
+
+
+NETS = """
+from torch import nn
+
+def good(num_classes, in_chans, img_size):
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_chans * img_size ** 2, num_classes))
+
+def shape(num_classes, in_chans, img_size):
+    return nn.Conv2d(in_chans, num_classes, 1)
+
+def lacks(num_classes, in_chans, img_size, depth):
+    return good(num_classes, in_chans, img_size)
+"""
+
+
+def test_custom_networks_are_tried(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "nets_of_doctor.py").write_text(NETS)
+    monkeypatch.syspath_prepend(here)
+    places = {n: f"nets_of_doctor:{n}" for n in ("good", "shape", "lacks", "typo")}
+    places["gone"] = "no_such_module:net"
+    methods = {n: {"task": "classification", "constructor": p} for n, p in places.items()}
+    values = {"profile": "toy", "seeds": [0], "threads": 1, "custom_methods": methods}
+    values |= {"datasets": {"sars_cov2_ct": SARS | {"methods": list(methods)}}}
+    (here / "toy.yaml").write_text(yaml.safe_dump(values))
+    found = examine(load_profile("toy.yaml"))
+    assert about(found, "good").verdict == "ok" and exit_code(found) == 1
+    for name, word in (
+        ("shape", "logits (2, 2) for (2, 1, 32, 32) of 'sars_cov2_ct': (2, 2, 32, 32)"),
+        ("lacks", "'depth'"),
+        ("typo", "no attribute 'typo'"),
+        ("gone", "No module named 'no_such_module'"),
+    ):
+        assert about(found, name).verdict == "missing" and word in about(found, name).text
+        assert not [f for f in found if f.about == f"sars_cov2_ct/paper/{name}/seed0"]
+    assert main(["doctor", "--configfile", "toy.yaml"]) == 1
+    assert "Traceback" not in "".join(capsys.readouterr())
