@@ -3,6 +3,7 @@ blank, and the parts of hand-written files."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,6 +25,15 @@ def html_templates(package: str, folder: str) -> Environment:
 def markdown_templates(package: str, folder: str) -> Environment:
     """Templates of a Markdown report, which is made from committed facts."""
     return html_templates(package, folder).overlay(autoescape=False, keep_trailing_newline=True)
+
+
+def markdown_cell(text: str) -> str:
+    """``text`` for a Markdown table or line: on one line, no border of a cell, no HTML tag.
+
+    >>> markdown_cell("a|b, p < 0.05 <img src=x>")
+    'a\\\\|b, p < 0.05 &lt;img src=x>'
+    """
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.split("\n")).replace("|", "\\|"))
 
 
 def replace_between(file: Path, begin: str, end: str, text: str) -> str:

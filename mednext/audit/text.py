@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mednext.audit.run import Audit
-from mednext.templates import markdown_templates
+from mednext.templates import markdown_cell, markdown_templates
 
 LIKELY = 0.05
 """Splits are shown whose fits would be this rare among invented rows, or rarer."""
@@ -148,4 +148,4 @@ def _grouped(rows: Any) -> dict[tuple[int, str], list[Any]]:
 
 def _cell(value: object) -> str:
     """A value inside a Markdown table."""
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return "" if value is None else markdown_cell(str(value))

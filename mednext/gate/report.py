@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from mednext.gate.compare import Finding, Outcome
+from mednext.templates import markdown_cell
 
 MARK = {"ok": "ok", "better": "BETTER", "worse": "WORSE", "not comparable": "NOT COMPARABLE"}
 ORDER: tuple[Outcome, ...] = ("worse", "not comparable", "better", "ok", "informational")
@@ -39,7 +40,7 @@ def terminal(findings: Sequence[Finding], everything: bool = False) -> str:
 
 def markdown(findings: Sequence[Finding]) -> str:
     """A table for a pull request."""
-    rows = [[c.replace("|", "\\|") for c in _cells(finding)] for finding in shown(findings)]
+    rows = [[markdown_cell(c) for c in _cells(finding)] for finding in shown(findings)]
     table = tabulate(rows, HEADER, tablefmt="github", disable_numparse=True)
     return f"**{summary(findings)}**\n\n{table}\n"
 

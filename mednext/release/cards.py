@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mednext.config import DatasetSpec, MethodSpec, load_datasets, load_downloads, load_methods
 from mednext.files import write_text
+from mednext.templates import markdown_cell
 
 WRITTEN = "Written by `make cards` from `benchmarks/`; do not edit."
 CLINICAL = (
@@ -117,7 +118,5 @@ def _model_card(slug: str, spec: MethodSpec) -> list[str]:
 
 
 def _table(rows: dict[str, str]) -> list[str]:
-    def cell(text: str) -> str:
-        return " ".join(text.split()).replace("|", "\\|")
-
-    return ["| | |", "|---|---|", *(f"| {name} | {cell(text)} |" for name, text in rows.items())]
+    cells = {name: markdown_cell(" ".join(text.split())) for name, text in rows.items()}
+    return ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in cells.items())]

@@ -6,6 +6,7 @@ from html import escape
 
 from mednext.report.cells import Form, Text, grid, headings, letter
 from mednext.report.model import Table
+from mednext.templates import markdown_cell
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -53,6 +54,7 @@ def markdown_of(
     """The same of any grid of cells, its first column being the name of the row."""
     out = [f"# {title}", ""]
     for line in lines:
+        line = markdown_cell(line)
         out += [f"**{line}**" if line.startswith("PHANTOM") else line, ""]
     out.append("| " + " | ".join(_md(Text(h)) for h in header) + " |")
     out.append("|---|" + "---:|" * (len(header) - 1))
