@@ -44,13 +44,14 @@ def add_verb(
     verb = group.add_parser(name, help=text, description=text)
     verb.set_defaults(handler=handler)
     if config:
-        verb.add_argument("--configfile", type=Path, default=Path(DEFAULT_CONFIG))
+        text = "a profile (default: %(default)s)"
+        verb.add_argument("--configfile", type=Path, default=Path(DEFAULT_CONFIG), help=text)
     if dataset or axes:
-        verb.add_argument("--dataset", required=dataset)
+        verb.add_argument("--dataset", required=dataset, help="one of the profile's")
     if axes:
-        verb.add_argument("--protocol")
-        verb.add_argument("--method")
-        verb.add_argument("--seed", type=int)
+        for name in ("protocol", "method"):
+            verb.add_argument(f"--{name}", help="one of the data set's (default: all)")
+        verb.add_argument("--seed", type=int, help="one of the profile's (default: all)")
     return verb
 
 

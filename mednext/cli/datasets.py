@@ -28,7 +28,9 @@ def register(verbs: Verbs) -> None:
             "--jobs", type=int, help="threads; the result does not depend on it (default: cores)"
         )
     split = add_verb(steps, "split", "draw train, val and test", _split, dataset=True)
-    split.add_argument("--protocol", required=True, choices=Later(_protocols), metavar="PROTOCOL")
+    text = "one of %(choices)s"
+    known = Later(_protocols)
+    split.add_argument("--protocol", required=True, choices=known, metavar="PROTOCOL", help=text)
     text = "make benchmarks/splits/*.csv from the lists that their authors publish"
     lists = add_verb(steps, "lists", text, _lists, config=False)
     lists.add_argument("--out", type=Path, required=True, help="the folder to write into")

@@ -34,8 +34,8 @@ def register(verbs: Verbs) -> None:
         choices=Later(_gpus),
         metavar="GPU",
         default="h100",
-        help="of benchmarks/gpus.yaml: whose hours the rows are where a profile wants a GPU that "
-        "is not here (default: h100)",
+        help="one of %(choices)s (benchmarks/gpus.yaml): whose hours the rows are where a profile "
+        "wants a GPU that is not here (default: h100)",
     )
 
 

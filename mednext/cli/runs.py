@@ -28,7 +28,11 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
         if verb == "predict":
             step.add_argument("--images", type=Path, help="a folder of your own instead")
             step.add_argument("--out", type=Path, help="with --images: where to write")
-            step.add_argument("--selection", default="last", help="with --images: which weights")
+            text = "with --images: which weights, one of %(choices)s (default: last)"
+            known = Later(_selections)
+            step.add_argument(
+                "--selection", default="last", choices=known, metavar="SELECTION", help=text
+            )
         if verb == "evaluate":
             step.add_argument(
                 "--under",
@@ -82,7 +86,8 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     merged.add_argument("--out", type=Path, required=True, help="the results folder to write")
     questions.register(kinds)
     explain = add_verb(kinds, "explain", "heatmaps and overlays for the figures", _explain)
-    explain.add_argument("figure", choices=Later(_figures), metavar="FIGURE")
+    text = "one of %(choices)s"
+    explain.add_argument("figure", choices=Later(_figures), metavar="FIGURE", help=text)
     explain.add_argument("--dataset", help="default: all of the figure in the profile")
     browse = add_verb(kinds, "browse", "predictions and pictures of every test case", _browse)
     browse.add_argument("--dataset", required=True)
@@ -223,6 +228,14 @@ def _explain(arguments: argparse.Namespace) -> None:
         runs = {run.method: run for run in with_weights(found, figure)}
         shown = [runs[method] for method in shown_methods(figure, list(runs))]
         explain(shown, getattr(profile.figures, figure), cases_npz(profile.profile, stem))
+
+
+def _selections() -> tuple[str, ...]:
+    from typing import get_args
+
+    from mednext.config.profile import Selection
+
+    return get_args(Selection)
 
 
 def _figures() -> tuple[str, ...]:

@@ -70,3 +70,19 @@ def test_help_needs_neither_pydantic_nor_torch() -> None:
     code = "import sys, mednext.cli as c\nc.parser().format_help()\n"
     code += "sys.exit(bool({'torch', 'pydantic', 'pandas', 'yaml'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "choice"),
+    [
+        ("datasets split", "overlap_out"),
+        ("results explain", "fig7"),
+        ("predict", "best_test"),
+        ("plan", "h100"),
+        ("latency", "compiled"),
+    ],
+)
+def test_the_help_of_a_verb_lists_choices(
+    verb: str, choice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert choice in shown([*verb.split(), "--help"], capsys)

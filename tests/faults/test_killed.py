@@ -103,6 +103,35 @@ def test_killed_snakemake_and_a_second_one(workflow: World, outcome: Outcome) ->
     _clock_set_back(workflow, outcome)
 
 
+def test_interrupted_snakemake(workflow: World, outcome: Outcome) -> None:
+    workflow.forget_run()
+    process = workflow.start(*METRICS)
+    first_checkpoint(workflow, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to the jobs and tee as well
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode != 0
+    assert "error: interrupted; finished epochs are kept" in said
+    workflow.finish()
+    outcome("Ctrl-C under snakemake", said, "continued: same bits")
+
+
+def test_a_configuration_that_snakemake_cannot_decode(workflow: World, outcome: Outcome) -> None:
+    """Snakemake reads the file before anything of the suite runs, and ends as it does."""
+    file = workflow.folder / "tiny.yaml"
+    text = file.read_text()
+    file.write_text(text, encoding="utf-16")
+    process = workflow.start(*METRICS)
+    said = process.communicate(timeout=120)[0]
+    assert process.returncode != 0 and said.strip().splitlines()[-1].startswith("UnicodeDecode")
+    code, said = workflow.do("doctor")
+    assert code == 2 and "error: the file is not text in UTF-8" in said
+    file.write_text(text)
+    workflow.finish()
+    seen = "Snakemake's traceback, `UnicodeDecodeError` at its end; of `mednext doctor` "
+    seen += "`error: the file is not text in UTF-8`"
+    outcome("configuration in UTF-16 under snakemake", "", "refused", in_words=seen)
+
+
 def _clock_set_back(workflow: World, outcome: Outcome) -> None:
     """As if the clock had been a day ahead when the data were made: part of the same story, since
     starting the workflow takes seconds.

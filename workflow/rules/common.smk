@@ -44,10 +44,10 @@ try:
     # A network that cannot be found is said before anything starts.
     BY_NAME = {run_name(run): run for run in RUNS}
     CODE_HASHES = {run_name(run): code_hash(run) for run in RUNS}
+    RESULTS = str(results_root(PROFILE.profile))
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-RESULTS = str(results_root(PROFILE.profile))
 LOGS = f"{RESULTS}/logs"
 SOURCE_IDS = {run.dataset: run.source_id for run in RUNS}
 # Runs imported without weights cannot predict again: no heatmap, no picture, no signal of them.
@@ -94,9 +94,11 @@ wildcard_constraints:
 
 def mednext(*verbs, options=""):
     """A shell command that runs verbs on this configuration and keeps what they print."""
-    where = f"--configfile {shlex.quote(CONFIGFILE)} {options}"
+    file = shlex.quote(CONFIGFILE).replace("{", "{{").replace("}", "}}")
+    # tee outlives Ctrl-C, so that what a verb says of it is still shown.
     return " && ".join(
-        f"python -m mednext {verb} {where} 2>&1 | tee -a {{log}}" for verb in verbs
+        f"python -m mednext {verb} --configfile {file} {options} 2>&1 | tee -ai {{log:q}}"
+        for verb in verbs
     )
 
 
