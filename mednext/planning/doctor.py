@@ -139,9 +139,13 @@ def _network(slug: str, run: DatasetRun, method: str) -> Finding:
     spec = load_datasets()[slug]
     shape = (2, spec.channels, run.img_size, run.img_size)
     wanted = (2, spec.num_classes, *(shape[2:] if spec.task == "segmentation" else ()))
-    sizes = {"num_classes": spec.num_classes, "in_chans": spec.channels, "img_size": run.img_size}
     try:
-        model = create_model(method, **sizes).eval()
+        model = create_model(
+            method,
+            num_classes=spec.num_classes,
+            in_chans=spec.channels,
+            img_size=run.img_size,
+        ).eval()
         with torch.no_grad():
             found = getattr(model(torch.zeros(shape)), "shape", "no tensor")
     except Exception as error:  # whatever the code of a user raises
