@@ -22,6 +22,8 @@ FOLLOWED = {
     "docs/your-own.md": "tests/workflow/test_readme.py",
     "docs/adding-a-method.md": "tests/models/test_adding_a_method.py",
     "docs/score.md": "tests/cli/test_score.py",
+    "docs/conditions.md": "tests/cli/test_documented.py",
+    "docs/subgroups.md": "tests/cli/test_documented.py",
     "docs/cluster.md": "tests/release/test_docs.py",
     "docs/data.md": "tests/release/test_docs.py",
     "docs/gpu.md": "tests/planning/test_hour.py",
