@@ -51,7 +51,8 @@ class CodeRow(Row):
     """``code.csv``: a run trained by older code, and on whose word it counts as of the new.
 
     Digests of weights and counts per case are those of the cell trained by both; of a run that was
-    not trained again the new ones are empty.
+    not trained again the new ones are empty. Where the files of the weights are there, their values
+    alone are digested: a layer that got another name changes nothing.
     """
 
     run: str

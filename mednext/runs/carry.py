@@ -163,7 +163,31 @@ def _machine(run: Found) -> dict[str, object]:
 
 
 def _weights(run: Found) -> str:
-    return hash_json(run.record.weights)[:16]
+    """Over the values of a cell's weights, by whatever name; of runs without the files, as in the
+    reference, over the files' digests."""
+    found = {}
+    for selection, digest in run.record.weights.items():
+        file = run.folder / f"weights.{selection}.safetensors"
+        found[selection] = _values(file, digest) if file.is_file() else digest
+    return hash_json(found)[:16]
+
+
+def _values(file: Path, digest: str) -> str:
+    """Over what stands behind the header of names, whose length is in the first eight bytes.
+
+    Raises:
+        UserError: the file is not the one that the training wrote.
+    """
+    content = file.read_bytes()
+    if (found := hashlib.sha256(content).hexdigest()) != digest:
+        raise UserError(
+            "the weights are not those that the training wrote",
+            file=file,
+            found=found,
+            expected=digest,
+            remedy="train the cell again",
+        )
+    return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()
 
 
 def _cases(run: Found) -> str:

@@ -6,11 +6,15 @@ import gzip
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
 
 from mednext.cli import main
 from mednext.config import Profile, RunConfig, load_profile
 from mednext.errors import UserError
+from mednext.files import sha256_file
+from mednext.models.registry import create_model
 from mednext.provenance import code_hash
 from mednext.results import CodeRow, RunRecord, read_rows, read_run, write_run
 from mednext.runs import carry as module
@@ -92,6 +96,29 @@ def test_all_runs_are_carried_over_on_the_word_of_equal_cells(profile: Profile) 
             assert row.status == "verified by 2 re-run cells"
             assert row.weights_new is None and row.cases_new is None
     assert rows[CELLS[0]].cases_old != rows[CELLS[1]].cases_old
+
+
+def test_weights_of_renamed_layers_are_equal_but_not_other_values(profile: Profile) -> None:
+    torch.manual_seed(0)
+    new = create_model("medunext", num_classes=4, img_size=32).state_dict()
+    old = {name.replace(".join.", ".fuse."): tensor for name, tensor in new.items()}
+    assert set(old) != set(new)
+    for root, weights in ((OLD, old), (NEW, new)):
+        for name in CELLS:
+            file = root / "runs" / name / "weights.last.safetensors"
+            save_file(weights, file)
+            edit(root, name, weights={"last": sha256_file(file)})
+    carry(OLD, NEW, REFERENCE, profile)
+    rows = {row.run: row for row in read_rows(REFERENCE / "code.csv", CodeRow)}
+    assert rows[CELLS[0]].weights_old == rows[CELLS[0]].weights_new
+    file = NEW / "runs" / CELLS[0] / "weights.last.safetensors"
+    new["head.bias"][0] += 1
+    save_file(new, file)
+    with pytest.raises(UserError, match="not those that the training wrote"):
+        carry(OLD, NEW, REFERENCE, profile)
+    edit(NEW, CELLS[0], weights={"last": sha256_file(file)})
+    with pytest.raises(UserError, match="ends with other weights"):
+        carry(OLD, NEW, REFERENCE, profile)
 
 
 def test_a_second_call_finishes_what_a_killed_one_began(
