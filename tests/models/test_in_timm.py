@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
 from timm.data import resolve_model_data_config
-from timm.models import group_parameters
+from timm.models import group_parameters, reparameterize_model
 
 import mednext.models.in_timm  # noqa: F401  (registers the names)
 from mednext.errors import UserError
+from mednext.models.blocks import MEDBlock
 from mednext.models.registry import create_model
 
 NAMES = {"plos_mednext": "mednext", "plos_mednext_nc": "mednext_nc"}
@@ -107,3 +114,104 @@ def test_no_weights_and_no_oblong_images() -> None:
         timm.create_model("plos_mednext", pretrained=True)
     with pytest.raises(UserError, match="square"):
         timm.create_model("plos_mednext", img_size=(64, 96))
+
+
+def test_drop_rates_leave_evaluation_alone_and_draw_nothing_at_zero() -> None:
+    plain = timm.create_model("plos_mednext", num_classes=3, img_size=PX)
+    dropped = timm.create_model(
+        "plos_mednext", num_classes=3, img_size=PX, drop_rate=0.5, drop_path_rate=0.7
+    )
+    dropped.load_state_dict(plain.state_dict())
+    rates = [module.drop_path for module in dropped.modules() if isinstance(module, MEDBlock)]
+    assert rates == pytest.approx([0.1 * i for i in range(8)])
+    x = torch.randn(2, 3, PX, PX)
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        plain(x)
+        assert torch.equal(torch.get_rng_state(), state)
+        first, second = dropped(x), dropped(x)
+        assert not torch.equal(first, second)
+        dropped.load_state_dict(plain.state_dict())  # BN has seen other maps in training
+        assert torch.equal(plain.eval()(x), dropped.eval()(x))
+    with pytest.raises(UserError, match="from 0 to less than 1"):
+        timm.create_model("plos_mednext", drop_path_rate=1.0)
+
+
+def test_a_dropped_branch_is_zero_or_scaled_to_keep_the_mean() -> None:
+    torch.manual_seed(0)
+    block = MEDBlock(4, (2, 2), drop_path=0.25)
+    found = block._some_dropped(torch.ones(4000, 4, 2, 2))
+    each = found.flatten(1)
+    assert torch.equal(each, each[:, :1].expand_as(each))  # a whole image at a time
+    torch.testing.assert_close(each.unique(), torch.tensor([0.0, 4 / 3]))
+    assert float((each[:, 0] > 0).float().mean()) == pytest.approx(0.75, abs=0.03)
+
+
+def test_checkpointing_changes_no_gradient() -> None:
+    torch.manual_seed(0)
+    model = timm.create_model("plos_mednext", num_classes=3, img_size=PX, drop_path_rate=0.2)
+    x = torch.randn(2, 3, PX, PX)
+    gradients, means = [], []
+    for again in (False, True):
+        model.set_grad_checkpointing(again)
+        before = deepcopy(model.state_dict())
+        torch.manual_seed(1)
+        gradients.append(torch.autograd.grad(model(x).square().sum(), tuple(model.parameters())))
+        means.append(model.stem[2].running_mean.clone())
+        model.load_state_dict(before)
+    torch.testing.assert_close(gradients[0], gradients[1])
+    torch.testing.assert_close(means[0], means[1])
+
+
+def test_intermediates_are_the_stages() -> None:
+    model = timm.create_model("plos_mednext", num_classes=3, img_size=PX).eval()
+    x = torch.randn(1, 3, PX, PX)
+    with torch.no_grad():
+        last, maps = model.forward_intermediates(x)
+        assert torch.equal(last, model.forward_features(x))
+        assert [m.shape[1:] for m in maps] == [
+            (c, PX // r, PX // r) for c, r in ((64, 4), (128, 8), (256, 16), (512, 32))
+        ]
+        two = model.forward_intermediates(x, [0, -2], stop_early=True, intermediates_only=True)
+        assert torch.equal(two[0], maps[0]) and torch.equal(two[1], maps[2])
+        assert model.prune_intermediate_layers([1]) == [1] and len(model.stages) == 2
+        assert torch.equal(model(x), maps[1])
+    with pytest.raises(UserError, match="output_fmt"):
+        model.forward_intermediates(x, output_fmt="NLC")
+
+
+def test_folding_by_timm_leaves_the_network_as_it_is() -> None:
+    for method in ("mednext", "sparse_mlp"):
+        model = create_model(method, num_classes=3, img_size=PX).eval()
+        x = torch.randn(1, 3, PX, PX)
+        with torch.no_grad():
+            assert torch.equal(reparameterize_model(model)(x), model(x))
+
+
+def test_own_weights_come_from_a_file_or_a_folder(tmp_path: Path) -> None:
+    model = timm.create_model("plos_mednext", num_classes=3, img_size=PX).eval()
+    former = {name.replace(".join.", ".fuse."): t for name, t in model.state_dict().items()}
+    file = tmp_path / "model.safetensors"
+    save_file(former, file)
+    cfg = {"file": str(file), "num_classes": 3}
+    config = {
+        "architecture": "plos_mednext",
+        "num_classes": 3,
+        "model_args": {"img_size": PX},
+        "pretrained_cfg": {"num_classes": 3},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shape: dict[str, Any] = {"pretrained": True, "num_classes": 3, "img_size": PX}
+    x = torch.randn(2, 3, PX, PX)
+    with torch.no_grad():
+        expected = model(x)
+        for found in (
+            timm.create_model("plos_mednext", pretrained_cfg_overlay=cfg, **shape),
+            timm.create_model(f"local-dir:{tmp_path}", pretrained=True),
+        ):
+            assert torch.equal(found.eval()(x), expected)
+    other = timm.create_model(
+        "plos_mednext", pretrained_cfg_overlay=cfg, **shape | {"num_classes": 5, "in_chans": 1}
+    )
+    assert other(x[:, :1]).shape == (2, 5)
+    assert torch.equal(other.norm.weight, model.norm.weight)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import mednext
 from mednext.errors import UserError
@@ -24,6 +26,43 @@ def test_every_network_takes_half_precision(method: str) -> None:
         for dtype in (torch.float16, torch.bfloat16):
             out = model.to(dtype)(torch.zeros(2, 3, PX, PX, dtype=dtype))
             assert out.dtype == dtype
+
+
+@pytest.mark.parametrize("method", list_models())
+def test_the_last_layer_can_be_exchanged(method: str) -> None:
+    with torch.device("meta"):
+        model: Any = create_model(method, num_classes=CLASSES, img_size=PX)
+        other = create_model(method, num_classes=5, img_size=PX)
+        model.reset_classifier(5)
+        assert model.num_classes == 5
+        assert model.eval()(torch.zeros(2, 3, PX, PX, device="meta")).shape[1] == 5
+    shapes = [{k: v.shape for k, v in net.state_dict().items()} for net in (model, other)]
+    assert shapes[0] == shapes[1]
+
+
+def test_an_exchanged_layer_lies_where_the_old_one_did_and_the_rest_stays() -> None:
+    for method in ("mednext", "unet", "vnet"):
+        model: Any = create_model(method, num_classes=CLASSES, img_size=PX).double()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        model.reset_classifier(5)
+        after = model.state_dict()
+        same = [name for name in before if torch.equal(before[name], after[name])]
+        assert {value.dtype for value in after.values()} <= {torch.float64, torch.int64}
+        assert len(same) >= len(before) - 9  # V-Net's output stage has as many tensors
+        with pytest.raises(UserError, match="num_classes"):
+            model.reset_classifier(-1)
+
+
+def test_stored_weights_are_loaded_when_a_network_is_built(tmp_path: Path) -> None:
+    file = tmp_path / "weights.last.safetensors"
+    trained = create_model("unet", num_classes=CLASSES, img_size=PX)
+    save_file(trained.state_dict(), file)
+    built = mednext.create_model("unet", num_classes=CLASSES, img_size=PX, weights=file)
+    assert all(
+        torch.equal(a, b) for a, b in zip(trained.parameters(), built.parameters(), strict=True)
+    )
+    with pytest.raises(UserError, match="another network"):
+        mednext.create_model("unet", num_classes=4, img_size=PX, weights=file)
 
 
 @pytest.mark.parametrize("scale", ["none", "nc"])
