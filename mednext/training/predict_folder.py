@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gzip
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
@@ -27,6 +29,7 @@ from torch import nn
 
 from mednext.config import RunConfig, load_datasets
 from mednext.datasets import acdc, pairs, synapse
+from mednext.datasets.chunks import default_jobs
 from mednext.datasets.decode import ENDINGS, read_picture
 from mednext.datasets.images import resized
 from mednext.datasets.manifest import list_entries
@@ -42,7 +45,8 @@ from mednext.datasets.volumes import (
     voxels,
 )
 from mednext.errors import UserError
-from mednext.files import atomic_path, for_spreadsheets, write_csv
+from mednext.files import atomic_path, for_spreadsheets
+from mednext.runs.progress import bar
 from mednext.training.augment import center_crop
 from mednext.training.batches import network_input
 from mednext.training.device import autocast
@@ -76,10 +80,11 @@ def predict_folder(run: RunConfig, selection: str, folder: Path, out: Path) -> s
     check_targets(folder, out, names, targets)
     files = Files(folder, list_entries(folder, names))
     model = load_model(run, selection)
+    torch.set_num_threads(default_jobs())  # a run's own threads are for equal bits
     if run.task == "classification":
-        write_csv(out, for_spreadsheets(_scores(run, model, files)))
+        _write_scores(run, model, files, out)
         return f"{len(names)} images: {out}"
-    for name in names:
+    for name in bar(names, len(names), "predict"):
         _write_labels(run, model, files, name, out)
     return f"{len(names)} label maps: {out}"
 
@@ -124,26 +129,50 @@ def check_targets(folder: Path, out: Path, names: Sequence[str], targets: dict[s
         taken[key] = name
 
 
-def _scores(run: RunConfig, model: nn.Module, files: Files) -> pd.DataFrame:
-    """One row per image: path, prediction (a class's slug) and the softmax score of each class."""
-    rows: list[dict[str, object]] = []
+def _write_scores(run: RunConfig, model: nn.Module, files: Files, out: Path) -> None:
+    """A row per image: path, prediction (a class's slug) and the softmax score of each class.
+
+    Batch by batch, while threads decode the images of the next two: the memory does not depend on
+    how many there are.
+    """
     mode = "L" if load_datasets()[run.dataset].channels == 1 else "RGB"
-    for start in range(0, len(files.paths), run.batch_size):
-        paths = files.paths[start : start + run.batch_size]
-        side = padded_size(run.img_size)
-        pictures = [resized(read_picture(files, path, mode).image, side) for path in paths]
-        images = torch.from_numpy(np.stack(pictures)).float() / 255
-        scores = _logits(run, model, center_crop(images, run.img_size)).softmax(dim=1)
-        for path, score in zip(paths, scores.tolist(), strict=True):
-            best = run.classes[int(np.argmax(score))]
-            row = {f"score_{k}": value for k, value in zip(run.classes, score, strict=True)}
-            rows.append({"path": path, "prediction": best, **row})
-    return pd.DataFrame(rows)
+    side = padded_size(run.img_size)
+
+    def decoded(path: str) -> np.ndarray:
+        return resized(read_picture(files, path, mode).image, side)
+
+    starts = range(0, len(files.paths), run.batch_size)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool, atomic_path(out) as part:
+        pictures = _ahead(pool, decoded, files.paths, 2 * run.batch_size)
+        for start in bar(starts, len(starts), "predict"):
+            paths = files.paths[start : start + run.batch_size]
+            images = torch.from_numpy(np.stack([next(pictures) for _ in paths]))
+            ready = network_input(center_crop(images, run.img_size), run)
+            scores = logits_of(run, model, ready).softmax(dim=1)
+            table = pd.DataFrame(scores.tolist(), columns=[f"score_{k}" for k in run.classes])
+            table.insert(0, "path", paths)
+            table.insert(1, "prediction", [run.classes[k] for k in scores.argmax(1).tolist()])
+            for_spreadsheets(table).to_csv(
+                part, mode="a", header=start == 0, index=False, lineterminator="\n"
+            )
+
+
+def _ahead(
+    pool: Executor, work: Callable[[str], np.ndarray], names: Sequence[str], many: int
+) -> Iterator[np.ndarray]:
+    """``work`` of each name in order, begun for as ``many`` of them before it is asked for."""
+    waiting: deque[Future[np.ndarray]] = deque()
+    for name in names:
+        waiting.append(pool.submit(work, name))
+        if len(waiting) > many:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 @torch.no_grad()
-def _logits(run: RunConfig, model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    ready = network_input(images, run)
+def logits_of(run: RunConfig, model: nn.Module, ready: torch.Tensor) -> torch.Tensor:
+    """Logits of what :func:`~mednext.training.batches.network_input` has prepared, on the CPU."""
     device = next(model.parameters()).device
     with autocast(run, device):
         logits: torch.Tensor = model(ready.to(device))
@@ -154,7 +183,10 @@ def labels_of(run: RunConfig, model: nn.Module, image: np.ndarray) -> np.ndarray
     """(D, H, W) intensities in [0, 1] -> (D, H, W) uint8 labels."""
     small = np.stack([resize_slice(plane, run.img_size, order=3) for plane in image])
     images = torch.from_numpy(small.astype(np.float32))[:, None]
-    parts = [_logits(run, model, batch).argmax(1) for batch in images.split(run.batch_size)]
+    parts = [
+        logits_of(run, model, network_input(batch, run)).argmax(1)
+        for batch in images.split(run.batch_size)
+    ]
     found = torch.cat(parts).to(torch.uint8).numpy()
     depth, height, width = image.shape
     return native_labels(found, (depth, height, width))
