@@ -9,9 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
-__all__ = ["__version__", "create_model", "optimize_for_inference"]
+    from mednext.config import Task
+    from mednext.training.loaded import LoadedRun
+
+__all__ = ["__version__", "create_model", "list_models", "load_run", "optimize_for_inference"]
 __version__ = "0.2.0"
 
 
@@ -26,6 +31,32 @@ def create_model(method: str, **kwargs: Any) -> nn.Module:
     from mednext.models.registry import create_model as create  # torch is loaded only on demand
 
     return create(method, **kwargs)
+
+
+def list_models(task: Task | None = None, family: str | None = None) -> list[str]:
+    """Names of the methods; see :func:`mednext.models.registry.list_models`.
+
+    >>> list_models(task="segmentation", family="swin_unet")
+    ['swin_unet']
+    """
+    from mednext.models.registry import list_models as listed
+
+    return listed(task, family)
+
+
+def load_run(folder: str | Path, selection: str = "last") -> LoadedRun:
+    """A trained run, ready to predict; see :func:`mednext.training.loaded.load_run`.
+
+    ``docs/networks.md`` has it at work.
+
+    >>> load_run("results/demo/runs/acdc/paper/unet/seed7")
+    Traceback (most recent call last):
+    ...
+    mednext.errors.UserError: ...
+    """
+    from mednext.training.loaded import load_run as load
+
+    return load(folder, selection)
 
 
 def optimize_for_inference(model: nn.Module) -> nn.Module:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, runs_of, take_gpu
+from mednext.errors import UserError
 
 
 def register(verbs: Verbs) -> None:
@@ -23,11 +24,15 @@ def register(verbs: Verbs) -> None:
     text = "architecture.json: the graphs of Figs. 1-5, read off the networks"
     drawn = add_verb(which, "architecture", text, _architecture, config=False)
     drawn.add_argument("--out", type=Path, required=True)
-    export = add_verb(which, "export", "a network as ONNX", _export, config=False)
-    export.add_argument("method")
+    text = "a network, folded for inference, as ONNX"
+    export = add_verb(which, "export", text, _export, config=False)
+    export.add_argument("method", nargs="?", help="without --run")
     export.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    text = "the folder of a trained run; its classes, preprocessing and hashes are stored, too"
+    export.add_argument("--run", type=Path, help=text)
+    export.add_argument("--selection", default="last", help="with --run: which weights")
     export.add_argument("--weights", type=Path, help="a weights.*.safetensors; default: random")
-    export.add_argument("--num-classes", type=int, required=True)
+    export.add_argument("--num-classes", type=int)
     export.add_argument("--in-chans", type=int, default=3)
     export.add_argument("--img-size", type=int, default=224)
     text = "how much of each part of a MED block depends on the image"
@@ -81,6 +86,19 @@ def _export(arguments: argparse.Namespace) -> None:
     from mednext.models.onnx_export import export_onnx
     from mednext.models.registry import create_model
 
+    if arguments.run is not None and arguments.method is None:
+        from mednext.training.loaded import load_run
+
+        difference = load_run(arguments.run, arguments.selection).export(arguments.out)
+        print(f"{arguments.out}: logits within {difference:.1e} of torch's")
+        return
+    if arguments.run is not None or None in (arguments.method, arguments.num_classes):
+        raise UserError(
+            "what to export is not clear",
+            found=f"METHOD {arguments.method}, --num-classes {arguments.num_classes}, "
+            f"--run {arguments.run}",
+            expected="METHOD and --num-classes, or --run alone",
+        )
     shape = {"in_chans": arguments.in_chans, "img_size": arguments.img_size}
     model = create_model(
         arguments.method, num_classes=arguments.num_classes, weights=arguments.weights, **shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +12,32 @@ from torch import nn
 
 from mednext.errors import UserError
 from mednext.files import atomic_path
+from mednext.models.inference import optimize_for_inference
 
 OPSET = 18
 TOLERANCE = 1e-4
 """Largest difference of logits, relative to the largest logit, that still counts as equal."""
 
 
-def export_onnx(model: nn.Module, path: Path, *, in_chans: int, img_size: int) -> float:
-    """Write ``model`` in evaluation mode as ONNX; the batch size stays free, H and W are fixed.
+def export_onnx(
+    model: nn.Module,
+    path: Path,
+    *,
+    in_chans: int,
+    img_size: int,
+    facts: Mapping[str, str] | None = None,
+) -> float:
+    """Write ``model``, folded for inference, as ONNX; the batch size stays free, H and W are fixed.
 
-    The written graph is run by onnxruntime on a batch of three random images and compared with
-    torch's logits; a file that does not agree is not left behind.
+    The written graph is run by onnxruntime on one and on three random images and compared with the
+    logits of ``model`` as it is; a file that does not agree is not left behind.
 
     Args:
         model: a network on the CPU.
         path: the file to write.
         in_chans: channels of the images.
         img_size: their height and width.
+        facts: what is stored beside the graph, as onnxruntime's ``custom_metadata_map`` gives it.
 
     Returns:
         The largest difference of the logits over the largest logit.
@@ -47,7 +57,7 @@ def export_onnx(model: nn.Module, path: Path, *, in_chans: int, img_size: int) -
     try:
         with atomic_path(path) as part, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the exporter's own deprecations
-            _write(model, part, images)
+            _write(optimize_for_inference(model), part, images, facts or {})
             difference = _difference(model, part, images)
             if not difference <= TOLERANCE:
                 raise UserError(
@@ -61,19 +71,17 @@ def export_onnx(model: nn.Module, path: Path, *, in_chans: int, img_size: int) -
     return difference
 
 
-def _write(model: nn.Module, part: Path, images: torch.Tensor) -> None:
+def _write(model: nn.Module, part: Path, images: torch.Tensor, facts: Mapping[str, str]) -> None:
     batch = torch.export.Dim("batch", min=1)
     try:
-        torch.onnx.export(
+        program = torch.onnx.export(
             model,
             (images,),
-            str(part),
             input_names=["images"],
             output_names=["logits"],
             dynamic_shapes=({0: batch},),
             opset_version=OPSET,
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
     except torch.onnx.errors.OnnxExporterError as error:
@@ -82,6 +90,9 @@ def _write(model: nn.Module, part: Path, images: torch.Tensor) -> None:
             file=part,
             found=str(error).strip().splitlines()[0][:200],
         ) from error
+    assert program is not None  # as the exporter by dynamo returns it
+    program.model.metadata_props.update(facts)
+    program.save(part, external_data=False)
 
 
 def _difference(model: nn.Module, part: Path, images: torch.Tensor) -> float:

@@ -21,6 +21,7 @@ FOLLOWED = {
     "docs/tutorial.md": "tests/release/test_docs.py",
     "docs/your-own.md": "tests/workflow/test_readme.py",
     "docs/adding-a-method.md": "tests/models/test_adding_a_method.py",
+    "docs/networks.md": "tests/release/test_networks.py",
     "docs/score.md": "tests/cli/test_score.py",
     "docs/conditions.md": "tests/cli/test_documented.py",
     "docs/subgroups.md": "tests/cli/test_documented.py",

@@ -1,0 +1,174 @@
+"""docs/networks.md runs as printed, on runs that were trained for it."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import mednext
+from mednext.cli import main
+from mednext.config import RunConfig, load_profile
+from mednext.datasets.fetch import fetch
+from mednext.datasets.load import load
+from mednext.datasets.prepare import prepare
+from mednext.datasets.splits import split
+from mednext.datasets.verify import verify
+from mednext.errors import UserError
+from mednext.runs.resolve import resolve_runs, run_paths
+from mednext.training.evaluate import predict
+from mednext.training.predict_folder import predict_folder
+from mednext.training.train import train
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/networks.md"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunConfig]]:
+    """A trained and predicted run per task, in a working folder of their own."""
+    folder = tmp_path_factory.mktemp("checkout")
+    threads = torch.get_num_threads()
+    common = {"source": "phantom", "epochs": 1, "batch_size": 8, "img_size": 64}
+    images = {"methods": ["mednext"], "phantom": {"train": 16, "val": 4, "test": 6}}
+    volumes = {"methods": ["unet"], "phantom": {"train": 1, "val": 1, "test": 1}}
+    datasets = {"sars_cov2_ct": common | images, "acdc": common | volumes | {"img_size": 32}}
+    config = {"profile": "demo", "seeds": [0], "threads": 1, "datasets": datasets}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("MEDNEXT_DATA", str(folder / "data"))
+        Path("demo.yaml").write_text(yaml.safe_dump(config))
+        profile = load_profile("demo.yaml")
+        for dataset, entry in profile.datasets.items():
+            for step in (fetch, verify, prepare):
+                step(dataset, entry)
+            split(dataset, entry, "paper")
+        found = {run.dataset: run for run in resolve_runs(profile)}
+        for run in found.values():
+            assert train(run).status == "ok"
+            predict(run)
+        torch.use_deterministic_algorithms(False)
+        torch.set_flush_denormal(False)
+        yield found
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def exported(runs: dict[str, RunConfig]) -> dict[str, Path]:
+    for dataset, run in runs.items():
+        words = ["models", "export", "--run", str(run_paths(run).root), "--out", f"{dataset}.onnx"]
+        assert main(words) == 0
+    return {dataset: Path(f"{dataset}.onnx").resolve() for dataset in runs}
+
+
+@pytest.mark.slow
+def test_the_steps_of_a_user(runs: dict[str, RunConfig]) -> None:
+    done = doctest.testfile(str(DOCUMENT), module_relative=False)
+    assert done.attempted > 15 and done.failed == 0
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """onnxruntime and numpy, and no other package."""
+    site = tmp_path_factory.mktemp("bare")
+    purelib = Path(onnxruntime.__file__).parents[1]
+    for name in ("numpy", "numpy.libs", "onnxruntime"):
+        if (purelib / name).exists():
+            (site / name).symlink_to(purelib / name)
+    return site
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dataset", ["sars_cov2_ct", "acdc"])
+def test_ten_lines_without_torch_give_the_predictions_of_the_suite(
+    dataset: str, runs: dict[str, RunConfig], exported: dict[str, Path], bare: Path
+) -> None:
+    text = DOCUMENT.read_text()
+    (script,) = re.findall(r"^```python\n(import json, sys\n.*?)^```$", text, re.M | re.S)
+    assert len(script.split("\n\n")[1].splitlines()) <= 10  # besides the imports
+    run = runs[dataset]
+    data = load(run)
+    stored = np.load(run_paths(run).predictions("last"))
+    if run.task == "classification":
+        images, expected = data.images[stored["row"]], stored["score"].argmax(1)
+    else:
+        cases = [data.cases[k] for k in data.subsets["test"]]
+        images = np.concatenate([data.images[c.start : c.stop] for c in cases])
+        network = mednext.load_run(run_paths(run).root).network
+        with torch.no_grad():
+            expected = network(torch.from_numpy(images)[:, None].expand(-1, 3, -1, -1)).argmax(1)
+    np.save("images.npy", np.asarray(images))
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script, str(exported[dataset]), "images.npy", "found.npy"],
+        env={"PYTHONPATH": str(bare), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    # A pixel between two classes may fall to either side of a rounded logit.
+    assert (np.load("found.npy") == np.asarray(expected)).mean() > 0.9999
+    assert len(np.load("found.npy")) == len(images)
+
+
+def test_a_folder_is_predicted_as_single_images_are(runs: dict[str, RunConfig]) -> None:
+    run = runs["sars_cov2_ct"]
+    random = np.random.default_rng(0)
+    folder = Path("mine")
+    folder.mkdir()
+    for k in range(run.batch_size * 3 + 1):
+        pixels = random.integers(0, 255, (40 + k, 36), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{k:02}.png")
+    predict_folder(run, "last", folder, Path("scores.csv"))
+    table = pd.read_csv("scores.csv")
+    assert table.path.tolist() == [f"{k:02}.png" for k in range(25)]
+    loaded = mednext.load_run(run_paths(run).root)
+    for row in table.to_dict("records"):
+        with Image.open(folder / row["path"]) as image:
+            scores = loaded.predict(image)
+        assert row["prediction"] == max(scores, key=lambda name: scores[name])
+        for name, score in scores.items():
+            assert row[f"score_{name}"] == pytest.approx(score, abs=1e-5)
+
+
+def test_a_damaged_image_leaves_no_table(runs: dict[str, RunConfig]) -> None:
+    folder = Path("damaged")
+    folder.mkdir()
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(folder / "a.png")
+    (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:40])
+    with pytest.raises(UserError, match=r"b\.png"):
+        predict_folder(runs["sars_cov2_ct"], "last", folder, Path("none.csv"))
+    assert not Path("none.csv").exists()
+
+
+def test_a_segmenter_gives_labels_in_the_size_of_the_slice(runs: dict[str, RunConfig]) -> None:
+    run = mednext.load_run(run_paths(runs["acdc"]).root)
+    labels = run.predict(np.random.default_rng(0).random((50, 70)))
+    assert labels.shape == (50, 70) and labels.dtype == np.uint8 and labels.max() < 4
+    assert '"resize": 32' in run.facts()["preprocessing"]
+
+
+def test_other_weights_than_the_run_s_are_refused(runs: dict[str, RunConfig]) -> None:
+    root = run_paths(runs["acdc"]).root
+    with pytest.raises(UserError, match="best_test"):
+        mednext.load_run(root, "best_test")
+    file = root / "weights.last.safetensors"
+    before = file.read_bytes()
+    weights = load_file(file)
+    save_file({name: value + 1 for name, value in weights.items()}, file)
+    try:
+        with pytest.raises(UserError, match="not those that the training wrote"):
+            mednext.load_run(root)
+    finally:
+        file.write_bytes(before)
