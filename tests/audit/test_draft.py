@@ -221,3 +221,43 @@ def test_a_comma_groups_thousands_only_beside_decimal_points(
     (table,) = draft(tmp_path / "t.csv", tmp_path / "draft")
     assert table.columns[1].cells[0] == images
     assert any("thousands" in ask or "decimals" in ask for ask in table.asks)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "columns", "first"),
+    [
+        (
+            "kinds.csv",
+            "Method,Dice (WT),Dice (TC),Dice (ET),mIoU,Macro F1\na,0.9,0.8,0.7,0.6,0.5\n",
+            ["slug", "method", "wt_dice", "tc_dice", "et_dice", "mean_iou", "macro_f1"],
+            ["a", "a", "0.9", "0.8", "0.7", "0.6", "0.5"],
+        ),
+        (
+            "alike.csv",
+            "Slug,AUC,AUC,AUC,AUC_SD\na,0.9,0.8,0.7,0.1\n",
+            ["slug", "slug_2", "auc", "auc_2", "auc_3", "auc_sd"],
+            ["a", "a", "0.9", "0.8", "0.7", "0.1"],
+        ),
+        (
+            "sizes.html",
+            "<table><tr><td colspan=2>Model</td><td>Accuracy (%)</td></tr>"
+            "<tr><td>Net</td><td>18</td><td>82.0 (41/50)</td></tr></table>",
+            ["slug", "model", "model_2", "accuracy", "accuracy_hits", "accuracy_of"],
+            ["net_18", "Net", "18", "82.0", "41", "50"],
+        ),
+        (
+            "pages.tex",
+            r"\begin{longtable}{lc}Model & Acc. (\%)\\ \endfirsthead Model & Acc.\\ \endhead"
+            r"3D net & 81.2{\scriptsize$\pm$1.1}\\ \end{longtable}",
+            ["slug", "model", "accuracy", "accuracy_sd"],
+            ["3d_net", "3D net", "81.2", "1.1"],
+        ),
+    ],
+)
+def test_no_column_is_lost_for_its_name(
+    tmp_path: Path, name: str, content: str, columns: list[str], first: list[str]
+) -> None:
+    (tmp_path / name).write_text(content)
+    draft(tmp_path / name, tmp_path / "draft")
+    rows = list(csv.reader((tmp_path / "draft" / "table1.csv").open()))
+    assert rows == [columns, first]

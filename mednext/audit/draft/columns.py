@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from mednext.audit.bands import Unit
 from mednext.audit.draft.grid import GROUP, NUMBER, NUMERIC, Grid, raised
@@ -57,6 +58,17 @@ NO_NAME = re.compile(
     re.I,
 )
 """What a heading says besides the metric: powers of ten, intervals, spreads, units."""
+KIND = re.compile(
+    r"(macro|micro|weighted|mean|average|avg|test|train|validation|val|top \d+)"
+    r"(?: averaged?| avg)? "
+    r"|m(?=(?:iou|dice|dsc)$)"
+)
+"""What stands before a metric and is no part of it; the m of mIoU is a mean."""
+NO_KIND = re.compile(
+    rf"|mm|m|g|k|b|voxels?|px|s|ms|.*\b(?:sd|std|se|ci|iqr|mean|median|range)\b.*"
+    rf"|{'|'.join(map(re.escape, BY_SPELLING))}"
+)
+"""What stands in brackets behind a metric without setting it apart: units, spreads, synonyms."""
 PREFIX = {"6": "m", "9": "g", "3": "k"}
 """Powers of ten in a heading -> unit of the column's name."""
 SPREAD = re.compile(rf"({NUMBER}){PLUS_MINUS}({NUMBER})\s*(%?)")
@@ -75,6 +87,10 @@ class Column:
     unit: Unit | None
     cells: list[str]
     parts: dict[str, list[str]] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """Headings of the column and of its parts."""
+        return [self.name, *(f"{self.name}_{part}" for part in self.parts)]
 
 
 @dataclass
@@ -106,13 +122,28 @@ def slug(text: str) -> str:
 
 def metric_of(heading: str) -> str | None:
     """The metric that a heading names, with or without its unit; None if it names none."""
+    return _metric_and_kind(heading)[0]
+
+
+def _metric_and_kind(heading: str) -> tuple[str | None, list[str]]:
+    """The metric, and what sets it apart: "Macro F1" is f1 and macro, "Dice (WT)" dice and wt."""
     bare = re.sub(r"[(\[][^)\]]*[)\]]", " ", heading)
-    for text in (bare, *re.findall(r"[(\[]([^)\]]*)[)\]]", heading)):
-        words = re.sub(r"[\u2191\u2193%*\u2019']", "", _spelled_out(NO_NAME.sub("", text)).lower())
-        words = re.sub(r"\W+", " ", words).replace("_", " ").strip()
+    brackets = [_words(text) for text in re.findall(r"[(\[]([^)\]]*)[)\]]", heading)]
+    kinds = [slug(text) for text in brackets if not NO_KIND.fullmatch(text) and text.count(" ") < 3]
+    for words, others in ((_words(bare), kinds), *((text, []) for text in brackets)):
         if words in BY_SPELLING:
-            return BY_SPELLING[words]
-    return None
+            return BY_SPELLING[words], others
+        kind = KIND.match(words)
+        if kind and words[kind.end() :] in BY_SPELLING:
+            first = "mean" if kind.group(1) is None else slug(kind.group(1))
+            return BY_SPELLING[words[kind.end() :]], [first, *others]
+    return None, []
+
+
+def _words(text: str) -> str:
+    """Lower case, without punctuation, units, intervals and spreads."""
+    words = re.sub(r"[\u2191\u2193%*\u2019']", "", _spelled_out(NO_NAME.sub("", text)).lower())
+    return re.sub(r"\W+", " ", words).replace("_", " ").strip()
 
 
 def unit_suffix(heading: str) -> str:
@@ -138,14 +169,17 @@ def recognise(grid: Grid) -> Recognised:
         levels = list(dict.fromkeys(level[i] for level in header if level[i]))
         texts = [row[i] for row in body]
         columns.append(_column(levels or [f"column {i + 1}"], texts, i == label, mark, asks))
-    for i, column in enumerate(columns):
-        names = [other.name for other in columns[:i]]
-        if column.name in names:
-            asks.append(f"two columns are called '{column.name}'; say what the second is")
-            column.name = f"{column.name}_{names.count(column.name) + 1}"
+    used = {"slug"}
+    for column in columns:
+        name, number = column.name, 2
+        while used & set(column.names()):
+            column.name, number = f"{name}_{number}", number + 1
+        if number == 3:
+            asks.append(f"two columns are called '{name}'; say what the second is")
+        used |= set(column.names())
     if not any(column.metric in SHARES for column in columns):
         asks.append("no metric was recognised; remove the table, or name its columns")
-    labels = columns[label].cells
+    labels = [" ".join(dict.fromkeys(_text(row[i]) for i in _alike(header, label))) for row in body]
     return Recognised(grid.caption, _slugs(labels, asks), labels, columns, asks)
 
 
@@ -175,6 +209,13 @@ def _label(header: Rows, body: Rows) -> int:
     return first
 
 
+def _alike(header: Rows, label: int) -> list[int]:
+    """The column of the labels and those right of it under the same heading."""
+    heads = list(zip(*header, strict=True))
+    rest = range(label, len(heads))
+    return list(takewhile(lambda i: heads[i] == heads[label], rest))
+
+
 def _upright(header: Rows, body: Rows) -> tuple[Rows, Rows]:
     """The table with metrics as columns, turned if they stand in the first column."""
     first = [metric_of(row[0]) for row in body]
@@ -200,11 +241,11 @@ def _slugs(labels: list[str], asks: list[str]) -> list[str]:
 
 
 def _column(levels: list[str], texts: list[str], label: bool, mark: str, asks: list[str]) -> Column:
-    metric = next((m for level in reversed(levels) if (m := metric_of(level))), None)
     heading = next((level for level in reversed(levels) if metric_of(level)), levels[-1])
-    above = [level for level in levels if level != heading]
+    metric, kinds = _metric_and_kind(heading)
+    above = [slug(level) for level in levels if level != heading]
     name = metric + unit_suffix(heading) if metric else _plain_name(heading)
-    name = "_".join(part for part in (*(slug(a) for a in above), name) if part)
+    name = "_".join(part for part in (*above, *kinds, name) if part)
     if label:
         return Column(name, None, None, [_text(text) for text in texts])
     column = Column(name, metric, None, [])

@@ -45,6 +45,7 @@ ROWS = re.compile(rf"^\\multirow\*?{ARGUMENT}{ARGUMENT}(?:\[[^\]]*\])?\s*(\{{.*\
 def latex_grids(source: str) -> Iterator[Grid]:
     """Every tabular that has a row of numbers."""
     source = re.sub(r"(?<!\\)%[^\n]*", "", source)
+    source = re.sub(r"\\endfirsthead.*?\\endhead", "", source, flags=re.S)  # repeated on each page
     for found in TABULAR.finditer(source):
         around = source[max(0, found.start() - 2000) : found.start()]
         captions = re.findall(r"\\caption\{((?:[^{}]|\{[^{}]*\})*)\}", around)

@@ -108,8 +108,7 @@ def table_csv(table: Recognised) -> str:
     """A table as CSV: slug, the columns, and their spreads beside them."""
     columns: dict[str, list[str]] = {"slug": table.slugs}
     for column in table.columns:
-        columns[column.name] = column.cells
-        columns |= {f"{column.name}_{part}": cells for part, cells in column.parts.items()}
+        columns |= zip(column.names(), (column.cells, *column.parts.values()), strict=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
