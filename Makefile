@@ -94,7 +94,7 @@ planned: setup  ## what each question of the second wave can show (MEDNEXT_LOCAL
 	  --document docs/protocol_wave2.md
 
 statistics: setup  ## simulate size, coverage and power of every procedure: docs/statistics.md
-	python docs/statistics.py
+	python docs/procedures.py
 
 site: setup  ## build the documentation site into results/site/ (every warning is an error)
 	python -m sphinx -W --keep-going -b html docs results/site

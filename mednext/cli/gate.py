@@ -66,7 +66,8 @@ def _gate(arguments: argparse.Namespace) -> int:
 
 
 def _spread(arguments: argparse.Namespace) -> None:
-    from mednext.gate.seed_spread import measure
+    from mednext.gate.rules import load_rules
+    from mednext.gate.tolerance import measure
 
-    rows = measure(arguments.results, arguments.out)
+    rows = measure(arguments.results, arguments.out, load_rules())
     print(f"{arguments.out}: {len(rows)} metrics of {min(row.seeds for row in rows)} or more seeds")

@@ -157,10 +157,12 @@ def _metric(
             return Finding(name, "ok", None, None, None, "undefined in both")
         return Finding(name, "not comparable", old, found, None, "undefined for some seed")
     assert old is not None and found is not None  # no value is None here
-    tolerance, note = bounds.tolerance(rule, reference, len(new))
-    gain = found - old if rule.direction == "higher" else old - found
-    outcome: Outcome = "worse" if gain < -tolerance else "better" if gain > tolerance else "ok"
-    return Finding(name, outcome, old, found, tolerance, note)
+    allowed = bounds.tolerance(rule, reference, len(new))
+    gain = found - allowed.centre if rule.direction == "higher" else allowed.centre - found
+    outcome: Outcome = "ok"
+    if abs(gain) > allowed.value:
+        outcome = "worse" if gain < 0 else "better"
+    return Finding(name, outcome, allowed.centre, found, allowed.value, allowed.words)
 
 
 def _words(values: Iterable[object]) -> str:

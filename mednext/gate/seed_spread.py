@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from mednext.errors import UserError
-from mednext.gate.values import Key, key_of, read_metrics
-from mednext.results import Metric, MetricRow, Row, read_rows, write_rows
+from mednext.gate.values import Key, key_of
+from mednext.results import Metric, MetricRow, Row, read_rows
 
 SPREAD = "spread.csv"
 FEWEST_SEEDS = 3
@@ -86,15 +86,6 @@ def spread_rows(rows: Sequence[MetricRow]) -> list[SpreadRow]:
             )
         )
     return found
-
-
-def measure(folder: Path, out: Path) -> list[SpreadRow]:
-    """Write ``spread.csv`` from a folder of results with several seeds."""
-    rows = spread_rows(read_metrics(folder))
-    if not rows:
-        raise UserError("there is no finished run to measure a spread of", file=folder)
-    write_rows(out, SpreadRow, rows)
-    return rows
 
 
 def read_spread(folder: Path) -> dict[Key, SpreadRow]:
