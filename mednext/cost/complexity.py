@@ -176,12 +176,12 @@ def cost_rows(method: str, img_size: int = 224, full: bool = False) -> list[Cost
         elif img_size != 224:
             reason = "the printed costs are at 224 pixels"
         else:
-            verdicts = (
-                cost_verdict(cost.params / 1e6, params_m, DIGITS),
-                cost_verdict(cost.gmacs, gmacs, DIGITS),
-            )
-            differs = any(v in ("near", "off") for v in verdicts)
+            verdict, counter = gmacs_verdict(cost.gmacs, check, gmacs)
+            verdicts = cost_verdict(cost.params / 1e6, params_m, DIGITS), verdict
+            differs = any(v in ("near", "off") for v in verdicts) or counter != "torch"
             reason = (spec.cost_note or "not known") if differs else None
+            if counter != "torch":
+                reason = f"The GMACs agree as {counter} counts. {reason}"
         memory = training_memory(method, img_size) if full and num_classes == task_classes else {}
         rows.append(
             CostRow(
@@ -204,6 +204,25 @@ def cost_rows(method: str, img_size: int = 224, full: bool = False) -> list[Cost
             )
         )
     return rows
+
+
+def gmacs_verdict(
+    torch_count: float, check: CrossCheck | None, printed: float | None
+) -> tuple[CostVerdict, str]:
+    """The verdict of the counter that comes nearest to a printed count, and that counter.
+
+    Counters differ in what they count beside convolutions and matrix products: a printed number is
+    not off since one of them says so.
+    """
+    counts = {"torch": torch_count}
+    if check is not None:
+        counts["fvcore"] = check.gmacs_fvcore
+        if check.gmacs_ptflops is not None:
+            counts["ptflops"] = check.gmacs_ptflops
+    order: tuple[CostVerdict, ...] = ("matches", "near", "off", "not printed")
+    judged = {name: cost_verdict(count, printed, DIGITS) for name, count in counts.items()}
+    best = min(judged, key=lambda name: order.index(judged[name]))  # the first of equal ones
+    return judged[best], best
 
 
 def training_memory(method: str, img_size: int) -> dict[str, Any]:

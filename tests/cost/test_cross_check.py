@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mednext.cost.complexity import count
-from mednext.cost.cross_check import cross_check, plain_attention
+from mednext.cost.complexity import count, gmacs_verdict
+from mednext.cost.cross_check import CrossCheck, cross_check, plain_attention
 
 
 def twice(build: type[nn.Module]) -> tuple[nn.Module, nn.Module]:
@@ -97,3 +98,24 @@ def test_ptflops_is_not_asked_about_shared_layers() -> None:
     found = cross_check(real, on_meta, (1, 1, 1000, 8))
     assert found.gmacs_ptflops is None
     assert round(found.gmacs_fvcore * 1e6) == 2 * 1000 * 8 * 8 // 1000
+
+
+@pytest.mark.parametrize(
+    ("counts", "printed", "expected"),
+    [
+        # ResNet50 at 224 px: convolutions and products alone, and as fvcore counts.
+        ((4.089184, 4.1118, 4.13), 4.11, ("matches", "fvcore")),
+        ((4.089184, None, None), 4.11, ("off", "torch")),
+        ((1.82, 1.95, None), 1.82, ("matches", "torch")),
+        ((1.0, 1.1, 2.701), 2.7, ("matches", "ptflops")),
+        ((1.0, 1.1, 1.2), None, ("not printed", "torch")),
+    ],
+)
+def test_a_printed_count_is_judged_by_every_counter(
+    counts: tuple[float, float | None, float | None],
+    printed: float | None,
+    expected: tuple[str, str],
+) -> None:
+    plain, fvcore, ptflops = counts
+    check = None if fvcore is None else CrossCheck(fvcore, ptflops, "", "")
+    assert gmacs_verdict(plain, check, printed) == expected
