@@ -19,7 +19,7 @@ from mednext.report.figures.style import STYLE, empty, heading, save
 from mednext.results import HEADLINE, ComparisonRow, RankRow
 
 ALPHA = 0.05
-LINE, BAR, LEFT, RIGHT = 0.17, 0.07, 1.9, 5.5
+LINE, BAR, LEFT, RIGHT = 0.17, 0.07, 2.2, 5.2
 
 
 def write(profile: Profile, out: Path, partial: bool = False) -> None:
