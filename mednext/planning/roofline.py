@@ -40,7 +40,7 @@ SLOTS = 8
 """Most trainings at once on one GPU."""
 LOW_PRECISION = ("bf16", "fp16")
 SHOWN = "h100"
-"""The GPU whose hours are told apart."""
+"""The GPU whose hours are shown by themselves."""
 MOST_COSTLY = 10
 
 
