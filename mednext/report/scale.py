@@ -19,6 +19,8 @@ class Scale:
     has been made, what the profile plans."""
 
     runs: tuple[DatasetRun | RunConfig, ...]
+    planned_precision: str
+    """Of runs that have not been made."""
 
     @property
     def phantom(self) -> bool:
@@ -29,6 +31,11 @@ class Scale:
     def limited(self) -> bool:
         """Was less used than there is?"""
         return any(run.limit is not None for run in self.runs)
+
+    @property
+    def precision(self) -> str:
+        """Of training, validation and prediction."""
+        return _either(getattr(run, "precision", self.planned_precision) for run in self.runs)
 
     def words(self, name: str) -> str:
         """A setting of the runs; where they differ, each value once."""
@@ -45,7 +52,7 @@ def scale_of(profile: Profile, dataset: str, protocol: str = HEADLINE.protocol) 
     axes = [cell for cell in planned.cells(profile.seeds) if cell[0] == protocol]
     files = [RunPaths(profile.profile, dataset, *cell).run_json for cell in axes]
     made = [parse(RunConfig, read_run(f).config, f) for f in files if f.is_file()]
-    return Scale(tuple(made) or (planned,))
+    return Scale(tuple(made) or (planned,), profile.precision)
 
 
 def scale_difference(scale: Scale, task: str) -> str | None:
@@ -89,10 +96,11 @@ def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
 
 
 def describe(scale: Scale, seeds: str, rows: Sequence[DatasetRow]) -> str:
-    """Source, image size, epochs and amount of data of a profile's runs, in words."""
+    """Source, size, epochs, precision and amount of data of a profile's runs, in words."""
     text = (
         f"Source {scale.words('source')}; {scale.words('img_size')} px, "
-        f"epochs {scale.words('epochs')}, batch size {scale.words('batch_size')}, seeds {seeds}"
+        f"epochs {scale.words('epochs')}, batch size {scale.words('batch_size')}, "
+        f"precision {scale.precision}, seeds {seeds}"
     )
     if rows:
         sides = (sum(getattr(row, side) for row in rows) for side in ("train", "val", "test"))

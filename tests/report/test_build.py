@@ -40,21 +40,27 @@ def test_each_difference_of_scale_is_named(change: dict[str, object], words: str
 def test_an_assumed_batch_size_says_so() -> None:
     run = make_profile(batch_size=16).datasets["sars_cov2_ct"]
     words = "batch size 16 instead of 32 (assumed; the paper is silent)"
-    assert scale_difference(Scale((run,)), "classification") == words
+    assert scale_difference(Scale((run,), "fp32"), "classification") == words
 
 
 def test_the_scale_is_that_of_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The profile was changed after the runs; a run of another protocol does not count."""
     monkeypatch.chdir(tmp_path)
-    for seed, size, protocol in ((0, 64, "paper"), (1, 96, "paper"), (0, 32, "grouped")):
+    for seed, size, protocol, precision in (
+        (0, 64, "paper", "tf32"),
+        (1, 96, "paper", "bf16"),
+        (0, 32, "grouped", "fp16"),
+    ):
         changes = {"img_size": size, "epochs": 5, "batch_size": 8, "protocol": protocol}
+        changes["precision"] = precision
         trained(run_of("classification", profile="made_up", seed=seed, source="local", **changes))
     profile = make_profile()
     scale = scale_of(profile, "sars_cov2_ct")
     words = "64 or 96 px instead of 224; epochs 5 instead of 300; batch size 8 instead of 32"
     assert str(scale_difference(scale, "classification")).startswith(words)
     table = _table([metric_row(seed=s) for s in range(3)])
-    assert str(table.setting).startswith("Source local; 64 or 96 px, epochs 5, batch size 8, seeds")
+    words = "Source local; 64 or 96 px, epochs 5, batch size 8, precision tf32 or bf16, seeds"
+    assert str(table.setting).startswith(words)
     assert _verdict(table, "accuracy_pct") == "not comparable"
     assert scale_difference(scale_of(profile, "acdc"), "segmentation") is None  # nothing made yet
 

@@ -77,7 +77,7 @@ def test_pictures_name_a_reduced_scale_and_the_papers_not(
         assert "reduced scale" not in svg(drawn["local"] / "figures", name)
         module = importlib.import_module(f"mednext.report.figures.{MODULES.get(name, name)}")
         module.write(Profile.model_validate(small), tmp_path)
-        assert "(64 px, epochs 5: reduced scale)" in svg(tmp_path, name)
+        assert "(64 px, epochs 5, fp32: reduced scale)" in svg(tmp_path, name)
 
 
 def test_a_panel_with_fewer_methods_says_so(drawn: dict[str, Path]) -> None:
@@ -168,7 +168,7 @@ def test_another_architecture_is_another_drawing(
 def test_ablations_name_what_was_not_run(drawn: dict[str, Path]) -> None:
     text = svg(drawn["local"] / "figures", "fig9")
     # MedNeXt and MedUNeXt are the last rows of Tables 7 and 8
-    words = "1 of 8 variants ran in profile 'made_up'; the others show printed scores alone"
+    words = "1 of 8 variants ran in profile 'made_up' in fp32; the others show printed scores alone"
     assert text.count(words) == 2
 
 
@@ -198,7 +198,7 @@ def test_latency_is_drawn_where_it_was_measured(
     from mednext.report.figures import pareto
 
     text = svg(drawn["local"] / "figures", "pareto")
-    assert text.count(">Latency (ms, CPU)<") == 2
+    assert text.count(">Latency (ms, CPU, fp32)<") == 2
     assert text.count(">GMACs at 224 px<") == 2 and "mean over seeds" in text
     root = drawn["local"]
     monkeypatch.chdir(root.parents[1])
@@ -275,7 +275,7 @@ def test_charts_state_a_reduced_scale(made_up: Callable[[str], Path], tmp_path: 
     assert [name for name in charts if words in svg(tmp_path, name)] == []
     write_figures(make_profile(img_size=64), tmp_path, partial=True)
     for name in charts:
-        assert "(64 px, epochs 300: reduced scale)" in svg(tmp_path, name), name
+        assert "(64 px, epochs 300, fp32: reduced scale)" in svg(tmp_path, name), name
 
 
 def test_charts_name_data_that_stand_in(made_up: Callable[[str], Path], tmp_path: Path) -> None:
@@ -283,10 +283,10 @@ def test_charts_name_data_that_stand_in(made_up: Callable[[str], Path], tmp_path
     rows = dataset_rows()
     rows[1] = rows[1].model_copy(update={"stand_in": "other slices"})
     write_rows(root / "datasets.csv", DatasetRow, rows)
-    assert panel_title(make_profile(), "sars_cov2_ct") == "SARS-COV2-CT-Scan (STAND-IN data)"
-    assert panel_title(make_profile(), "acdc") == "ACDC"
+    assert panel_title(make_profile(), "sars_cov2_ct") == "SARS-COV2-CT-Scan (STAND-IN data; fp32)"
+    assert panel_title(make_profile(), "acdc") == "ACDC (fp32)"
     write_figures(make_profile(img_size=64), tmp_path, partial=True)
-    words = "(STAND-IN data; 64 px, epochs 300: reduced scale)"
+    words = "(STAND-IN data; 64 px, epochs 300, fp32: reduced scale)"
     for name in ("pareto", "roc", "critical_difference", "training"):
         assert svg(tmp_path, name).count(words) == 1, name
 

@@ -280,7 +280,7 @@ def test_a_small_run_states_its_scale(made_up: Callable[[str], Path]) -> None:
     root = made_up("local")
     write_tables(make_profile(img_size=96, epochs=10), root / "tables")
     text = (root / "tables" / "table2.md").read_text()
-    assert "Source local; 96 px, epochs 10, batch size 32, seeds 3;" in text
+    assert "Source local; 96 px, epochs 10, batch size 32, precision fp32, seeds 3;" in text
     assert "1488 / 497 / 496 images for train / val / test." in text
     assert "hence not comparable (n/c): 96 px instead of 224; epochs 10 instead of 300." in text
 

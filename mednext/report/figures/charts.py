@@ -79,7 +79,8 @@ def sets_of(profile: Profile, task: str) -> list[str]:
 
 
 def panel_title(profile: Profile, dataset: str, between: str = " ") -> str:
-    """The name of a data set, ``between``, and in what data and scale differ from the paper's.
+    """The name of a data set, ``between``, the precision, and in what data and scale differ from
+    the paper's.
 
     What stands in for a data set is known from ``datasets.csv``, where that has been written.
     """
@@ -87,10 +88,11 @@ def panel_title(profile: Profile, dataset: str, between: str = " ") -> str:
     counts = small(profile, "datasets.csv", DatasetRow, partial=True)
     stand_in = any(row.stand_in for row in counts if row.dataset == dataset)
     remarks = ["STAND-IN data"] if stand_in else []
+    made = scale.precision
     if scale_difference(scale, spec.task) is not None:
         words = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}"
-        remarks.append(f"{words}: reduced scale")
-    return f"{spec.name}{between}({'; '.join(remarks)})" if remarks else spec.name
+        made = f"{words}, {made}: reduced scale"
+    return f"{spec.name}{between}({'; '.join([*remarks, made])})"
 
 
 def legend_of(figure: Figure, shown: dict[str, dict[str, Any]], line: float = 1) -> None:

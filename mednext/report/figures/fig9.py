@@ -12,6 +12,7 @@ from mednext.config import Profile
 from mednext.report.figures.charts import WIDTH
 from mednext.report.figures.style import PALETTE, STYLE, heading, save
 from mednext.report.model import Line, Table
+from mednext.report.scale import scale_of
 from mednext.report.spec import Column
 from mednext.report.tables import read_tables
 from mednext.results import HEADLINE
@@ -71,7 +72,8 @@ def about(table: Table, profile: Profile) -> str:
             f"no variant ran in profile '{profile.profile}': scores are printed values, "
             "not reproduced; costs are measured"
         )
-    text = f"{count} of {of} variants ran in profile '{profile.profile}'"
+    precision = scale_of(profile, str(table.spec.dataset), table.view.protocol).precision
+    text = f"{count} of {of} variants ran in profile '{profile.profile}' in {precision}"
     if count < of:
         text += "; the others show printed scores alone"
     if table.scale_note:

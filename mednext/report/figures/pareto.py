@@ -55,7 +55,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
     x_of = {name: {m: of(c) for m, c in by_method.items()} for name, of in AXES.items()}
     latency = latencies(profile)
     if latency:
-        x_of["Latency (ms, CPU)"] = latency
+        x_of["Latency (ms, CPU, fp32)"] = latency
     title = "Score (mean over seeds) against cost; the line joins what nothing beats in both"
     names = {dataset: panel_title(profile, dataset) for dataset in scores}
     title = f"{title} (profile '{profile.profile}')"

@@ -109,7 +109,7 @@ def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int])
         kind = f"STAND-IN data ({stand_in}), not the data set itself; "
     sizes = (f"{n} test {unit}" + (f" of {g} groups" if g < n else "") for n, g in test)
     tested = f"{' or '.join(sizes)}; " if test else ""
-    made = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}"
+    made = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}, {scale.precision}"
     return (
         f"{kind}{load_datasets()[dataset].name}, protocol `{protocol}`, {made}, {tested}"
         f"seed {', '.join(map(str, seeds))}; not comparable with printed values"
