@@ -49,10 +49,12 @@ def load_run(folder: str | Path, selection: str = "last") -> LoadedRun:
 
     ``docs/networks.md`` has it at work.
 
-    >>> load_run("results/demo/runs/acdc/paper/unet/seed7")
-    Traceback (most recent call last):
-    ...
-    mednext.errors.UserError: ...
+    >>> from mednext.errors import UserError
+    >>> try:
+    ...     load_run("results/demo/runs/acdc/paper/unet/seed7")
+    ... except UserError as error:
+    ...     print(str(error).splitlines()[0])
+    this run has not been made
     """
     from mednext.training.loaded import load_run as load
 
