@@ -73,6 +73,9 @@ def export_onnx(
 
 def _write(model: nn.Module, part: Path, images: torch.Tensor, facts: Mapping[str, str]) -> None:
     batch = torch.export.Dim("batch", min=1)
+    # torch's exporter reads the older switch of TF32; training in this process sets the newer one.
+    precision = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
     try:
         program = torch.onnx.export(
             model,
