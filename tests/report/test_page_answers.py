@@ -21,7 +21,9 @@ RUNS = [{"status": "ok", "commit": ""}, {"status": "failed", "commit": ""}]
 
 def cell(table: int, slug: str, rule: str) -> CellRow:
     basis: Any = "inference" if rule == "lead" else "arithmetic"
-    return CellRow(table=table, slug=slug, column="x", rule=rule, verdict="", basis=basis, note="")
+    return CellRow(
+        table=table, slug=slug, column="x", rule=rule, verdict="off", basis=basis, note="-"
+    )
 
 
 def matrix(**changes: Any) -> ConfusionRow:
