@@ -37,3 +37,17 @@ def square_side(who: str, img_size: object) -> int:
             )
         return height
     return whole_number(who, "img_size", img_size)
+
+
+def check_choice(who: str, option: str, value: object, known: tuple[object, ...]) -> None:
+    """Refuse a value of an option that does not exist.
+
+    Raises:
+        UserError: ``value`` is not in ``known``.
+    """
+    if value not in known:
+        raise UserError(
+            f"{who}: unknown value of '{option}'",
+            found=repr(value),
+            expected=", ".join(repr(k) for k in known),
+        )

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mednext.models import fast
+from mednext.models.arguments import check_choice
 from mednext.models.layers import (
     LayerNorm2d,
-    check_choice,
     check_map,
     conv1x1,
     depthwise,

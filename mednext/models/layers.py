@@ -104,20 +104,6 @@ def check_multiple(who: str, img_size: int, multiple: int, at_least: int | None 
         )
 
 
-def check_choice(who: str, option: str, value: object, known: tuple[object, ...]) -> None:
-    """Refuse a value of an option that does not exist.
-
-    Raises:
-        UserError: ``value`` is not in ``known``.
-    """
-    if value not in known:
-        raise UserError(
-            f"{who}: unknown value of '{option}'",
-            found=repr(value),
-            expected=", ".join(repr(k) for k in known),
-        )
-
-
 def check_rate(who: str, option: str, value: float) -> None:
     """Refuse what is no probability below 1.
 

@@ -12,9 +12,9 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mednext.models.arguments import check_choice
 from mednext.models.blocks import MEDBlock
 from mednext.models.layers import (
-    check_choice,
     check_map,
     check_multiple,
     check_rate,

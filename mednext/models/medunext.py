@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mednext.models.arguments import check_choice
 from mednext.models.blocks import MEDBlock
 from mednext.models.heads import WithClassifier
-from mednext.models.layers import check_choice, check_map, check_multiple
+from mednext.models.layers import check_map, check_multiple
 
 Down = Literal["conv2", "conv3"]
 

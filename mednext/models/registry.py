@@ -11,8 +11,7 @@ from torch import nn
 
 from mednext.config import MethodSpec, Task, benchmarks_dir, load_methods, method_slug
 from mednext.errors import UserError
-from mednext.models.arguments import square_side, whole_number
-from mednext.models.layers import check_choice
+from mednext.models.arguments import check_choice, square_side, whole_number
 from mednext.models.weights import load_weights
 
 

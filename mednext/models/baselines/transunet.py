@@ -19,10 +19,11 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from mednext.models.arguments import check_choice
 from mednext.models.baselines.timm_nets import timm_model
 from mednext.models.baselines.transunet_resnet import resnet, skipped_maps
 from mednext.models.heads import WithClassifier
-from mednext.models.layers import check_choice, check_map, check_multiple
+from mednext.models.layers import check_map, check_multiple
 
 Encoder = Literal["vit", "r50_vit"]
 Decoder = Literal["none", "cup"]
