@@ -21,8 +21,8 @@ Edit = tuple[str, str, str]
 
 SEM_NEGATED: Edit = (
     "mednext/models/blocks.py",
-    "x = x + part(x)",
-    "x = x - part(x) if isinstance(part[1], SEM) else x + part(x)",
+    "x = x + self._some_dropped(part(x))",
+    "x = x - part(x) if isinstance(part[1], SEM) else x + self._some_dropped(part(x))",
 )
 LABELS_SWAPPED: Edit = (
     "mednext/datasets/load.py",
