@@ -45,8 +45,9 @@ def train_in(device: str, folder: str, killed_after: int) -> None:
     def counted(path: Path, state: dict[str, Any]) -> None:
         nonlocal written
         save(path, state)
-        written += path.name == "checkpoint.pt"  # and not best weights beside it
-        if written == killed_after:
+        counts = path.name == "checkpoint.pt"  # and not best weights beside it
+        written += counts
+        if counts and written == killed_after:
             os.kill(os.getpid(), signal.SIGKILL)
 
     checkpoint.save = counted
