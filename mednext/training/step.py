@@ -82,7 +82,8 @@ class Stepper:
 
         Raises:
             torch.OutOfMemoryError: a single image does not fit, or the run is deterministic.
-            UserError: batch norm of a 1 x 1 map, and one image.
+            UserError: batch norm of a 1 x 1 map, and one image; or the network's output is none of
+                the task's shape.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -137,13 +138,26 @@ class Stepper:
         for part in self.parts(len(labels)):
             inputs, truth = images[part], labels[part]
             with self.autocast():
-                logits = self.forward(inputs)
+                logits = self._checked(self.forward(inputs), truth)
                 extra = self.auxiliary_loss(inputs) if self.auxiliary_loss else 0.0
             share = len(truth) / len(labels)
             loss = (self.loss_of(logits.float(), truth) + extra) * share
             self.scaler.scale(loss).backward()
             total += loss.detach()
         return total
+
+    def _checked(self, logits: Tensor, truth: Tensor) -> Tensor:
+        """A custom network may give anything."""
+        wanted = (len(truth), len(self.run.classes), *truth.shape[1:])
+        found = getattr(logits, "shape", None)
+        if found is None or tuple(found) != wanted:
+            raise UserError(
+                f"'{self.run.method}' does not give the logits of its task",
+                found=type(logits).__name__ if found is None else f"a tensor of {tuple(found)}",
+                expected=f"a tensor of {wanted}: images x classes (x the pixels of a segmentation)",
+                remedy="correct the network; 'mednext doctor' tries it on one image",
+            )
+        return logits
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""

@@ -212,6 +212,30 @@ def test_batch_norm_of_single_pixels(tiny: Tiny) -> None:
         Stepper(alone, Deep(), CPU).step(*batch(), rate=0.01)
 
 
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        (lambda x: x.mean((1, 2, 3)), r"a tensor of \(7,\)"),
+        (lambda x: x.mean((2, 3)), r"a tensor of \(7, 3\)"),
+        (lambda x: x[:, :2], r"a tensor of \(7, 2, 8, 8\)"),
+        (lambda x: (x.mean((2, 3)), None), "tuple"),
+    ],
+)
+def test_what_is_no_logits_is_refused(
+    tiny: Tiny, output: Callable[[Tensor], object], found: str
+) -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x: Tensor) -> object:
+            return output(self.layer(x))
+
+    with pytest.raises(UserError, match=rf"(?s)logits.*{found}.*a tensor of \(7, 2\).*doctor"):
+        Stepper(tiny("classification", batch_size=7), Odd(), CPU).step(*batch(), rate=0.01)
+
+
 @pytest.mark.parametrize(("deterministic", "capacity"), [(True, 2), (False, 0)])
 def test_a_device_that_stays_full_is_an_error(
     tiny: Tiny, deterministic: bool, capacity: int
