@@ -12,7 +12,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mednext.models.arguments import check_choice
+from mednext.models.arguments import check_choice, whole_number
 from mednext.models.blocks import MEDBlock
 from mednext.models.layers import (
     check_map,
@@ -108,8 +108,10 @@ class MedNeXt(nn.Module):
         """A fresh last layer, or with ``num_classes`` 0 none; ``global_pool`` None keeps it.
 
         Raises:
-            UserError: unknown ``global_pool``, or classes without pooling.
+            UserError: no number of classes, unknown ``global_pool``, or classes without pooling.
         """
+        if num_classes != 0:
+            num_classes = whole_number("MedNeXt", "num_classes", num_classes)
         global_pool = self.global_pool if global_pool is None else global_pool
         allowed = ("avg",) if num_classes else ("avg", "")
         check_choice("MedNeXt", "global_pool", global_pool, allowed)
