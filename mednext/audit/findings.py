@@ -210,8 +210,9 @@ def lead_findings(rows: Sequence[LeadRow]) -> Iterator[CellRow]:
         if row.verdict == "supported":
             continue
         note = (
-            f"the lead of {row.winner} ({row.lead}) is none with probability {row.p_false:.2f} "
-            f"({row.p_false_low:.2f} to {row.p_false_high:.2f}; agreement: {row.agreement})"
+            f"the lead of the best over this row ({row.lead}) is none with probability "
+            f"{row.p_false:.2f} ({row.p_false_low:.2f} to {row.p_false_high:.2f}; agreement: "
+            f"{row.agreement})"
         )
         if row.read_as:
             note += f"; the cell read as {row.read_as}, which the rest of its row gives"

@@ -97,7 +97,7 @@ def test_what_was_not_run_is_one_line_that_unfolds(opened: Open) -> None:
     page = opened("local").page
     fold = page.locator("#table2 .fold:visible")
     assert fold.inner_text() == (
-        "Not run, printed values only: ResNet50, DenseNet121, ResMLP, MLP-Mixer, SparseMLP, ViT, "
+        "Not run: ResNet50, DenseNet121, ResMLP, MLP-Mixer, SparseMLP, ViT, "
         "Swin-Transformer-v2, Patch-based CNN"
     )
     assert len(column(table_2(page), 1)) == 3

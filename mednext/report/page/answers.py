@@ -173,16 +173,15 @@ def _score(
 
 def _reproduced(profile: Profile, tally: Tally, runs: Sequence[dict[str, str]]) -> Answer:
     done = sum(run["status"] == "ok" for run in runs)
-    scales = {
-        f"{run.img_size} px and {run.epochs} epochs{', PHANTOM data' * (run.source == 'phantom')}"
-        for run in profile.datasets.values()
-    }
+    runs_of = profile.datasets.values()
+    scales = sorted({f"{run.img_size} px and {run.epochs} epochs" for run in runs_of})
+    kind = " (PHANTOM data)" if any(run.source == "phantom" for run in runs_of) else ""
     verdicts = [f"{count} {name}" for name, count in tally.counts.items() if count]
     made = sorted(filter(None, {commit_date(run["commit"]) for run in runs}))
     words = (
-        f"runs are finished, at {' or '.join(sorted(scales))}. Printed cells: "
+        f"runs are finished, at {' or '.join(scales)}{kind}. Printed cells: "
         f"{', '.join(verdicts) or 'none compared'}."
-        + (f" Code of {made[0]} to {made[-1]}." if made else "")
+        + (f" Code of {' to '.join(dict.fromkeys((made[0], made[-1])))}." if made else "")
     )
     question = "What was reproduced, at which scale?"
     return Answer("reproduced", question, f"{done} of {len(runs)}", words, "#tables", "Tables")

@@ -44,7 +44,7 @@ class PageRow:
     status: str
     cells: list[PageCell]
     absent: bool
-    """Nothing was run: the row holds printed values alone."""
+    """Nothing was run: the row holds printed values, and counted costs at most."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _row(table: Table, line: Line, texts: Sequence[Text]) -> PageRow:
         for text, column in zip(texts[1:], table.spec.columns, strict=True)
         for cell in [line.cells[column.name]]
     ]
-    absent = all(cell.text.ours in ("", "→ not run") for cell in cells)
+    absent = line.status == "not run"
     return PageRow(texts[0], line.slug, line.ours, line.status, cells, absent)
 
 

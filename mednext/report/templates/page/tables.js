@@ -69,7 +69,7 @@ function sheet(table, { label = table.dataset.label, records = fromRows(table), 
     fold.hidden = !folds || (unfolded && !state.unfolded);
     fold.setAttribute("aria-expanded", String(state.unfolded));
     fold.textContent = state.unfolded ? "Fold what was not run"
-      : `Not run, printed values only: ${absent.map(r => r.name).join(", ")}`;
+      : `Not run: ${absent.map(r => r.name).join(", ")}`;
     onPaper.textContent = more.hidden ? "" : `The first ${shown.length} of ${found.length} rows.`;
   };
   heads.forEach((head, column) => {
