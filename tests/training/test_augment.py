@@ -31,7 +31,7 @@ def test_center_crop() -> None:
 
 
 def test_network_input_is_the_formula_to_the_bit() -> None:
-    run: Any = SimpleNamespace(recipe={"normalise": {"mean": 0.3, "std": 0.7}})
+    run: Any = SimpleNamespace(in_chans=3, recipe={"normalise": {"mean": 0.3, "std": 0.7}})
     grey = torch.randint(0, 256, (3, 1, 5, 4), dtype=torch.uint8)
     colour = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
     slices = torch.randn(2, 1, 5, 4)

@@ -113,7 +113,9 @@ def draw(
                 _chart(axis, points, costs, shown)
                 axis.set_xlabel(label, fontsize=7, labelpad=1)
             row[0].set_ylabel(SCORES[spec.task], fontsize=7)
-            row[0].set_title((names or {}).get(dataset, spec.name), loc="left", weight="bold")
+            row[0].set_title(
+                (names or {}).get(dataset, spec.name), loc="left", weight="bold", fontsize=7
+            )
         legend_of(figure, shown, line=0)
         heading(figure, title, source)
         save(figure, stem)

@@ -42,7 +42,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
             _lines(row[1], by_method(curves, dataset, "val_score"), look, "-")
             spec = load_datasets()[dataset]
             score = "accuracy" if spec.task == "classification" else "mean Dice"
-            row[0].set_title(panel_title(profile, dataset), loc="left", weight="bold")
+            row[0].set_title(panel_title(profile, dataset), loc="left", weight="bold", fontsize=7)
             row[0].set_ylabel("Loss", fontsize=7)
             row[1].set_ylabel(f"Validation {score}", fontsize=7)
             if not by_method(curves, dataset, "val_score"):
