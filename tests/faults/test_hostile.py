@@ -49,7 +49,8 @@ def everything(dataset: str) -> None:
     for verb in ("fetch", "verify", "prepare", "split --protocol paper"):
         words = ["datasets", *verb.split(), "--configfile", "mine.yaml", "--dataset", dataset]
         assert main(words) == 0
-    for verb in ("train", "predict", "evaluate", "results collect", "tables --custom"):
+    gathered = ("results collect", "datasets table", "tables --custom")
+    for verb in ("train", "predict", "evaluate", *gathered):
         assert main([*verb.split(), "--configfile", "mine.yaml"]) == 0
 
 

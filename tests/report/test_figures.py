@@ -74,10 +74,10 @@ def test_pictures_name_a_reduced_scale_and_the_papers_not(
     for run in small["datasets"].values():
         run |= {"img_size": 64, "epochs": 5}
     for name in IMAGES:
-        assert "reduced scale" not in svg(drawn["local"] / "figures", name)
+        assert ": reduced)" not in svg(drawn["local"] / "figures", name)
         module = importlib.import_module(f"mednext.report.figures.{MODULES.get(name, name)}")
         module.write(Profile.model_validate(small), tmp_path)
-        assert "(64 px, epochs 5, fp32: reduced scale)" in svg(tmp_path, name)
+        assert "(64 px, epochs 5, fp32: reduced)" in svg(tmp_path, name)
 
 
 def test_a_panel_with_fewer_methods_says_so(drawn: dict[str, Path]) -> None:
@@ -275,7 +275,7 @@ def test_charts_state_a_reduced_scale(made_up: Callable[[str], Path], tmp_path: 
     assert [name for name in charts if words in svg(tmp_path, name)] == []
     write_figures(make_profile(img_size=64), tmp_path, partial=True)
     for name in charts:
-        assert "(64 px, epochs 300, fp32: reduced scale)" in svg(tmp_path, name), name
+        assert "(64 px, epochs 300, fp32: reduced)" in svg(tmp_path, name), name
 
 
 def test_charts_name_data_that_stand_in(made_up: Callable[[str], Path], tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_charts_name_data_that_stand_in(made_up: Callable[[str], Path], tmp_path
     assert panel_title(make_profile(), "sars_cov2_ct") == "SARS-COV2-CT-Scan (STAND-IN data; fp32)"
     assert panel_title(make_profile(), "acdc") == "ACDC (fp32)"
     write_figures(make_profile(img_size=64), tmp_path, partial=True)
-    words = "(STAND-IN data; 64 px, epochs 300, fp32: reduced scale)"
+    words = "(STAND-IN data; 64 px, epochs 300, fp32: reduced)"
     for name in ("pareto", "roc", "critical_difference", "training"):
         assert svg(tmp_path, name).count(words) == 1, name
 

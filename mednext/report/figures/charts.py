@@ -91,7 +91,7 @@ def panel_title(profile: Profile, dataset: str, between: str = " ") -> str:
     made = scale.precision
     if scale_difference(scale, spec.task) is not None:
         words = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}"
-        made = f"{words}, {made}: reduced scale"
+        made = f"{words}, {made}: reduced"
     return f"{spec.name}{between}({'; '.join([*remarks, made])})"
 
 
