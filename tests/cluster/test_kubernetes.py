@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,8 @@ import yaml
 
 from mednext.cli.kubernetes import main, manifest, state
 from mednext.errors import UserError
+
+from ..checkout import copy_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 # create: keeps the manifest and runs its command; get: says how the command ended.
@@ -97,11 +98,7 @@ def test_without_an_image_or_a_cluster(
 
 @pytest.mark.slow
 def test_a_profile_through_kubectl(cluster: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "volume"
-    for name in ("workflow", "benchmarks", "profiles"):
-        shutil.copytree(ROOT / name, folder / name)
-    for name in ("Snakefile", "environment.yml", "requirements.lock"):
-        shutil.copy(ROOT / name, folder)
+    folder = copy_checkout(tmp_path / "volume")
     entry = {"source": "phantom", "phantom": {"train": 16, "val": 4, "test": 4}}
     entry |= {"methods": ["mednext"], "img_size": 32, "epochs": 1, "batch_size": 8}
     config = {"profile": "tiny", "seeds": [0], "threads": 1, "device": "cpu"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,8 @@ import yaml
 from mednext.files import sha256_file
 from tests.cluster.conftest import Slurm, wait_for
 
+from ..checkout import copy_checkout
+
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = "results/tiny/runs/sars_cov2_ct/paper/{method}/seed0"
 EPOCHS = 8
@@ -25,10 +26,7 @@ EPOCHS = 8
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The workflow with two small networks on a phantom."""
-    for name in ("workflow", "benchmarks", "profiles"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("Snakefile", "environment.yml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    copy_checkout(tmp_path)
     entry = {"source": "phantom", "phantom": {"train": 96, "val": 16, "test": 16}}
     entry |= {"methods": ["mednext", "resnet18"], "img_size": 64, "epochs": EPOCHS}
     entry |= {"batch_size": 8}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -13,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from mednext.runs.resolve import run_paths
-from tests.faults.conftest import ROOT, Outcome, World
+from tests.faults.conftest import Outcome, World
+
+from ..checkout import copy_checkout
 
 TRAIN = ("mednext", "train", "--configfile", "tiny.yaml")
 METRICS = ("snakemake", "results/tiny/metrics.csv", "--cores", "1", "--configfile", "tiny.yaml")
@@ -70,10 +71,7 @@ def test_two_trainings_of_one_run(world: World, outcome: Outcome) -> None:
 @pytest.fixture
 def workflow(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     world.local_data(monkeypatch)
-    for name in ("workflow", "benchmarks", "profiles"):
-        shutil.copytree(ROOT / name, world.folder / name)
-    for name in ("Snakefile", "environment.yml", "requirements.lock"):
-        shutil.copy(ROOT / name, world.folder)
+    copy_checkout(world.folder)
     return world
 
 

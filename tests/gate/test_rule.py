@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -14,6 +13,8 @@ import pytest
 
 from mednext.results import CostRow, MetricRow, ProbeRow, write_rows
 from tests.report.made_up import cost_rows, metric_row
+
+from ..checkout import copy_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,11 +47,7 @@ def snakemake_gate(folder: Path, *more: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("workflow", "benchmarks", "config", "profiles"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("Snakefile", "environment.yml"):
-        shutil.copy(ROOT / name, tmp_path)
-    return tmp_path
+    return copy_checkout(tmp_path, "config")
 
 
 def test_the_rule_fails_on_what_is_worse_and_keeps_the_findings(checkout: Path) -> None:

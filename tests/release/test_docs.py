@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from ..checkout import copy_checkout, in_shell
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,32 +38,10 @@ def blocks(page: str, kinds: set[str] = RUN) -> list[tuple[str, str]]:
     return [b for b in BLOCK.findall((ROOT / page).read_text()) if b[0] in kinds]
 
 
-def run(folder: Path, command: str) -> str:
-    """Run in a shell, with the environment of the tests active."""
-    env = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "MEDNEXT_DATA": "data",
-    }
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done.stdout
-
-
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What Snakemake needs of a checkout."""
-    for name in ("workflow", "benchmarks", "profiles", "config"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("Snakefile", "environment.yml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
-    return tmp_path
+    """A copy of the repository's workflow and profiles."""
+    return copy_checkout(tmp_path, "config")
 
 
 def test_every_page_with_code_is_followed_by_a_test() -> None:
@@ -106,7 +85,7 @@ def test_the_tutorial_followed_to_the_letter(checkout: Path) -> None:
             session.append(f"python - <<'END'\n{block}END")
         else:
             session.append(block)
-    said = run(checkout, "\n".join(session))
+    said = in_shell(checkout, "\n".join(session))
     table = pd.read_csv(checkout / "results/tutorial/tables/custom.my_scans.csv")
     assert set(table.method) == {"my_net", "resnet18"} and set(table.status) == {"ok"}
     assert set(table.protocol) == {"paper", "grouped"} and "mcnemar" in said
@@ -126,5 +105,5 @@ def test_commands_of_clusters_and_sweeps_plan_their_jobs(checkout: Path, page: s
             make = re.match(r"(.*)make results CONFIG=(\S+)$", command)
             if make:  # what the target calls
                 command = f"{make[1]}snakemake --cores all --configfile {make[2]}"
-            said = run(checkout, f"{command} --dry-run")
+            said = in_shell(checkout, f"{command} --dry-run")
             assert "Job stats" in said and "medunext" in said

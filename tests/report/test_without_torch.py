@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import subprocess
 import venv
 from importlib import metadata
@@ -17,6 +16,7 @@ from packaging.requirements import Requirement
 from mednext.report.figures import PAPER
 from mednext.results import LeakageRow, write_rows
 
+from ..checkout import copy_checkout
 from ..page.results import write_browsed
 from .made_up import make_profile
 from .made_up_results import write_results
@@ -79,10 +79,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with the small result files of a profile, without data or runs."""
-    for name in ("workflow", "benchmarks", "profiles", "mednext"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    copy_checkout(tmp_path, "mednext")
     monkeypatch.chdir(tmp_path)
     root = write_results("phantom")
     rows = [*leakage_rows(), *leakage_rows(dataset="acdc", name="ACDC")]

@@ -19,7 +19,9 @@ from mednext.results import read_run, write_run
 from mednext.runs.export import export_runs
 from mednext.runs.resolve import resolve_runs, run_paths, with_weights
 from tests.finished_runs import images, trained
-from tests.workflow.test_workflow import ROOT, snakemake
+from tests.workflow.test_workflow import snakemake
+
+from ..checkout import copy_checkout
 
 CONFIG = ["--configfile", "tiny.yaml"]
 
@@ -187,10 +189,7 @@ def test_the_workflow_runs_the_missing_cells_alone(
     profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Train two tiny runs, export them, forget one, and import into an empty checkout."""
-    for name in ("workflow", "benchmarks", "profiles"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("Snakefile", "environment.yml", "requirements.lock"):
-        shutil.copy(ROOT / name, tmp_path)
+    copy_checkout(tmp_path)
     config = yaml.safe_load(Path("tiny.yaml").read_text())
     config["datasets"]["sars_cov2_ct"]["methods"] = ["mednext"]
     Path("tiny.yaml").write_text(yaml.safe_dump(config))

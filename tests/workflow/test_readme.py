@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from ..checkout import copy_checkout, in_shell
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES, ORGANS = "## A folder of class folders", "## Images and label maps"
@@ -37,31 +35,14 @@ def checkout(tmp_path: Path) -> Path:
     """A checkout in a folder whose name a shell would stumble over."""
     folder = tmp_path / "my 'own' $(touch pwned) folder"
     folder.mkdir()
-    for name in ("workflow", "benchmarks", "profiles", "config"):
-        shutil.copytree(ROOT / name, folder / name)
-    for name in ("Snakefile", "environment.yml", "requirements.lock"):
-        shutil.copy(ROOT / name, folder)
-    return folder
+    return copy_checkout(folder, "config")
 
 
 def follow(folder: Path, commands: str) -> str:
     """Run the commands as printed, in a shell, with the environment active."""
-    env = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "MEDNEXT_LOCAL": str(folder / "local data"),
-        "MEDNEXT_DATA": "data",
-    }
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    said = in_shell(folder, commands, MEDNEXT_LOCAL=str(folder / "local data"))
     assert not list(folder.parent.rglob("pwned"))
-    return done.stdout
+    return said
 
 
 def shown(printed: str) -> set[str]:
