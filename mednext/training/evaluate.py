@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from mednext.layout import RunPaths
 from mednext.metrics.segmentation import image_diagonal, organ_counts
 from mednext.metrics.surface import hd95_of_organs
 from mednext.models.registry import create_model
-from mednext.results import DIAGONALS, DISTANCES, case_columns, read_run
+from mednext.results import DIAGONALS, DISTANCES, RunRecord, case_columns, read_run
 from mednext.training.batches import subset_rows
 from mednext.training.device import autocast, pick_device, prepare_torch
 from mednext.training.validate import in_batches
@@ -32,23 +33,33 @@ def paths_of(run: RunConfig) -> RunPaths:
     return RunPaths(run.profile, run.dataset, run.protocol, run.method, run.seed)
 
 
-def load_model(run: RunConfig, selection: str) -> nn.Module:
-    """The trained network of one selection, in evaluation mode.
+def verified_weights(file: Path, record: RunRecord, selection: str) -> Path:
+    """``file``, if it holds what the training of ``record`` wrote.
 
     Raises:
-        UserError: no such weights, or not those that the training wrote.
+        UserError: it is not there, or holds anything else; or there was no such selection.
     """
-    file = paths_of(run).weights(selection)
-    expected = read_run(paths_of(run).run_json).weights.get(selection)
+    expected = record.weights.get(selection)
     found = sha256_file(file) if file.is_file() else None
     if expected is None or found != expected:
         raise UserError(
             "the weights are not those that the training wrote",
             file=file,
             found=found or "no file",
-            expected=expected or "none were written",
-            remedy="train the run again",
+            expected=expected or f"one of {', '.join(record.weights) or 'none: ' + record.status}",
+            remedy="train the run again, or name a selection that it has",
         )
+    return file
+
+
+def load_model(run: RunConfig, selection: str) -> nn.Module:
+    """The trained network of one selection, in evaluation mode.
+
+    Raises:
+        UserError: no such weights, or not those that the training wrote.
+    """
+    record = read_run(paths_of(run).run_json)
+    file = verified_weights(paths_of(run).weights(selection), record, selection)
     prepare_torch(run)
     model = create_model(
         run.method, num_classes=len(run.classes), in_chans=run.in_chans, img_size=run.img_size

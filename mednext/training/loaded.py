@@ -16,13 +16,12 @@ import mednext
 from mednext.config import RunConfig, load_datasets
 from mednext.datasets.images import resized
 from mednext.datasets.prepare import padded_size
-from mednext.errors import UserError
-from mednext.files import sha256_file
 from mednext.models.onnx_export import export_onnx
 from mednext.models.registry import create_model
 from mednext.results import RunRecord, read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import network_input
+from mednext.training.evaluate import verified_weights
 from mednext.training.predict_folder import labels_of, logits_of
 
 
@@ -110,17 +109,7 @@ def load_run(folder: str | Path, selection: str = "last") -> LoadedRun:
     folder = Path(folder)
     record = read_run(folder / "run.json")
     config = RunConfig.model_validate(record.config)
-    file = folder / f"weights.{selection}.safetensors"
-    expected = record.weights.get(selection)
-    found = sha256_file(file) if file.is_file() else None
-    if expected is None or found != expected:
-        raise UserError(
-            "the weights are not those that the training wrote",
-            file=file,
-            found=found or "no file",
-            expected=expected or f"one of {', '.join(record.weights) or 'none: ' + record.status}",
-            remedy="train the run again, or name a selection that it has",
-        )
+    file = verified_weights(folder / f"weights.{selection}.safetensors", record, selection)
     network = create_model(
         config.method,
         num_classes=len(config.classes),
