@@ -66,7 +66,7 @@ def test_a_profile_through_slurm(slurm: Slurm, checkout: Path) -> None:
     try:
         wait_for(
             lambda: process.poll() is not None or any(work.glob("*/checkpoint.pt")),
-            300,
+            600,
             "a finished epoch of mednext",
         )
         assert process.poll() is None, log.read_text()[-3000:]
@@ -74,7 +74,7 @@ def test_a_profile_through_slurm(slurm: Slurm, checkout: Path) -> None:
         jobs = [row.split("|") for row in slurm("squeue", "--noheader", format_).splitlines()]
         (job,) = [number for number, state, name in jobs if "mednext" in name]
         slurm("scancel", job)
-        assert process.wait(600) == 0, log.read_text()[-3000:]
+        assert process.wait(1200) == 0, log.read_text()[-3000:]
     finally:
         process.kill()
     text = log.read_text()
