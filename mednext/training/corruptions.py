@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageEnhance
-from scipy.ndimage import convolve1d
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont
+from scipy.ndimage import convolve, convolve1d, gaussian_filter
 
 SEVERITIES = (1, 2, 3, 4, 5)
+CAPITALS = 0.70
+"""Height of Pillow's capital letters as a share of the font's size."""
 Corruption = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
 """(H, W) or (H, W, 3) uint8, the parameter of the step, the draws -> the same shape and type."""
 
@@ -102,6 +105,71 @@ def zoom_blur(image: np.ndarray, factors: np.ndarray, random: np.random.Generato
     return np.clip(total / (len(factors) + 1), 0, 255).astype(np.uint8)
 
 
+def defocus_blur(
+    image: np.ndarray, disk: tuple[float, float], random: np.random.Generator
+) -> np.ndarray:
+    """The mean over a disk of this radius, its edge softened by a Gaussian of this width."""
+    radius, softened = disk
+    y, x = np.mgrid[-8:9, -8:9]
+    weights = (x**2 + y**2 <= radius**2).astype(np.float64)
+    weights = gaussian_filter(weights / weights.sum(), softened, mode="mirror", radius=1)
+    planes = np.atleast_3d(image / 255)
+    out = np.stack([convolve(p, weights, mode="mirror") for p in np.moveaxis(planes, -1, 0)], -1)
+    return _noisy(out).reshape(image.shape)
+
+
+def motion_blur(
+    image: np.ndarray, trail: tuple[int, float], random: np.random.Generator
+) -> np.ndarray:
+    """A trail of this length on one side, its weights falling as half a normal curve of this width,
+    in a direction from -45 to 45 degrees, as ImageMagick makes it; the image's edge goes on.
+    """
+    length, sd = trail
+    angle = np.deg2rad(random.uniform(-45, 45))
+    steps = np.arange(2 * length + 1)
+    weights = np.exp(-0.5 * (steps / sd) ** 2)
+    right = np.floor(steps * np.cos(angle) + 0.5).astype(int)
+    down = np.floor(steps * np.sin(angle) + 0.5).astype(int)
+    rows, columns = np.arange(image.shape[0]), np.arange(image.shape[1])
+    out = np.zeros(image.shape)
+    for weight, dy, dx in zip(weights / weights.sum(), down, right, strict=True):
+        y, x = np.clip(rows + dy, 0, rows[-1]), np.clip(columns + dx, 0, columns[-1])
+        out += weight * image[np.ix_(y, x)]
+    return np.rint(out).astype(np.uint8)
+
+
+def black_corner(image: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
+    """Black outside a circle about the middle, of this share of half the shorter side."""
+    height, width = image.shape[:2]
+    radius = int(min(height // 2, width // 2, height - height // 2, width - width // 2) * share)
+    y, x = np.ogrid[:height, :width]
+    outside = (y - height // 2) ** 2 + (x - width // 2) ** 2 > radius**2
+    return np.where(outside[..., None] if image.ndim == 3 else outside, 0, image).astype(np.uint8)
+
+
+def characters(
+    image: np.ndarray, most: tuple[int, int, float], random: np.random.Generator
+) -> np.ndarray:
+    """Up to so many words of so many letters, in a random colour, place and size up to this one
+    (of OpenCV's plain font, whose capitals are 21 pixels high at size 1).
+    """
+    words, letters, size = most
+    picture = Image.fromarray(image).convert("RGB")
+    width, height = picture.size
+    draw = ImageDraw.Draw(picture)
+    for _ in range(random.integers(1, words, endpoint=True)):
+        count = int(random.integers(3, letters, endpoint=True))
+        scale = random.integers(14, int(size * 100), endpoint=True) / 100
+        word = "".join(random.choice(list(ascii_lowercase), count))
+        # A small image has less room than the 224 pixels that the margins are meant for.
+        x = int(random.integers(10, max(width - 8 * count, 10), endpoint=True))
+        y = int(random.integers(10, max(height - 10, 10), endpoint=True))
+        colour = tuple(int(c) for c in random.integers(0, 256, 3))
+        font = ImageFont.load_default(size=21 / CAPITALS * scale)
+        draw.text((x, y), word, fill=colour, font=font, anchor="ls")
+    return np.asarray(picture.convert("L") if image.ndim == 2 else picture)
+
+
 def bias_field(image: np.ndarray, strength: float, random: np.random.Generator) -> np.ndarray:
     """Intensities times a smooth random field, MONAI's polynomial of degree 3."""
     from monai.transforms import RandBiasField
@@ -171,12 +239,18 @@ SKIN: Steps = {
             np.arange(1, 1.31, 0.03),
         ),
     ),
+    "defocus_blur": (defocus_blur, ((4, 0.1), (5, 0.2), (6, 0.3), (7, 0.4), (8, 0.5))),
+    "motion_blur": (motion_blur, ((10, 5), (15, 5), (15, 8), (15, 12), (20, 15))),
     "brightness_up": (brightness, (1.1, 1.2, 1.3, 1.4, 1.5)),
     "brightness_down": (brightness, (0.9, 0.8, 0.7, 0.6, 0.5)),
     "contrast_up": (contrast, (1.1, 1.2, 1.3, 1.4, 1.6)),
     "contrast_down": (contrast, (0.8, 0.7, 0.6, 0.5, 0.4)),
-}
-"""As DermaMNIST, without its motion and defocus blur, black corners and characters."""
+    "black_corner": (black_corner, (1.10, 1.05, 1.00, 0.90, 0.95)),
+    "characters": (
+        characters, ((1, 6, 0.14), (2, 7, 0.15), (3, 8, 0.16), (4, 9, 0.17), (6, 10, 0.18)),
+    ),
+}  # fmt: skip
+"""As DermaMNIST; its fourth step of black corners is the strongest, as published."""
 KINDS: Mapping[str, Steps] = {"acdc": MR, "monkeypox_msld": SKIN}
 """Data set -> its corruptions; of others by their channels."""
 
