@@ -162,6 +162,10 @@ def _analyse(arguments: argparse.Namespace) -> None:
         "curves": lambda: curves(runs, root / "curves.csv"),
     }
     analyses[arguments.analysis]()
+    if arguments.analysis == "conditions":
+        from mednext.report.figures.conditions import write
+
+        write(profile, root / "figures")
 
 
 def _crate(arguments: argparse.Namespace) -> None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
+import pytest
+
+from mednext.report.figures.charts import looks
+from mednext.report.figures.conditions import _curves, _lines, write
 from mednext.report.findings.conditions import conditions
 from mednext.results import write_rows
 from mednext.results.conditions import ConditionRow
@@ -49,3 +54,29 @@ def test_what_each_condition_is_about_and_the_order_of_methods(reduced: Path) ->
     assert found["ranks"] == {"external: elsewhere": "0.40 (4 methods)"}
     write_rows(reduced / "conditions.csv", ConditionRow, rows[1:])
     assert conditions(reduced_results())[0]["ranks"] == {}
+
+
+def test_the_chart_shows_each_corruption_by_severity_and_the_data_of_others(
+    reduced: Path, tmp_path: Path
+) -> None:
+    worse = [
+        row(condition=f"shifted: jpeg {k}", after=0.9 - k / 10, ci_low=-k / 10 - 0.02,
+            ci_high=-k / 10 + 0.02)
+        for k in range(1, 6)
+    ]  # fmt: skip
+    rows = [*worse, *(r.model_copy(update={"method": "vit", "seed": 1}) for r in worse), row()]
+    write_rows(reduced / "conditions.csv", ConditionRow, rows)
+    (stem,) = write(reduced_results().profile, tmp_path)
+    assert stem == tmp_path / "conditions_sars_cov2_ct_paper"
+    drawn = stem.with_suffix(".svg").read_text(encoding="utf-8")
+    for word in (">jpeg<", ">on elsewhere<", ">outside<", ">ResNet18<", ">ViT<"):
+        assert word in drawn
+    figure, axis = plt.subplots()
+    _lines(axis, _curves(rows)["jpeg"], looks(["resnet18", "vit"]))
+    assert axis.lines[0].get_xdata().tolist() == [0, 1, 2, 3, 4, 5]
+    assert axis.lines[0].get_ydata() == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    # At severity 5 the band goes from 0.9 - 0.52 to 0.9 - 0.48.
+    edges = axis.collections[0].get_paths()[0].vertices
+    assert sorted(edges[edges[:, 0] == 5][:, 1])[0] == pytest.approx(0.38)
+    assert sorted(edges[edges[:, 0] == 5][:, 1])[-1] == pytest.approx(0.42)
+    plt.close(figure)

@@ -10,6 +10,7 @@ from pathlib import Path
 from mednext.config import Profile
 from mednext.files import write_bytes, write_text
 from mednext.layout import results_root
+from mednext.report.figures.conditions import write as draw_conditions
 from mednext.report.findings.facts import Runs
 from mednext.report.findings.text import findings_texts
 from mednext.templates import replace_between
@@ -57,7 +58,10 @@ def write_findings(
     # Nothing was run of Table 5, whose data set needs an account.
     tables = (f for f in sorted((root / "tables").glob("*.md")) if f.stem != "table5")
     _copy(tables, folder / "tables")
-    _copy((root / "figures" / f"{name}.png" for name in CHARTS), folder / "figures")
+    charts = [root / "figures" / f"{name}.png" for name in CHARTS]
+    if (root / "conditions.csv").is_file():
+        charts += [stem.with_suffix(".png") for stem in draw_conditions(profile, root / "figures")]
+    _copy(charts, folder / "figures")
     write_text(text, texts.report)
     if summary:
         write_text(summary, whole)

@@ -53,6 +53,14 @@ def leakage_figures(folder: Path) -> list[Figure]:
     ]
 
 
+def condition_figures(folder: Path) -> list[Figure]:
+    """Scores on worse images and data of others, one picture per data set and protocol."""
+    return [
+        Figure(file.stem, "Under other conditions", file.stem, _data_uri(file))
+        for file in sorted(folder.glob("conditions_*.png"))
+    ]
+
+
 def _title(name: str) -> str:
     words = name.removeprefix("fig")
     return f"Figure {words}" if words.isdigit() else words.replace("_", " ").capitalize()

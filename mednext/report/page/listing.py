@@ -161,4 +161,19 @@ def other_listings(root: Path) -> list[Listing]:
         "ranking.csv is not among the results",
         "Share of resampled groups in which a method has a rank.",
     )
-    return [leakage, tests, ranks]
+    moved = read_listing(
+        root / "conditions.csv",
+        "conditions",
+        "Under other conditions",
+        "no run was evaluated on worse images or data of others: mednext evaluate --under, then "
+        "mednext results conditions",
+        "Fractions; change with its 95 % interval.",
+    )
+    served = read_listing(
+        root / "subgroups.csv",
+        "subgroups",
+        "Who is served worse",
+        "subgroups.csv is made by snakemake subgroups",
+        "Each level against all other cases; p adjusted by Holm over the levels of a method.",
+    )
+    return [leakage, tests, ranks, moved, served]

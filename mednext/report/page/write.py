@@ -17,7 +17,7 @@ from mednext.layout import results_root
 from mednext.report.page.answers import answers, rows_if_made
 from mednext.report.page.claims import claims_of
 from mednext.report.page.explorer import explorer_rows
-from mednext.report.page.figures import leakage_figures, read_figures
+from mednext.report.page.figures import condition_figures, leakage_figures, read_figures
 from mednext.report.page.listing import (
     audit_listings,
     other_listings,
@@ -86,6 +86,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         views=[page_table(t) for t in tables if t.view != HEADLINE],
         figures=read_figures(root / "figures", partial),
         leakage_figures=leakage_figures(root / "figures"),
+        condition_figures=condition_figures(root / "figures"),
         costs=small("cost.csv", CostRow),
         datasets=small("datasets.csv", DatasetRow),
         answers=answers(profile, metrics, results_root("audit"), tallies[-1], runs),
