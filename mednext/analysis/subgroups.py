@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mednext.analysis.cases import Cases, known, read
+from mednext.analysis.slices import by_position, slices
 from mednext.config import RunConfig
 from mednext.datasets.columns import ITEMS
 from mednext.errors import UserError
@@ -49,10 +51,11 @@ def subgroups(runs: Sequence[RunConfig], path: Path, attributes: Path | None = N
     own = None if attributes is None else read_csv(attributes, remedy="correct the table")
     rows: list[SubgroupRow] = []
     for (dataset, protocol), methods in _gathered(runs).items():
-        first = next(iter(next(iter(methods.values())).values()))
-        levels = levels_of(first, own, attributes)
-        if len(levels.columns):
-            rows += _of_test_set(dataset, protocol, methods, levels)
+        first = _first(methods)
+        parts = [_part(methods, levels_of(first, own, attributes))]
+        if placed := _by_position(methods):
+            parts.append(_part(placed, _first(placed).table[["position"]]))
+        rows += _of_test_set(dataset, protocol, first.run.task, parts)
     write_rows(path, SubgroupRow, rows)
 
 
@@ -162,27 +165,60 @@ def _own(table: pd.DataFrame, own: pd.DataFrame, file: Path | None) -> dict[str,
     return {str(name): pd.Series(rows[name].to_numpy(), index=table.index) for name in rows}
 
 
-def _of_test_set(
-    dataset: str, protocol: str, methods: Methods, levels: pd.DataFrame
-) -> Iterator[SubgroupRow]:
-    first = next(iter(next(iter(methods.values())).values()))
+def _first(methods: Methods) -> Cases:
+    return next(iter(next(iter(methods.values())).values()))
+
+
+def _by_position(methods: Methods) -> Methods:
+    """The same runs by third of the heart, where all of them have counts per slice."""
+    if _first(methods).run.dataset != "acdc":
+        return {}
+    found: Methods = {}
+    for method, seeds in methods.items():
+        for seed, cases in seeds.items():
+            table = slices(cases.run)
+            if table is None or set(table.case) != set(cases.table.case):
+                return {}
+            found.setdefault(method, {})[seed] = by_position(cases, table)
+    return found if len(_first(found).table) else {}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Levels of some attributes, and each method's scores of the same rows."""
+
+    groups: np.ndarray
+    levels: pd.DataFrame
+    values: dict[str, np.ndarray]
+    seeds: dict[str, int]
+
+
+def _part(methods: Methods, levels: pd.DataFrame) -> _Part:
+    first = _first(methods)
     key = CASE_KEYS[first.run.task]
-    columns: dict[str, tuple[np.ndarray, int]] = {}
+    values: dict[str, np.ndarray] = {}
     for method, seeds in methods.items():
         for cases in seeds.values():
             if not cases.table[key].equals(first.table[key]):
                 raise UserError(
                     "two runs of one test set hold different cases",
-                    found=f"{dataset}/{protocol}/{method}",
+                    found=f"{cases.run.dataset}/{cases.run.protocol}/{method}",
                     remedy="evaluate both again",
                 )
-        columns[method] = np.mean([_values(c) for c in seeds.values()], axis=0), len(seeds)
-    together = np.mean([values for values, _ in columns.values()], axis=0)
-    if len(columns) > 1:
-        columns[ALL_METHODS] = together, max(n for _, n in columns.values())
-    base = {"dataset": dataset, "protocol": protocol, "metric": SCORE[first.run.task]}
-    for method, (values, count) in columns.items():
-        yield from _of_method({**base, "method": method, "seeds": count}, values, first, levels)
+        values[method] = np.mean([_values(c) for c in seeds.values()], axis=0)
+    counts = {method: len(seeds) for method, seeds in methods.items()}
+    if len(values) > 1:
+        values[ALL_METHODS] = np.mean(list(values.values()), axis=0)
+        counts[ALL_METHODS] = max(counts.values())
+    return _Part(np.asarray(first.groups, str), levels, values, counts)
+
+
+def _of_test_set(
+    dataset: str, protocol: str, task: str, parts: Sequence[_Part]
+) -> Iterator[SubgroupRow]:
+    base = {"dataset": dataset, "protocol": protocol, "metric": SCORE[task]}
+    for method, count in parts[0].seeds.items():
+        yield from _of_method({**base, "method": method, "seeds": count}, method, parts)
 
 
 def _values(cases: Cases) -> np.ndarray:
@@ -193,40 +229,33 @@ def _values(cases: Cases) -> np.ndarray:
     return dice(table.tp, table.fp, table.fn, HEADLINE.policy)
 
 
-def _of_method(
-    base: dict[str, Any], values: np.ndarray, cases: Cases, levels: pd.DataFrame
-) -> list[SubgroupRow]:
-    groups = np.asarray(cases.groups, str)
+def _of_method(base: dict[str, Any], method: str, parts: Sequence[_Part]) -> list[SubgroupRow]:
     seed = seed_of("subgroups", base["dataset"], base["protocol"])
     tested: list[dict[str, Any]] = []
-    for attribute in levels:
-        of_case = levels[attribute].to_numpy()
+    for part, attribute in [(p, name) for p in parts for name in p.levels]:
+        values, of_case = part.values[method], part.levels[attribute].to_numpy()
         there = of_case != ""
         names = sorted(set(of_case[there]), key=lambda name: (len(name), name))
+        rows = []
         for name in names:
-            inside = (of_case == name)[there]
-            row = _level(values[there], inside, groups[there], seed, len(names))
-            tested.append(base | {"attribute": attribute, "level": name, "inside": inside} | row)
-        lowest = min(row["value"] for row in tested if row["attribute"] == attribute)
-        for row in tested:
-            if row["attribute"] == attribute:
-                row["worst"] = row["value"] == lowest
-                # Of two levels one test says all.
-                row["again"] = len(names) == 2 and row["level"] == names[1]
+            facts = (values[there], (of_case == name)[there], part.groups[there], seed)
+            row = base | {"attribute": attribute, "level": name} | _level(*facts, len(names))
+            # Of two levels one test says all.
+            rows.append(row | {"facts": facts, "again": len(names) == 2 and name == names[1]})
+        lowest = min((row["value"] for row in rows), default=0)
+        tested += [row | {"worst": row["value"] == lowest} for row in rows]
     once = [row for row in tested if not row["again"]]
     looks = max(sum(not np.isnan(row["p"]) for row in once), 1)
     for row, adjusted in zip(once, holm([row["p"] for row in once]), strict=True):
         row["p_holm"] = adjusted
-    rows = []
+    found = []
     for k, row in enumerate(tested):
-        if row["again"]:
+        if row.pop("again"):
             row["p_holm"] = tested[k - 1]["p_holm"]
-        there = levels[row["attribute"]].to_numpy() != ""
-        facts = (values[there], row.pop("inside"), groups[there], seed, 0.05 / looks)
+        facts = (*row.pop("facts"), 0.05 / looks)
         row |= {"noticeable": noticeable(*facts), "power": power(TEN_POINTS, *facts)}
-        del row["again"]
-        rows.append(SubgroupRow(**(row | {name: known(row[name]) for name in UNSURE})))
-    return rows
+        found.append(SubgroupRow(**(row | {name: known(row[name]) for name in UNSURE})))
+    return found
 
 
 def _level(

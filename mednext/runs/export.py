@@ -159,5 +159,7 @@ def _pack(run: Found, target: Path) -> None:
             content = (run.folder / f"cases.{selection}.csv").read_bytes()
             # No time and no name in the header: equal content gives equal bytes.
             write_bytes(part / f"cases.{selection}.csv.gz", gzip.compress(content, 9, mtime=0))
+        for file in run.folder.glob("slices.*.csv"):
+            write_bytes(part / f"{file.name}.gz", gzip.compress(file.read_bytes(), 9, mtime=0))
         shutil.rmtree(target, ignore_errors=True)
         publish_folder(part, target)

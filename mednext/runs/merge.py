@@ -211,7 +211,7 @@ def _kept(target: Path, there: RunRecord, new: RunRecord) -> bool:
 
 def unpack(folder: Path) -> None:
     """Unpack what an export packed; whatever was made from the record is newer than it."""
-    for file in sorted(folder.glob("cases.*.csv.gz")):
+    for file in sorted(folder.glob("*.csv.gz")):
         try:
             content = gzip.decompress(file.read_bytes())
         except (OSError, EOFError, zlib.error) as error:

@@ -122,7 +122,9 @@ rule subgroups:
         mem_mb=doubled(8000),
         runtime=doubled(60),
     params:
-        code=folder_hash("metrics", "analysis/cases.py", "analysis/subgroups.py"),
+        code=folder_hash(
+            "metrics", "analysis/cases.py", "analysis/slices.py", "analysis/subgroups.py"
+        ),
         runs=RUNS_OPTION,
     shell:
         mednext("results subgroups", options="{params.runs}")
