@@ -123,7 +123,10 @@ rule subgroups:
         runtime=doubled(60),
     params:
         code=folder_hash(
-            "metrics", "analysis/cases.py", "analysis/slices.py", "analysis/subgroups.py"
+            "metrics",
+            "analysis/cases.py",
+            "analysis/slices.py",
+            "analysis/subgroups.py",
         ),
         runs=RUNS_OPTION,
     shell:
