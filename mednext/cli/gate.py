@@ -1,4 +1,6 @@
-"""``mednext gate``, ``mednext results spread``: are results worse than a reference's?"""
+"""``mednext gate``: are results worse than a reference's? And what its tolerances are made from:
+``mednext results spread|first-losses|rounding``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import argparse
 import datetime
 from pathlib import Path
 
-from mednext.cli.common import Verbs, add_verb
+from mednext.cli.common import Verbs, add_verb, runs_of
 
 
 def register(verbs: Verbs, kinds: Verbs) -> None:
@@ -35,6 +37,16 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     spread = add_verb(kinds, "spread", text, _spread, config=False)
     spread.add_argument("results", type=Path, help="folder of results with several seeds")
     spread.add_argument("--out", type=Path, required=True, help="the spread.csv to write")
+    text = "train the first steps of runs alone and write their losses"
+    losses = add_verb(kinds, "first-losses", text, _first_losses, axes=True)
+    losses.add_argument("--threads", type=int, help="default: the profile's")
+    losses.add_argument(
+        "--without-onednn", action="store_true", help="torch's own kernels: other orders of sums"
+    )
+    losses.add_argument("--out", type=Path, required=True, help="the CSV to write")
+    text = "measure what threads, instruction sets and orders of sums do to the first losses"
+    rounding = add_verb(kinds, "rounding", text, _rounding)
+    rounding.add_argument("--out", type=Path, required=True, help="the rounding.csv to write")
 
 
 def _gate(arguments: argparse.Namespace) -> int:
@@ -71,3 +83,34 @@ def _spread(arguments: argparse.Namespace) -> None:
 
     rows = measure(arguments.results, arguments.out, load_rules())
     print(f"{arguments.out}: {len(rows)} metrics of {min(row.seeds for row in rows)} or more seeds")
+
+
+def _first_losses(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from mednext.datasets.load import load
+    from mednext.gate.first_losses import FirstLossRow, rows_of
+    from mednext.results import write_rows
+    from mednext.training.first_steps import first_losses
+
+    rows = []
+    with torch.backends.mkldnn.flags(enabled=not arguments.without_onednn):
+        for run in runs_of(arguments):
+            data = load(run)
+            losses = first_losses(
+                run.model_copy(update={"threads": arguments.threads or run.threads})
+            )
+            rows += rows_of(run, losses, data.data_hash, data.split_hash)
+    write_rows(arguments.out, FirstLossRow, rows)
+
+
+def _rounding(arguments: argparse.Namespace) -> None:
+    from mednext.gate.first_losses import tolerances
+    from mednext.gate.rounding import measure_rounding
+    from mednext.gate.rules import load_rules
+
+    rows = measure_rounding(arguments.configfile, arguments.out)
+    for cell, allowed in tolerances(rows, load_rules().first_losses).items():
+        print(
+            f"{'/'.join(cell)}: tolerance {allowed[0]:.2g} at step 1, {allowed[-1]:.2g} at the last"
+        )

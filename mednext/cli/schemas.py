@@ -13,6 +13,7 @@ from mednext.audit.write import FILES
 from mednext.config import DatasetSpec, DownloadSpec, GpuSpec, MethodSpec, Profile, Recipe
 from mednext.config.questions import Questions
 from mednext.files import write_json
+from mednext.gate.first_losses import FirstLossRow, RoundingRow
 from mednext.gate.rules import GateRules
 from mednext.gate.seed_spread import SpreadRow
 from mednext.report.verdicts import VerdictRules
@@ -38,6 +39,7 @@ from mednext.results import (
 from mednext.results.conditions import ConditionRow
 from mednext.results.contrasts import ContrastRow, PlannedRow
 from mednext.results.orders import CeilingRow, OrderRow
+from mednext.results.protocols import SharedRow
 from mednext.results.subgroups import SubgroupRow
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -56,6 +58,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "gate": GateRules,
     "verdicts": VerdictRules,
     "spread": SpreadRow,
+    "first_losses": FirstLossRow,
+    "rounding": RoundingRow,
     "cost": CostRow,
     "latency": LatencyRow,
     "datasets_table": DatasetRow,
@@ -64,6 +68,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "leakage": LeakageRow,
     "overlap_groups": OverlapGroupRow,
     "train_overlap": OverlapRow,
+    "shared": SharedRow,
     "subgroups": SubgroupRow,
     "conditions": ConditionRow,
     "differences": DifferenceRow,

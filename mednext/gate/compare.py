@@ -1,8 +1,8 @@
 """The regression gate: is a new set of results worse than the reference's?
 
 What is compared: the mean over seeds of every metric, the last training loss among them, the
-counted costs, and the outputs of the untrained networks. A comparison that cannot be made is a
-failure, never a pass.
+counted costs, the outputs of the untrained networks, and the losses of the first steps. A
+comparison that cannot be made is a failure, never a pass.
 """
 
 from __future__ import annotations
@@ -10,33 +10,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
-from typing import Literal
 
+from mednext.gate.findings import Finding, Outcome
+from mednext.gate.first_losses import compare_first_losses
 from mednext.gate.rules import GateRule, GateRules
 from mednext.gate.seed_spread import read_spread
 from mednext.gate.subset import check_parts, chosen, unmatched
-from mednext.gate.tolerance import Bounds
+from mednext.gate.tolerance import Bounds, bounds_of
 from mednext.gate.values import Key, key_of, name_of, read_metrics, run_name
 from mednext.results import CostRow, MetricRow, ProbeRow, read_rows
 
-Outcome = Literal["ok", "better", "worse", "not comparable", "informational"]
 HASHES = ("source_id", "setting_hash", "data_hash", "split_hash")
 """What two metrics of one experiment have in common; seeds, threads and code may differ."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One comparison."""
-
-    name: str
-    outcome: Outcome
-    reference: float | None
-    new: float | None
-    tolerance: float | None
-    note: str
 
 
 def gate(
@@ -55,13 +43,10 @@ def gate(
         UserError: a file is missing or malformed, or a part is.
     """
     check_parts(only)
-    bounds = Bounds(
-        alpha=rules.alpha,
-        factor=rules.nondeterministic_factor if nondeterministic else 1.0,
-        spread=read_spread(reference),
-    )
     everything = read_metrics(reference)
     before, after = chosen(everything, only), chosen(read_metrics(new), only)
+    factor = rules.nondeterministic_factor if nondeterministic else 1.0
+    bounds = bounds_of(rules, before, read_spread(reference), factor)
     methods = {value.method for value in before}
     costs = [
         r for r in read_rows(reference / "cost.csv", CostRow) if not only or r.method in methods
@@ -78,6 +63,7 @@ def gate(
         *_values(before, after, rules, bounds),
         *_costs(costs, read_rows(new / "cost.csv", CostRow)),
         *_probes(probes, read_rows(new / "probes.csv", ProbeRow), rules.probe_relative),
+        *compare_first_losses(reference, new, rules.first_losses, factor, only),
     ]
 
 
@@ -162,6 +148,8 @@ def _metric(
     outcome: Outcome = "ok"
     if abs(gain) > allowed.value:
         outcome = "worse" if gain < 0 else "better"
+    elif allowed.vacuous and (gain < -allowed.written or allowed.written >= abs(allowed.centre)):
+        outcome = "not comparable"
     return Finding(name, outcome, allowed.centre, found, allowed.value, allowed.words)
 
 

@@ -7,18 +7,30 @@ from pathlib import Path
 
 from mednext.errors import UserError
 from mednext.files import write_bytes, write_text
-from mednext.gate.compare import Finding, gate
+from mednext.gate.compare import gate
+from mednext.gate.findings import Finding
+from mednext.gate.first_losses import FIRST_LOSSES, FirstLossRow, recorded
 from mednext.gate.report import number_text
 from mednext.gate.rules import GateRules
 from mednext.gate.values import name_of, read_metrics
-from mednext.results import HEADLINE, CostRow, MetricRow, Outcome, ProbeRow, Row, read_rows
+from mednext.results import (
+    HEADLINE,
+    CostRow,
+    MetricRow,
+    Outcome,
+    ProbeRow,
+    Row,
+    read_rows,
+    write_rows,
+)
 
 FILES: dict[str, type[Row]] = {
     "metrics.csv": MetricRow,
     "cost.csv": CostRow,
     "probes.csv": ProbeRow,
 }
-"""What a reference consists of, besides ``spread.csv`` and the history."""
+"""What a reference consists of, besides the first losses of its records, what was measured for its
+tolerances (``spread.csv``, ``rounding.csv``) and the history."""
 HISTORY = "CHANGES.md"
 
 
@@ -82,6 +94,8 @@ def update_reference(
     entry = f"## {today}: {reason}\n\n| what | old | new |\n|---|---|---|\n{values}\n"
     for name in FILES:
         write_bytes(reference / name, (new / name).read_bytes())
+    if losses := recorded(new):
+        write_rows(reference / FIRST_LOSSES, FirstLossRow, losses)
     history = reference / HISTORY
     before = history.read_text(encoding="utf-8") if history.is_file() else ""
     write_text(history, f"{entry}\n{before}" if before else entry)

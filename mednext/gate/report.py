@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from mednext.gate.compare import Finding, Outcome
+from mednext.gate.findings import Finding, Outcome
 from mednext.templates import markdown_cell
 
 MARK = {"ok": "ok", "better": "BETTER", "worse": "WORSE", "not comparable": "NOT COMPARABLE"}

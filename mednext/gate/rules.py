@@ -29,15 +29,26 @@ class GateRule(Strict):
     interval over test cases, or nowhere."""
 
 
+class FirstLosses(Strict):
+    """How the losses of the first steps are judged, at the same seed."""
+
+    factor: float = Field(ge=1)
+    """Safety: the tolerance is this many times what other threads, instruction sets and orders of
+    sums do to a loss, as measured in ``rounding.csv``."""
+    absolute: float = Field(gt=0)
+    """Least tolerance."""
+
+
 class GateRules(Strict):
     """``benchmarks/gate.yaml``."""
 
     alpha: float = Field(gt=0, lt=0.5)
-    """One-sided chance of a false alarm per gated metric, where seeds alone differ."""
+    """Chance of any false alarm in all gated metrics together, where seeds alone differ."""
     nondeterministic_factor: float = Field(ge=1)
     """Tolerances are multiplied by this for results of kernels that do not repeat their sums."""
     probe_relative: float = Field(ge=0)
     """Greatest change of an untrained network's output, as a share of its largest one."""
+    first_losses: FirstLosses
     selections: tuple[str, ...] = (HEADLINE.selection,)
     """Only these are gated, the others shown."""
     policies: tuple[str, ...] = (HEADLINE.policy,)

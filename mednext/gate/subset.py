@@ -7,9 +7,20 @@ reference's seeds say how far a number may move.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from mednext.errors import UserError
-from mednext.results import MetricRow
+
+
+class InCell(Protocol):
+    """A number of one data set, protocol and method."""
+
+    dataset: str
+    protocol: str
+    method: str
+
+
+N = TypeVar("N", bound=InCell)
 
 
 def check_parts(parts: Sequence[str]) -> None:
@@ -29,18 +40,18 @@ def check_parts(parts: Sequence[str]) -> None:
             )
 
 
-def within(value: MetricRow, part: str) -> bool:
+def within(value: InCell, part: str) -> bool:
     """Whether a number belongs to a part."""
     words = part.split("/")
     return [value.dataset, value.protocol, value.method][: len(words)] == words
 
 
-def chosen(values: Sequence[MetricRow], parts: Sequence[str]) -> list[MetricRow]:
+def chosen(values: Sequence[N], parts: Sequence[str]) -> list[N]:
     """The numbers of any of the parts; all of them if there are no parts."""
     return [v for v in values if not parts or any(within(v, part) for part in parts)]
 
 
-def unmatched(values: Sequence[MetricRow], parts: Sequence[str]) -> list[str]:
+def unmatched(values: Sequence[InCell], parts: Sequence[str]) -> list[str]:
     """Parts to which no number belongs."""
     return [part for part in parts if not any(within(v, part) for v in values)]
 

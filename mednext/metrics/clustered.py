@@ -13,6 +13,33 @@ from mednext.metrics.comparison import placements
 FLIPS = 9_999
 
 
+def correlation_of_means(
+    first: np.ndarray, first_groups: Sequence[str], second: np.ndarray, second_groups: Sequence[str]
+) -> float:
+    """Correlation of the means of two samples that have groups in common; groups are independent.
+
+    Args:
+        first: (N,) values of one sample.
+        first_groups: the group of each.
+        second: (M,) values of the other.
+        second_groups: the group of each.
+
+    Example:
+        >>> import numpy as np
+        >>> correlation_of_means(np.array([0, 1]), ["a", "b"], np.array([0, 1]), ["b", "c"])
+        -0.5
+    """
+    sums = []
+    for values, groups in ((first, first_groups), (second, second_groups)):
+        of_group: dict[str, float] = {}
+        for value, group in zip(values - values.mean(), groups, strict=True):
+            of_group[group] = of_group.get(group, 0.0) + float(value)
+        sums.append(of_group)
+    one, other = sums
+    size = math.sqrt(sum(v * v for v in one.values()) * sum(v * v for v in other.values()))
+    return sum(v * other.get(group, 0.0) for group, v in one.items()) / size if size else 0.0
+
+
 def sign_flip(difference: np.ndarray, groups: Sequence[str], seed: int) -> float:
     """:func:`sign_flips` of a single difference.
 

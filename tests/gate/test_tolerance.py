@@ -75,7 +75,7 @@ def test_a_tolerance_above_the_value_is_called_vacuous() -> None:
         mean(losses) * math.expm1(6.9646 * stdev(losses) / mean(losses) * math.sqrt(4 / 3)),
         rel=1e-3,
     )
-    assert loss.vacuous and loss.words.endswith("VACUOUS")
+    assert loss.vacuous and "refused as vacuous" in loss.words
     assert not tolerance([0.76, 0.80, 0.84]).vacuous
 
 
