@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,7 @@ from mednext.audit.additivity import SLACK, Column, columns
 from mednext.audit.paper import Additive, Paper
 from mednext.audit.printed import decimal_text
 from mednext.audit.schema import AdditivityRow, CheckRow, ModuleRow, RepairRow
-from mednext.results import CostRow, cost_verdict, read_rows
+from mednext.results import CONVENTIONS, CostRow, cost_verdict, read_rows
 
 Counted = dict[str, CostRow]
 """Row of a table -> the count of the network with its modules."""
@@ -43,20 +44,30 @@ def counted(paper: Paper, rule: Additive, cost: Path | None) -> Counted:
     }
 
 
-COUNTERS = ("torch", "fvcore", "ptflops")
-
-
 def value_of(row: CostRow, quantity: str) -> float:
     """A count in the printed unit: millions of parameters, or GMACs."""
     return row.params / 1e6 if quantity == "params" else row.gmacs_torch
 
 
 def nearest_counter(row: CostRow, printed: float) -> tuple[str, float]:
-    """The counter of multiply-accumulates whose convention comes nearest to a printed cost."""
-    counts = {name: getattr(row, f"gmacs_{name}") for name in COUNTERS}
+    """The way of counting multiply-accumulates that comes nearest to a printed cost."""
+    counts = {name: getattr(row, column) for name, column in CONVENTIONS.items()}
     known = {name: float(count) for name, count in counts.items() if count is not None}
     name = min(known, key=lambda counter: abs(known[counter] - printed))
     return name, known[name]
+
+
+def conventions(rows: Sequence[AdditivityRow]) -> list[tuple[int, str, int, int, list[str]]]:
+    """Table and column of judged multiply-accumulates: how many of how many cells match, and in
+    which ways of counting.
+    """
+    found = []
+    for table, column in dict.fromkeys((r.table, r.column) for r in rows if r.counter):
+        judged = [r for r in rows if (r.table, r.column) == (table, column) and r.counter]
+        matched = Counter(r.counter for r in judged if r.verdict_measured == "matches")
+        words = [f"{n} as {counter} counts" for counter, n in matched.most_common()]
+        found.append((table, column, matched.total(), len(judged), words))
+    return found
 
 
 class Additivity:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from mednext.audit.costs import conventions
 from mednext.audit.run import Audit
 from mednext.templates import markdown_cell, markdown_templates
 
@@ -115,6 +116,7 @@ def report(done: Audit) -> str:
         repairs=_grouped(done.additivity_repairs),
         modules=_grouped(done.modules),
         measured=[row for row in done.additivity if row.measured is not None],
+        conventions=conventions(done.additivity),
         unmeasured=sum(row.measured is None for row in done.additivity),
         claims=claim_counts(done),
         false_claims=[c for c in done.claims if c.verdict in ("false", "true if cut off")],

@@ -38,7 +38,7 @@ from mednext.cost.memory import training_bytes
 from mednext.errors import UserError
 from mednext.models.layers import as_defined
 from mednext.models.registry import create_model
-from mednext.results import CostRow, CostVerdict, cost_verdict, write_rows
+from mednext.results import CONVENTIONS, CostRow, CostVerdict, cost_verdict, write_rows
 
 IN_CHANS = 3
 """The paper's input is 3 x 224 x 224; slices of one channel are repeated."""
@@ -193,6 +193,7 @@ def cost_rows(method: str, img_size: int = 224, full: bool = False) -> list[Cost
                 gmacs_torch=round(cost.gmacs, 6),
                 gmacs_fvcore=check.gmacs_fvcore if check else None,
                 gmacs_ptflops=check.gmacs_ptflops if check else None,
+                gmacs_without_maps=check.gmacs_without_maps if check else None,
                 activations_m=round(cost.activations_m, 6),
                 uncounted_ops=_uncounted(cost, check),
                 reported_params_m=params_m,
@@ -209,16 +210,16 @@ def cost_rows(method: str, img_size: int = 224, full: bool = False) -> list[Cost
 def gmacs_verdict(
     torch_count: float, check: CrossCheck | None, printed: float | None
 ) -> tuple[CostVerdict, str]:
-    """The verdict of the counter that comes nearest to a printed count, and that counter.
+    """The verdict of the way of counting that comes nearest to a printed count, and that way.
 
     Counters differ in what they count beside convolutions and matrix products: a printed number is
     not off since one of them says so.
     """
-    counts = {"torch": torch_count}
-    if check is not None:
-        counts["fvcore"] = check.gmacs_fvcore
-        if check.gmacs_ptflops is not None:
-            counts["ptflops"] = check.gmacs_ptflops
+    counts = {
+        name: count
+        for name, column in CONVENTIONS.items()
+        if (count := torch_count if name == "torch" else getattr(check, column, None)) is not None
+    }
     order: tuple[CostVerdict, ...] = ("matches", "near", "off", "not printed")
     judged = {name: cost_verdict(count, printed, DIGITS) for name, count in counts.items()}
     best = min(judged, key=lambda name: order.index(judged[name]))  # the first of equal ones

@@ -26,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from mednext.errors import UserError
+from mednext.models.blocks import SEM
 from mednext.models.layers import as_defined
 
 MOVES = {
@@ -47,6 +48,8 @@ class CrossCheck:
     gmacs_fvcore: float
     gmacs_ptflops: float | None
     """None for a network that registers a layer under two names, which ptflops counts once."""
+    gmacs_without_maps: float | None
+    """fvcore's count without SEM's linear maps along H and W; None for a network without them."""
     skipped_fvcore: str
     skipped_ptflops: str
 
@@ -131,12 +134,25 @@ def cross_check(model: nn.Module, same_on_meta: nn.Module, shape: tuple[int, ...
         analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         fvcore = analysis.total() / 1e9
         skipped_fvcore = listed(Counter(analysis.unsupported_ops()))
+        by_module = analysis.by_module()
+    maps = [
+        by_module[f"{name}.{axis}"] / 1e9
+        for name, module in model.named_modules()
+        if isinstance(module, SEM)
+        for axis in ("axis_h", "axis_w")
+    ]
     same_on_meta.eval()
     escapes = _Escapes()
     with torch.no_grad(), as_defined(), escapes:
         unknown = _run_unknown(same_on_meta, torch.zeros(shape, device="meta"), MODULES_MAPPING)
     ptflops = _ptflops(same_on_meta, shape)
-    return CrossCheck(round(fvcore, 6), ptflops, skipped_fvcore, listed(unknown + escapes.names))
+    return CrossCheck(
+        round(fvcore, 6),
+        ptflops,
+        round(fvcore - sum(maps), 6) if maps else None,
+        skipped_fvcore,
+        listed(unknown + escapes.names),
+    )
 
 
 def _ptflops(model: nn.Module, shape: tuple[int, ...]) -> float | None:

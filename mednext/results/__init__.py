@@ -32,6 +32,7 @@ from mednext.results.metrics import (
     unconditional,
 )
 from mednext.results.networks import (
+    CONVENTIONS,
     CostRow,
     CostVerdict,
     LatencyRow,
@@ -45,6 +46,7 @@ __all__ = [
     "ALL_CLASSES",
     "ALL_METHODS",
     "CASE_KEYS",
+    "CONVENTIONS",
     "DIAGONALS",
     "DISTANCES",
     "HEADLINE",

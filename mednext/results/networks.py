@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mednext.results.base import Outcome, Row
 
@@ -13,6 +13,7 @@ CostVerdict = Literal["matches", "near", "off", "not printed"]
 class CostRow(Row):
     """One row of ``cost.csv``: one method of one task with one head."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"gmacs_without_maps"})
     method: str
     task: str
     input_shape: str
@@ -31,6 +32,8 @@ class CostRow(Row):
     """None in the row of the head that does not carry the verdict."""
     verdict_gmacs: CostVerdict | None
     reason: str | None
+    gmacs_without_maps: float | None = None
+    """fvcore's count without SEM's linear maps along H and W, of networks that have them."""
     train_batch: int | None = None
     """The recipe's batch size."""
     train_memory_mib: float | None = None
@@ -52,6 +55,15 @@ def cost_verdict(measured: float, printed: float | None, digits: int) -> CostVer
     if abs(units - printed_units) <= 0.5 + tiny or printed_units == math.floor(units + tiny):
         return "matches"
     return "near" if abs(measured - printed) <= 0.005 * printed else "off"
+
+
+CONVENTIONS = {
+    "torch": "gmacs_torch",
+    "fvcore": "gmacs_fvcore",
+    "ptflops": "gmacs_ptflops",
+    "fvcore without SEM's axis maps": "gmacs_without_maps",
+}
+"""Ways of counting multiply-accumulates, and the columns of ``cost.csv`` that hold them."""
 
 
 class LatencyRow(Outcome):

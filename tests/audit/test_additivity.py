@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mednext.audit.additivity import HALF_WIDTH, Column
+from mednext.audit.costs import conventions
 from mednext.audit.run import Audit, audit
+from mednext.audit.schema import AdditivityRow
 from mednext.results import CostRow, write_rows
 
 from .conftest import REPORTED, Edit
@@ -158,3 +160,22 @@ def test_counted_costs_stand_beside_the_printed(
     done = audit(write_paper(dearer), tmp_path / "cost.csv")
     (row,) = [row for row in done.additivity if row.slug == "abc"]
     assert (row.verdict_measured, row.difference) == ("near", 0.03)  # 0.25 %
+
+
+def test_ways_of_counting_are_summed_up() -> None:
+    def cell(slug: str, counter: str | None, verdict: str) -> AdditivityRow:
+        return AdditivityRow(
+            table=7, slug=slug, column="flops_g", printed="1.00", fitted=1.0, residual=0.0,
+            repaired=None, measured=1.0, difference=0.0, verdict="consistent", counter=counter,
+            verdict_measured=verdict, note=None,
+        )  # fmt: skip
+
+    rows = [
+        cell("a", "fvcore", "matches"),
+        cell("b", "fvcore", "matches"),
+        cell("c", "torch", "matches"),
+        cell("d", "fvcore", "off"),
+        cell("e", None, "matches"),
+    ]
+    words = ["2 as fvcore counts", "1 as torch counts"]
+    assert conventions(rows) == [(7, "flops_g", 3, 4, words)]

@@ -101,6 +101,12 @@ def test_full_counts(tmp_path: Path) -> None:
     two, thousand = read_rows(tmp_path / "cost.csv", CostRow)
     assert two.gmacs_fvcore == pytest.approx(1.963, abs=0.001)  # model_spec, Table 7 row 8
     assert two.gmacs_ptflops == pytest.approx(1.961, abs=0.001)
+    # Without SEM's maps, by hand: of H x W positions and C channels H + W products each.
+    stages = [(56, 64, 2), (28, 128, 2), (14, 256, 2), (7, 512, 2)]
+    maps = sum(n * 2 * side**3 * channels for side, channels, n in stages) / 1e9
+    assert two.gmacs_without_maps == pytest.approx(two.gmacs_fvcore - maps, abs=1e-6)
+    assert two.verdict_gmacs == "matches"
+    assert "as fvcore without SEM's axis maps counts" in str(two.reason)
     counters = dict(part.split(": ") for part in str(two.uncounted_ops).split("; "))
     assert list(counters) == ["torch", "fvcore", "ptflops"]
     assert "_softmax x16" in counters["torch"] and "native_layer_norm x25" in counters["torch"]

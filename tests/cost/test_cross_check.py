@@ -104,18 +104,20 @@ def test_ptflops_is_not_asked_about_shared_layers() -> None:
     ("counts", "printed", "expected"),
     [
         # ResNet50 at 224 px: convolutions and products alone, and as fvcore counts.
-        ((4.089184, 4.1118, 4.13), 4.11, ("matches", "fvcore")),
-        ((4.089184, None, None), 4.11, ("off", "torch")),
-        ((1.82, 1.95, None), 1.82, ("matches", "torch")),
-        ((1.0, 1.1, 2.701), 2.7, ("matches", "ptflops")),
-        ((1.0, 1.1, 1.2), None, ("not printed", "torch")),
+        ((4.089184, 4.1118, 4.13, None), 4.11, ("matches", "fvcore")),
+        ((4.089184, None, None, None), 4.11, ("off", "torch")),
+        ((1.82, 1.95, None, None), 1.82, ("matches", "torch")),
+        ((1.0, 1.1, 2.701, None), 2.7, ("matches", "ptflops")),
+        ((1.0, 1.1, 1.2, None), None, ("not printed", "torch")),
+        # Table 7, row 8: SEM's maps along H and W are not in the printed 1.90.
+        ((1.948, 1.963, 1.961, 1.903), 1.90, ("matches", "fvcore without SEM's axis maps")),
     ],
 )
 def test_a_printed_count_is_judged_by_every_counter(
-    counts: tuple[float, float | None, float | None],
+    counts: tuple[float, float | None, float | None, float | None],
     printed: float | None,
     expected: tuple[str, str],
 ) -> None:
-    plain, fvcore, ptflops = counts
-    check = None if fvcore is None else CrossCheck(fvcore, ptflops, "", "")
+    plain, fvcore, ptflops, without = counts
+    check = None if fvcore is None else CrossCheck(fvcore, ptflops, without, "", "")
     assert gmacs_verdict(plain, check, printed) == expected
