@@ -213,6 +213,8 @@ class PaperSpec(Strict):
     leads: tuple[Leads, ...] = ()
     agreement: str | None = None
     """File with the agreement between methods, beside ``audit.yaml``."""
+    published: str | None = None
+    """File with what the papers of the compared methods report of them, beside ``audit.yaml``."""
     means: tuple[Mean, ...] = ()
     sums: tuple[Sum, ...] = ()
     bounds: tuple[Bounds, ...] = ()

@@ -21,6 +21,7 @@ from mednext.audit.leads import lead_rows
 from mednext.audit.matrices import Readings, by_table
 from mednext.audit.misprints import misprints
 from mednext.audit.paper import Paper
+from mednext.audit.published import published_rows
 from mednext.audit.schema import (
     AdditivityRow,
     CellRow,
@@ -31,6 +32,7 @@ from mednext.audit.schema import (
     LeadRow,
     MisfitRow,
     ModuleRow,
+    PublishedRow,
     RepairRow,
     ScoreRow,
     SignificanceRow,
@@ -56,6 +58,7 @@ class Audit:
     additivity_checks: Sequence[CheckRow]
     additivity_repairs: Sequence[RepairRow]
     modules: Sequence[ModuleRow]
+    published: Sequence[PublishedRow]
     claims: Sequence[ClaimRow]
     significance: Sequence[SignificanceRow]
     leads: Sequence[LeadRow]
@@ -106,6 +109,7 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
         additivity_checks=list(costs.check_rows()),
         additivity_repairs=list(costs.repair_rows()),
         modules=list(costs.module_rows()),
+        published=list(published_rows(paper)),
         claims=list(claim_rows(paper, readings)),
         significance=significance,
         leads=leads,

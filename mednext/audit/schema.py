@@ -198,6 +198,19 @@ class AdditivityRow(Row):
     note: str | None
 
 
+class PublishedRow(Row):
+    """``published.csv``: a printed cell of a method beside what the method's own paper reports."""
+
+    table: int
+    slug: str
+    column: str
+    printed: str
+    published: str
+    difference: str
+    """Printed minus published."""
+    source: str
+
+
 class CheckRow(Row):
     """``additivity_checks.csv``: one linear relation between rows that additivity implies."""
 

@@ -12,6 +12,7 @@ AUDIT_FILES = (
     "additivity_checks",
     "additivity_repairs",
     "modules",
+    "published",
     "claims",
     "significance",
     "leads",
