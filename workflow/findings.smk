@@ -47,6 +47,7 @@ rule findings:
         rules.differences.output,
         rules.subgroups.output,
         rules.orders.output,
+        rules.shared.output,
         rules.train_overlap.output if small("overlap_groups.csv") else [],
         f"{AUDIT}/cells.csv",
         rules.tables.output,

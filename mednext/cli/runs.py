@@ -53,6 +53,7 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
         ("compare", "comparisons.csv and ranking.csv from the same counts"),
         ("differences", "differences.csv: how far apart two methods are"),
         ("orders", "orders.csv: which methods stand above which, over seeds and groups"),
+        ("shared", "shared.csv: test cases that two protocols have in common"),
         ("overlap", "train_overlap.csv: are test images that overlap with train easier?"),
         ("subgroups", "subgroups.csv: which cases are served worse"),
         ("conditions", "conditions.csv: what other conditions change (evaluate --under)"),
@@ -140,6 +141,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
     from mednext.analysis.differences import differences
     from mednext.analysis.metrics import collect
     from mednext.analysis.orders import orders
+    from mednext.analysis.shared import shared
     from mednext.analysis.subgroups import subgroups
     from mednext.analysis.train_overlap import train_overlap
     from mednext.runs.export import exported_configs
@@ -154,6 +156,7 @@ def _analyse(arguments: argparse.Namespace) -> None:
         "compare": lambda: compare(runs, root / "comparisons.csv", root / "ranking.csv"),
         "differences": lambda: differences(runs, root / "differences.csv"),
         "orders": lambda: orders(runs, root / "orders.csv"),
+        "shared": lambda: shared(runs, root / "shared.csv"),
         "overlap": lambda: train_overlap(
             runs, root / "overlap_groups.csv", root / "train_overlap.csv"
         ),

@@ -12,9 +12,12 @@ Bounds = tuple[float, float]
 
 
 def mover(
-    values: Sequence[float], bounds: Sequence[Bounds], weights: Sequence[float] = (1, 1)
+    values: Sequence[float],
+    bounds: Sequence[Bounds],
+    weights: Sequence[float] = (1, 1),
+    correlation: float = 0.0,
 ) -> Bounds:
-    """Interval of a weighted sum of independent estimates from the interval of each.
+    """Interval of a weighted sum of two estimates, or of more independent ones, from that of each.
 
     The distances to the bounds add as squares, each side by itself (MOVER: Zou & Donner 2008,
     10.1002/sim.3095). Of a difference of two proportions with Wilson's intervals it is Newcombe's
@@ -25,6 +28,7 @@ def mover(
         values: the estimates.
         bounds: lower and upper bound of each.
         weights: of each in the sum; ``(1, -1)`` for a difference.
+        correlation: of two estimates (Zou 2007, 10.1037/1082-989X.12.4.399).
 
     Example:
         >>> low, high = mover((0.5, 0.4), ((0.47, 0.53), (0.36, 0.44)), (1, -1))
@@ -37,7 +41,17 @@ def mover(
         ends = sorted((weight * low, weight * high))
         below.append(weight * value - ends[0])
         above.append(ends[1] - weight * value)
-    return total - math.hypot(*below), total + math.hypot(*above)
+    return total - _joined(below, weights, correlation), total + _joined(
+        above, weights, correlation
+    )
+
+
+def _joined(distances: Sequence[float], weights: Sequence[float], correlation: float) -> float:
+    if not correlation:
+        return math.hypot(*distances)
+    one, other = distances
+    sign = math.copysign(1.0, weights[0] * weights[1])
+    return math.sqrt(one**2 + other**2 + 2 * sign * correlation * one * other)
 
 
 def over_seeds(values: Sequence[float], halves: Sequence[Bounds]) -> tuple[float, Bounds]:

@@ -11,6 +11,7 @@ from mednext.report.findings.costs import costs
 from mednext.report.findings.protocols import guess, protocols
 from mednext.report.findings.scores import scores
 from mednext.results import DatasetRow, MetricRow, PlanRow, write_rows
+from mednext.results.protocols import SharedRow
 
 from .made_up import dataset_rows, metric_row, reduced_results
 
@@ -42,6 +43,14 @@ def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
         )
     ]
     assert found["Monkeypox Skin Lesion Dataset", "grouped_originals"] == []
+
+    # Groups in common tie the two scores: 3 and 4 join to sqrt(9 + 16 - 2 * 0.375 * 3 * 4) = 4.
+    axes = {"dataset": "monkeypox_msld", "protocol": "grouped", "method": "resnet18", "seed": 0}
+    counts = {"n_paper": 40, "n_other": 50, "shared": 7, "shared_groups": 5, "correlation": 0.375}
+    write_rows(reduced / "shared.csv", SharedRow, [SharedRow(**axes, **counts)])
+    (about,) = [f for f in protocols(reduced_results()) if f["lines"]]
+    assert about["lines"][0][3] == "higher: +10.0 points, the interval is [+6.0, +14.0]"
+    assert about["shared"].startswith("both hold 7 images and 5 groups; ")
 
 
 def test_guessing_is_the_most_frequent_class_of_that_test_side(reduced: Path) -> None:

@@ -77,6 +77,7 @@ def test_findings_repeat_and_say_what_is_missing(checkout: Path) -> None:
     ]
     assert "| mednext | 2 | 70.0, 70.0 | 70.0 | 0.0 |" in text
     assert "\n1 rerun, 2 verified by 1 re-run cells.\n" in text
+    assert "\n3 of the runs were trained before the losses of first steps" in text
 
 
 def carried() -> list[CodeRow]:

@@ -87,6 +87,26 @@ rule orders:
         mednext("results orders", options="{params.runs}")
 
 
+# Test cases that the paper's protocol and another have in common: snakemake shared
+rule shared:
+    input:
+        all_cases,
+    output:
+        f"{RESULTS}/shared.csv",
+    log:
+        f"{LOGS}/shared.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=doubled(8000),
+        runtime=doubled(60),
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/shared.py"),
+        runs=RUNS_OPTION,
+    shell:
+        mednext("results shared", options="{params.runs}")
+
+
 # Are test images that overlap with train easier? snakemake train_overlap
 rule train_overlap:
     input:

@@ -32,6 +32,7 @@ from mednext.results import (
 )
 from mednext.results.conditions import ConditionRow
 from mednext.results.orders import CeilingRow, OrderRow
+from mednext.results.protocols import SharedRow
 from mednext.results.subgroups import SubgroupRow
 
 Runs = Sequence[tuple[str, RunRecord]]
@@ -51,6 +52,7 @@ class Results:
         self.tests = [r for r in self._rows("comparisons.csv", ComparisonRow) if HEADLINE.holds(r)]
         self.ranking = [r for r in self._rows("ranking.csv", RankRow) if HEADLINE.holds(r)]
         self.orders = self._rows("orders.csv", OrderRow)
+        self.shared = self._rows("shared.csv", SharedRow)
         self.ceilings = self._rows("ceiling.csv", CeilingRow)
         self.curves = self._rows("curves.csv", CurveRow)
         self.differences = self._rows("differences.csv", DifferenceRow)

@@ -9,6 +9,7 @@ from mednext.metrics.intervals import mover
 from mednext.report.findings.facts import Results, caption, headline, interval_words
 from mednext.report.wording import Estimate
 from mednext.results import MetricRow
+from mednext.results.protocols import SharedRow
 
 
 def protocols(results: Results) -> list[dict[str, Any]]:
@@ -23,7 +24,11 @@ def protocols(results: Results) -> list[dict[str, Any]]:
                 if paper is None or other is None:
                     continue
                 texts = [interval_words(r) for r in (paper, other)]
-                lines.append((method, *texts, protocol_difference(paper, other).words))
+                common = shared_of(results, other)
+                difference = protocol_difference(
+                    paper, other, common.correlation if common else 0.0
+                )
+                lines.append((method, *texts, difference.words))
             about = caption(results, dataset, protocol, [results.profile.seeds[0]])
             found.append(
                 {
@@ -31,14 +36,36 @@ def protocols(results: Results) -> list[dict[str, Any]]:
                     "protocol": protocol,
                     "caption": about,
                     "lines": lines,
+                    "shared": shared_words(results, dataset, protocol),
                     "guess": [(p, guess(results, dataset, p)) for p in ("paper", protocol)],
                 }
             )
     return found
 
 
-def protocol_difference(paper: MetricRow, other: MetricRow) -> Estimate:
-    """Of two test sets, in points, with the bounds of both intervals, each side by itself."""
+def shared_of(results: Results, other: MetricRow) -> SharedRow | None:
+    """What the test set of another protocol has in common with the paper's."""
+    axes = (other.dataset, other.protocol, other.method, other.seed)
+    rows = [r for r in results.shared if (r.dataset, r.protocol, r.method, r.seed) == axes]
+    return rows[0] if rows else None
+
+
+def shared_words(results: Results, dataset: str, protocol: str) -> str:
+    """How much the two test sets share, and the correlations that come of it."""
+    rows = [r for r in results.shared if (r.dataset, r.protocol) == (dataset, protocol)]
+    if not rows:
+        return "how many images they share was not counted: joined as if independent"
+    found = [r.correlation for r in rows]
+    return (
+        f"both hold {rows[0].shared} images and {rows[0].shared_groups} groups; the two scores "
+        f"correlate by {min(found):.2f} to {max(found):.2f}"
+    )
+
+
+def protocol_difference(paper: MetricRow, other: MetricRow, correlation: float = 0.0) -> Estimate:
+    """Of two test sets, in points, with the bounds of both intervals, each side by itself, and the
+    correlation of the scores that comes of shared groups.
+    """
     values, bounds = [], []
     for row in (paper, other):
         values.append(100 * (row.value or 0.0))
@@ -46,7 +73,8 @@ def protocol_difference(paper: MetricRow, other: MetricRow) -> Estimate:
             bounds.append((100 * row.ci_low, 100 * row.ci_high))
     if len(bounds) < 2:
         return Estimate(values[0] - values[1], None, None)
-    return Estimate(values[0] - values[1], *mover(values, bounds, (1, -1)))
+    both = mover(values, bounds, (1, -1), correlation)
+    return Estimate(values[0] - values[1], *both)
 
 
 def guess(results: Results, dataset: str, protocol: str) -> float | None:

@@ -61,6 +61,7 @@ def _facts(results: Results) -> dict[str, Any]:
             status: sum(row.status == status for row in results.code)
             for status in unique(row.status for row in results.code)
         },
+        "without_first_losses": sum(not record.first_losses for _, record in runs),
         "machines": unique(record.machine.get("cpu", record.device) for _, record in runs),
         "scales": [_scale(results, dataset) for dataset in profile.datasets],
         "planned": sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),

@@ -21,6 +21,7 @@ MADE = (
     "ranking",
     "differences",
     "orders",
+    "shared",
     "train_overlap",
     "subgroups",
 )
