@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import Cases, conditions, known, read
+from mednext.analysis.cases import Cases, conditions, known, read, recorded
 from mednext.analysis.differences import half_width
 from mednext.config import RunConfig
 from mednext.files import seed_of
@@ -41,14 +41,15 @@ def changes(runs: Sequence[RunConfig], path: Path) -> None:
             continue
         sums: dict[str, list[float]] = defaultdict(list)
         shifted = []
+        weights = recorded(run)[1].weights[HEADLINE.selection][:12]
         for name, other in conditions(run):
-            rows += _change(plain, other, name)
+            rows += _change(plain, other, weights, name)
             if name.startswith("shifted: "):
                 shifted.append(other)
                 corruption = name.removeprefix("shifted: ").rsplit(" ", 1)[0]
                 sums[corruption].append(1 - float(_scores(other).mean()))
         if shifted:
-            rows.append(_mean(plain, shifted))
+            rows.append(_mean(plain, shifted, weights))
             errors[run.dataset, run.protocol, run.seed, run.method] = {
                 name: sum(parts) for name, parts in sums.items()
             }
@@ -83,7 +84,7 @@ def _statistic(cases: Cases) -> tuple[list[Metric], Statistic]:
     return [Metric.ACCURACY, Metric.AUC, Metric.ECE, Metric.BRIER], values
 
 
-def _change(plain: Cases, other: Cases, name: str) -> list[ConditionRow]:
+def _change(plain: Cases, other: Cases, weights: str, name: str) -> list[ConditionRow]:
     metrics, before = _statistic(plain)
     _, after = _statistic(other)
     run = plain.run
@@ -103,7 +104,10 @@ def _change(plain: Cases, other: Cases, name: str) -> list[ConditionRow]:
             ends = [interval(p[column], r, column) for p, r in zip(points, drawn, strict=True)]
             values = (float(points[1][column]), float(points[0][column]))
             bounds.append(mover(values, (ends[1], ends[0]), (1, -1)))
-    base = _base(run, name) | {"n_cases": len(other.table), "n_groups": len(set(groups[1]))}
+    base = _base(run, weights, name) | {
+        "n_cases": len(other.table),
+        "n_groups": len(set(groups[1])),
+    }
     return [
         ConditionRow(
             **base,
@@ -127,7 +131,7 @@ def _paired(statistic: Statistic, groups: list[str], seed: int) -> list[tuple[fl
     return [(np.nan, np.nan) if half is None else (-half, half) for half in halves]
 
 
-def _mean(plain: Cases, shifted: list[Cases]) -> ConditionRow:
+def _mean(plain: Cases, shifted: list[Cases], weights: str) -> ConditionRow:
     """Mean over all corruptions and severities, case by case."""
     before, after = _scores(plain), np.mean([_scores(cases) for cases in shifted], axis=0)
     run = plain.run
@@ -136,7 +140,7 @@ def _mean(plain: Cases, shifted: list[Cases]) -> ConditionRow:
     change = after - before
     ((low, high),) = _paired(lambda rows: np.array([change[rows].mean()]), groups, seed)
     return ConditionRow(
-        **_base(run, MEAN),
+        **_base(run, weights, MEAN),
         metric=SCORE[run.task],
         before=float(before.mean()),
         after=float(after.mean()),
@@ -149,12 +153,13 @@ def _mean(plain: Cases, shifted: list[Cases]) -> ConditionRow:
     )
 
 
-def _base(run: RunConfig, name: str) -> dict[str, Any]:
+def _base(run: RunConfig, weights: str, name: str) -> dict[str, Any]:
     return {
         "dataset": run.dataset,
         "protocol": run.protocol,
         "method": run.method,
         "seed": run.seed,
+        "weights": weights,
         "condition": name,
     }
 

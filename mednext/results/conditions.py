@@ -13,6 +13,9 @@ class ConditionRow(Row):
     protocol: str
     method: str
     seed: int
+    weights: str
+    """First 12 digits of the SHA-256 of the weights' file: these may have been trained again, on
+    another machine than the run that is exported under this name."""
     condition: str
     """As in ``metrics.csv``; ``shifted: mean`` is the mean over all corruptions and severities."""
     metric: Metric

@@ -11,15 +11,18 @@ import pytest
 from mednext.report.figures.charts import looks
 from mednext.report.figures.conditions import _curves, _lines, write
 from mednext.report.findings.conditions import conditions
-from mednext.results import write_rows
+from mednext.results import RunRecord, write_rows
 from mednext.results.conditions import ConditionRow
 
 from .made_up import reduced_results
+
+NAME = "sars_cov2_ct/paper/resnet18/seed0"
 
 
 def row(**changes: Any) -> ConditionRow:
     values: dict[str, Any] = {
         "dataset": "sars_cov2_ct", "protocol": "paper", "method": "resnet18", "seed": 0,
+        "weights": "0123456789ab",
         "condition": "external: elsewhere", "metric": "accuracy", "before": 0.9, "after": 0.6,
         "change": -0.3, "ci_low": -0.4, "ci_high": -0.2, "relative": None, "n_cases": 96,
         "n_groups": 50,
@@ -54,6 +57,16 @@ def test_what_each_condition_is_about_and_the_order_of_methods(reduced: Path) ->
     assert found["ranks"] == {"external: elsewhere": "0.40 (4 methods)"}
     write_rows(reduced / "conditions.csv", ConditionRow, rows[1:])
     assert conditions(reduced_results())[0]["ranks"] == {}
+
+
+@pytest.mark.parametrize(("digest", "again"), [("0123456789ab" + "0" * 52, []), ("f" * 64, [NAME])])
+def test_weights_that_were_trained_again_are_named(
+    reduced: Path, digest: str, again: list[str]
+) -> None:
+    write_rows(reduced / "conditions.csv", ConditionRow, [row(), row(metric="auc")])
+    results = reduced_results()
+    results.runs = [(NAME, RunRecord.model_construct(weights={"last": digest}))]
+    assert conditions(results)[0]["again"] == again
 
 
 def test_the_chart_shows_each_corruption_by_severity_and_the_data_of_others(

@@ -8,6 +8,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from mednext.report.findings.facts import Results, caption
+from mednext.results import HEADLINE
 from mednext.results.conditions import ConditionRow
 from mednext.results.metrics import Metric
 
@@ -29,14 +30,25 @@ def conditions(results: Results) -> list[dict[str, Any]]:
         single = kind == "shifted" and row.condition != "shifted: mean"
         if row.metric in SHOWN[kind] and not single:
             found[row.dataset, row.protocol].append(row)
+    stored = {name: record.weights.get(HEADLINE.selection, "") for name, record in results.runs}
     return [
         {
             "caption": caption(results, dataset, protocol, sorted({r.seed for r in rows})),
             "lines": [_line(row) for row in rows],
             "ranks": _ranks(rows),
+            "again": sorted({_name(row) for row in rows if _again(row, stored)}),
         }
         for (dataset, protocol), rows in found.items()
     ]
+
+
+def _name(row: ConditionRow) -> str:
+    return f"{row.dataset}/{row.protocol}/{row.method}/seed{row.seed}"
+
+
+def _again(row: ConditionRow, stored: dict[str, str]) -> bool:
+    """Whether the weights are not those of the run that the other sections are about."""
+    return not stored.get(_name(row), row.weights).startswith(row.weights)
 
 
 def _line(row: ConditionRow) -> dict[str, Any]:
