@@ -13,6 +13,7 @@ from torch import nn
 from mednext.errors import UserError
 from mednext.models.blocks import FFN, LAFFN, SA, SDFFN, SEM, MEDBlock
 from mednext.models.linear_attention import LinearAttention, SimplifiedLinearAttention
+from mednext.models.registry import create_model
 
 Array = NDArray[np.float64]
 
@@ -193,6 +194,24 @@ def test_counts_of_the_tables(c: int) -> None:
     assert params(FFN(c, 4)) == 8 * c**2 + 5 * c
     assert params(FFN(c, 3)) == 6 * c**2 + 4 * c
     assert params(SA(c)) == 4 * c**2 + 4 * c
+
+
+@pytest.mark.parametrize(
+    ("ratio", "coefficient", "printed"),
+    [(0.5, 2.75, 10.57), (1.0, 8.0, 30.60)],  # 10.57: what the rows of Table 8 leave for SEM
+)
+def test_sem_of_table_8_has_half_the_width(
+    ratio: float, coefficient: float, printed: float
+) -> None:
+    with torch.device("meta"):
+        network = create_model("medunext", num_classes=4, img_size=224, sem_ratio=ratio)
+    modules = [module for module in network.modules() if isinstance(module, SEM)]
+    params = sum(p.numel() for module in modules for p in module.parameters())
+    assert params / 1e6 == pytest.approx(printed, abs=0.015)
+    # Maps of C channels alone: 2 r + 5 r^2 + r times C^2, of q and k, the joints, and v.
+    of_maps = sum(coefficient * module.dim**2 for module in modules)
+    assert 2 * ratio + 5 * ratio**2 + ratio == coefficient
+    assert of_maps < params < 1.01 * of_maps
 
 
 @pytest.mark.parametrize(
