@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+from contextlib import nullcontext
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, runs_of
@@ -94,7 +95,8 @@ def _first_losses(arguments: argparse.Namespace) -> None:
     from mednext.training.first_steps import first_losses
 
     rows = []
-    with torch.backends.mkldnn.flags(enabled=not arguments.without_onednn):
+    without = arguments.without_onednn
+    with torch.backends.mkldnn.flags(enabled=False) if without else nullcontext():
         for run in runs_of(arguments):
             data = load(run)
             losses = first_losses(
