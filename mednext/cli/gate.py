@@ -99,9 +99,8 @@ def _first_losses(arguments: argparse.Namespace) -> None:
     with torch.backends.mkldnn.flags(enabled=False) if without else nullcontext():
         for run in runs_of(arguments):
             data = load(run)
-            losses = first_losses(
-                run.model_copy(update={"threads": arguments.threads or run.threads})
-            )
+            threads = arguments.threads or run.threads
+            losses = first_losses(run.model_copy(update={"threads": threads}), data)
             rows += rows_of(run, losses, data.data_hash, data.split_hash)
     write_rows(arguments.out, FirstLossRow, rows)
 

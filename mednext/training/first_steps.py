@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from mednext.config import RunConfig
-from mednext.datasets.load import load
 from mednext.training.device import fresh_network, pick_device, prepare_torch
-from mednext.training.on_device import where_it_fits
+from mednext.training.on_device import HostData, where_it_fits
 from mednext.training.step import RECORDED, Stepper
 from mednext.training.train import train_epoch
 
 
-def first_losses(run: RunConfig) -> list[float]:
-    """The losses that :func:`mednext.training.train.train` would record of this run.
+def first_losses(run: RunConfig, host: HostData) -> list[float]:
+    """The losses that :func:`mednext.training.train.train` would record of this run on its data.
 
     Whole epochs are trained until there are enough; nothing is written.
-
-    Raises:
-        UserError: the data are not ready.
     """
     prepare_torch(run)
     device = pick_device(run)
-    data = where_it_fits(load(run), run, device)
+    data = where_it_fits(host, run, device)
     stepper = Stepper(run, fresh_network(run, device), device)
     for epoch in range(run.epochs):
         train_epoch(run, data, stepper, epoch, f"{run.dataset}/{run.method}/seed{run.seed}")

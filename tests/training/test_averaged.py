@@ -20,8 +20,9 @@ from mednext.results import MetricRow, read_rows
 from mednext.training import train as engine
 from mednext.training.batches import train_batches
 from mednext.training.evaluate import evaluate, paths_of, predict
+from mednext.training.first_steps import first_losses
 
-from .conftest import TinyClassifier
+from .conftest import TinyClassifier, tiny_data
 
 Tiny = Callable[..., RunConfig]
 OPTIONS: dict[str, Any] = {"selections": ("last", "averaged"), "averaged_epochs": 2}
@@ -103,6 +104,8 @@ def test_the_first_losses_are_those_of_the_steps(tiny: Tiny) -> None:
     for epoch in range(6):
         of_epoch = record.first_losses[3 * epoch : 3 * epoch + 3]
         assert history[epoch] == pytest.approx(sum(of_epoch) / 3, rel=1e-15)
+    # And so they are without the rest of the training.
+    assert tuple(first_losses(run, tiny_data(run))) == record.first_losses
 
 
 def test_a_run_without_it_keeps_its_hash(tiny: Tiny) -> None:
