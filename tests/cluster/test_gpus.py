@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mednext.runs import gpu_lock
+
+from ..checkout import copy_checkout, in_shell
 
 ROOT = Path(__file__).resolve().parents[2]
 UUIDS = ["GPU-aaaa", "GPU-bbbb", "GPU-cccc"]
@@ -107,6 +111,26 @@ def test_several_trainings_share_a_gpu_after_each_has_one(machine: Path) -> None
     finally:
         for job in jobs:
             end(job)
+
+
+@pytest.mark.parametrize(
+    ("options", "visible", "places"),
+    [("", "0,2", 4), ("--resources gpu=1", "0,1,2", 1)],
+    ids=["two of three GPUs", "as asked"],
+)
+def test_snakemake_starts_no_more_trainings_than_there_are_places(
+    machine: Path, options: str, visible: str, places: int
+) -> None:
+    folder = copy_checkout(machine / "checkout")
+    entry = {"source": "phantom", "phantom": {"train": 2, "val": 2, "test": 2}}
+    entry |= {"methods": ["mednext"], "img_size": 64, "epochs": 1, "batch_size": 2}
+    config = {"profile": "two", "trainings_per_gpu": 2, "seeds": [0], "threads": 1}
+    config |= {"device": "auto", "datasets": {"sars_cov2_ct": entry}}
+    (folder / "two.yaml").write_text(yaml.safe_dump(config))
+    command = f"snakemake fetch_sars_cov2_ct --cores 1 --configfile two.yaml {options} 2>&1"
+    said = in_shell(folder, command, CUDA_VISIBLE_DEVICES=visible)
+    (found,) = re.findall(r"^Provided resources: gpu=\D*(\d+)\D*$", said, re.MULTILINE)
+    assert int(found) == places
 
 
 def test_users_share_the_locks(machine: Path) -> None:

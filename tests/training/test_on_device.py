@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -18,6 +19,9 @@ from mednext.training import augment, augment_slices, batches, on_device
 from mednext.training import train as engine
 from mednext.training.batches import ordered_batch, subset_rows, train_batches
 from mednext.training.on_device import OnDevice, arrays_of, placed, where_it_fits
+from mednext.training.step import Stepper
+
+from .conftest import TinyClassifier
 
 Tiny = Callable[..., RunConfig]
 SPEED = Path(__file__).resolve().parents[2] / "benchmarks/speed"
@@ -80,6 +84,35 @@ def test_making_batches_on_the_device_waits_for_nothing(
     assert len(found) > 1 and {x.device.type for pair in found for x in pair} == {"meta"}
     # Draws are read on the host, where they are made; a number on meta cannot be read at all.
     assert counted.operations > 0 and [w for w in counted.waits if "meta" in w] == []
+
+
+class Loss(torch.Tensor):
+    """Of a step: notes what is done with it and with what comes of it."""
+
+    seen: ClassVar[list[str]] = []
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        cls.seen.append(func.__name__)
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def test_losses_are_read_once_per_epoch(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tiny("classification")
+    stepper = Stepper(run, TinyClassifier(2), torch.device("cpu"))
+    losses: list[float] = []
+
+    def step(images: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
+        loss = Stepper.step(stepper, images, labels, rate)
+        losses.append(loss.item())
+        return loss.as_subclass(Loss)
+
+    monkeypatch.setattr(stepper, "step", step)
+    monkeypatch.setattr(Loss, "seen", [])
+    mean = engine.train_epoch(run, engine.load(run), stepper, 0, "tiny")
+    assert Loss.seen == ["stack", "tolist"]
+    assert len(losses) == 3 and stepper.first_losses == losses
+    assert mean == pytest.approx(sum(losses) / 3)
 
 
 @pytest.mark.parametrize("share", [0.9, 1.1])
