@@ -1,6 +1,7 @@
 # make help lists the targets. Everything runs in .venv, made from requirements.lock.
 PYTHON ?= python3.11
 CONFIG ?= config/demo.yaml
+CORES ?= all
 PROFILE = $(basename $(notdir $(CONFIG)))
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -25,8 +26,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(VENV)/bin/python -m pip install -qq --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
-results: setup  ## run the workflow (CONFIG=config/demo.yaml)
-	snakemake --cores all --configfile $(CONFIG)
+results: setup  ## run the workflow (CONFIG=config/demo.yaml CORES=all)
+	snakemake --cores $(CORES) --configfile $(CONFIG)
 
 gate: setup  ## compare the results with the committed reference of the profile (CONFIG as above)
 	snakemake gate --cores all --configfile $(CONFIG)
