@@ -17,11 +17,12 @@ endif
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
+# Bytecode is left to the first import of each module: many are never imported.
 setup: $(STAMP)  ## create .venv with every pinned package
 
 $(STAMP): requirements.lock pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install -qq --no-deps -r requirements.lock
+	$(VENV)/bin/python -m pip install -qq --no-deps --no-compile -r requirements.lock
 	$(VENV)/bin/python -m pip check
 	$(VENV)/bin/python -m pip install -qq --no-deps --no-build-isolation -e .
 	touch $(STAMP)
