@@ -314,7 +314,8 @@ def _repeated(paper: Paper) -> Iterator[IdentityRow]:
             for slug, row in rows.items():
                 value = number(row[column])
                 if value is not None:
-                    others = [s for s in holders[value] if s != slug]
+                    # As the table prints them; a paper's CSV may hold no such column.
+                    others = [rows[s].get("method", s) for s in holders[value] if s != slug]
                     note = f"also in row {', '.join(others)}" if others else None
                     yield _repeat(table, slug, column, "repeated", row[column], note)
 

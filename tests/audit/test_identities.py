@@ -136,8 +136,8 @@ def test_auc_against_the_matrix_by_hand(
 def test_repeated_cells_of_the_paper(reported: Audit) -> None:
     rows = list(csv.DictReader((REPORTED / "table8_ablation_segmentation.csv").open()))
     for row in rows:
-        twins = [r["slug"] for r in rows if r["rv_pct"] == row["rv_pct"] and r is not row]
+        twins = [r["method"] for r in rows if r["rv_pct"] == row["rv_pct"] and r is not row]
         found = one(reported, 8, row["slug"], "rv_pct", "repeated")
         assert (found.verdict == "repeated") == bool(twins)
         assert not twins or all(t in str(found.note) for t in twins)
-    assert one(reported, 8, "sa_ffn", "rv_pct", "repeated").note == "also in row sa_sdffn"
+    assert one(reported, 8, "sa_ffn", "rv_pct", "repeated").note == "also in row SA+SDFFN"
