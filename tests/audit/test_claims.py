@@ -105,3 +105,12 @@ def test_simple_cells_of_the_paper_against_floats(reported: Audit) -> None:
         assert (row.verdict == "true") == (float(cells[0]) == float(str(row.stated))), row.claim_id
         checked += 1
     assert checked > 20
+
+
+def test_the_cells_that_a_statement_rests_on_are_those_it_asked_for(reported: Audit) -> None:
+    """Read off the expressions of claims.csv by hand; of ``best`` the winner's cell."""
+    cells = {row.claim_id: row.cells for row in reported.claims}
+    assert cells["C001"] == "2/mednext/accuracy_pct"
+    assert cells["C006"] is None  # counts the names of Table 1's rows
+    assert cells["C013"] == "4/mednext/accuracy_pct 4/swin_v2/accuracy_pct"
+    assert cells["C017"] == "3/mednext/f1_pct"
