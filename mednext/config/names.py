@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cache
 
 from mednext.config.benchmarks import load_datasets, load_methods
 
@@ -33,3 +35,30 @@ def display_name(slug: str) -> str:
         return whole[-1]
     modules = next(iter(printed.values()), NOT_PRINTED.get(slug))
     return f"{FAMILY[spec.task]} ({modules})" if modules else slug
+
+
+@cache
+def _slugs() -> re.Pattern[str]:
+    """Any slug of a method or a data set, but not as a part of a longer word or a path."""
+    slugs = sorted({*load_datasets(), *load_methods()}, key=len, reverse=True)
+    return re.compile(rf"(?<![\w/.-])({'|'.join(map(re.escape, slugs))})(?![\w/-]|\.\w)")
+
+
+def with_names(text: str) -> str:
+    """``text`` with names for the slugs of methods and data sets in it.
+
+    >>> with_names("seeds of mednext_nc, resnet18; see runs/acdc/unet")
+    'seeds of MedNeXt (normalised LAFFN), ResNet18; see runs/acdc/unet'
+    """
+    return _slugs().sub(lambda found: display_name(found[0]), text)
+
+
+def class_names(dataset: str, slugs: Iterable[str]) -> list[str]:
+    """Names of classes or organs for readers; an unknown slug by itself.
+
+    >>> class_names("sars_cov2_ct", ["normal", "covid19"])
+    ['Normal', 'COVID-19']
+    """
+    spec = load_datasets().get(dataset)
+    names = {c.slug: c.name for c in spec.classes} if spec else {}
+    return [names.get(slug, slug) for slug in slugs]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mednext.config import DatasetRun, Profile, RunConfig, load_recipes, parse
+from mednext.config.names import class_names
 from mednext.layout import RunPaths
 from mednext.results import HEADLINE, DatasetRow, read_run
 
@@ -91,7 +92,8 @@ def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
         printed = (row.printed_train or 0, row.printed_val or 0, row.printed_test or 0)
         if (ours != printed) if protocol == "paper" else (sum(ours) != sum(printed)):
             counts = " / ".join(map(str, ours)) + " instead of " + " / ".join(map(str, printed))
-            parts.append(f"{row.klass or 'patients'} {counts} train / val / test")
+            who = class_names(row.dataset, [row.klass])[0] if row.klass else "patients"
+            parts.append(f"{who} {counts} train / val / test")
     return "; ".join(parts) or None
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import model_validator
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
+from mednext.config.names import display_name
 from mednext.files import read_csv
 from mednext.results import Metric
 
@@ -70,3 +71,24 @@ def reported(spec: TableSpec) -> pd.DataFrame:
     """The printed cells as texts, an unreported one empty."""
     path = benchmarks_dir() / "reported" / spec.reported
     return read_csv(path)
+
+
+def row_name(number: str, slug: str) -> str:
+    """Name of a row of a table for readers; an unknown one by itself.
+
+    >>> row_name("7", "sa_ffn"), row_name("2", "resnet18")
+    ('MedNeXt (SA+FFN)', 'ResNet18')
+    """
+    prefix = load_tables()[number].slug_prefix if number in load_tables() else ""
+    found = display_name(prefix + slug)
+    return display_name(slug) if found == prefix + slug else found
+
+
+def column_name(number: str, column: str) -> str:
+    """Heading of a column of a table; an unknown one by itself.
+
+    >>> column_name("5", "kidney_l")
+    'Kidney (L) (%)'
+    """
+    columns = load_tables()[number].columns if number in load_tables() else ()
+    return next((c.header for c in columns if c.name == column), column)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from mednext.audit.schema import CellRow
-from mednext.config import Profile, load_profile
+from mednext.config import Profile, load_datasets, load_methods, load_profile
 from mednext.report.findings.facts import Results
 from mednext.results import (
     CostRow,
@@ -28,6 +29,21 @@ SYNAPSE_ORGANS = (
     "stomach",
 )
 NASTY = 'loss is <script>alert("x")</script> | nan & 50 % of_steps'
+
+
+# Words of English, too.
+WORDS = {"normal", "other", "background", "monkeypox", "mean"}
+
+
+def slugs_in(text: str) -> set[str]:
+    """Slugs of methods, data sets and classes in what a reader sees (the policy bears a name of its
+    own that is a method's, too; paths and commands are none)."""
+    sets, methods = load_datasets(), load_methods()
+    known = {c.slug for spec in sets.values() for c in spec.classes if c.slug != c.name}
+    known = (known | set(sets) | set(methods)) - WORDS
+    text = re.sub(r"polic(y|ies) transunet|empty masks transunet|run '?mednext \w+", "", text)
+    found = re.findall(r"(?<![\w/.=-])[a-z]\w*(?![\w/-]|\.\w)", text)
+    return known & set(found)
 
 
 def make_profile(source: str = "local", **changes: Any) -> Profile:

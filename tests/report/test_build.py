@@ -70,7 +70,7 @@ def test_the_amount_of_data_is_compared_with_table_1() -> None:
     assert data_difference([normal, covid], "paper") is None
     moved = covid.model_copy(update={"train": 750, "val": 252})
     assert data_difference([normal, moved], "grouped") is None
-    words = "covid19 750 / 252 / 250 instead of 751 / 251 / 250 train / val / test"
+    words = "COVID-19 750 / 252 / 250 instead of 751 / 251 / 250 train / val / test"
     assert data_difference([normal, moved], "paper") == words
     assert data_difference([], "paper") == "the amount of data is not known"
 
@@ -96,7 +96,7 @@ def test_too_little_data_is_not_comparable() -> None:
     rows = [row.model_copy(update={"test": 100}) for row in dataset_rows()]
     table = build("2", load_tables()["2"], View(), make_profile(), metric_rows(), [], rows)
     assert _verdict(table, "accuracy_pct") == "not comparable"
-    assert "normal 737 / 246 / 100 instead of 737 / 246 / 246" in str(table.scale_note)
+    assert "Normal 737 / 246 / 100 instead of 737 / 246 / 246" in str(table.scale_note)
 
 
 def test_stand_in_data_are_not_comparable() -> None:

@@ -21,7 +21,7 @@ from mednext.report.figures.pareto import front
 from mednext.report.figures.ranks import cliques
 from mednext.results import DatasetRow, write_rows
 
-from .made_up import dataset_rows, full_profile, make_profile
+from .made_up import dataset_rows, full_profile, make_profile, slugs_in
 
 IMAGES = ("fig6", "fig7", "fig8")
 NETWORKS = ("fig1", "fig2", "fig3", "fig4", "fig5")
@@ -55,12 +55,19 @@ def test_phantom_results_say_so_and_others_do_not(drawn: dict[str, Path], name: 
     assert "PHANTOM" not in svg(drawn["local"] / "figures", name)
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_slug_stands_in_a_figure(drawn: dict[str, Path], name: str) -> None:
+    for folder in drawn.values():
+        words = re.findall(r"<text[^>]*>([^<]*)<", svg(folder / "figures", name))
+        assert len(words) > 3 and slugs_in("\n".join(words)) == set()
+
+
 def test_titles_say_what_was_predicted(drawn: dict[str, Path]) -> None:
     text = svg(drawn["local"] / "figures", "fig6")
     # second case: covid19 (monkeypox), scored 0.80 for the other class
-    for words in ("SARS-COV2-CT-Scan", "Monkeypox Skin", "Large COVID", "normal 0.90", "✗"):
+    for words in ("SARS-COV2-CT-Scan", "Monkeypox Skin", "Large COVID", "Normal 0.90", "✗"):
         assert words in text
-    assert text.count("normal 0.80 ✗") == 3 + 2 and text.count("other 0.80 ✗") == 3
+    assert text.count("Normal 0.80 ✗") == 3 + 2 and text.count("Other 0.80 ✗") == 3
     text = svg(drawn["local"] / "figures", "fig8")
     for words in ("ground truth", "Dice 0.912", "Dice 0.750", "myocardium"):
         assert words in text

@@ -128,7 +128,7 @@ def test_an_order_stands_beside_the_training_behind_it(reduced: Path) -> None:
     assert found is not None and found["correlation"] == -1 and found["methods"] == 3
     assert found["lowest"] == ("mednext", 0.1) and found["highest"] == ("vit", 0.5)
     assert found["learning"] == ["mednext"]  # half in two epochs; the others 2 and 3 %
-    assert _not_found(reduced_results(), "acdc", 0) == [("rv", ["vnet"])]
+    assert _not_found(reduced_results(), "acdc", 0) == [("right ventricle", ["vnet"])]
 
 
 def test_the_ceiling_of_the_resolution_stands_beside_it(reduced: Path) -> None:

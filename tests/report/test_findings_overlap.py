@@ -118,7 +118,7 @@ def test_the_scale_names_what_a_sample_lacks_once(reduced: Path) -> None:
     profile = load_profile(ROOT / "config" / "reduced.yaml")
     report = findings_texts(profile, [], {"report": "F.md", "figures": "figures"}).report
     lines = {line.split(" | ")[0]: line for line in report.splitlines() if " px | " in line}
-    assert "other 7 / 2 / 1 instead of 737 / 246 / 246" in lines["| Monkeypox Skin Lesion Dataset"]
+    assert "Other 7 / 2 / 1 instead of 737 / 246 / 246" in lines["| Monkeypox Skin Lesion Dataset"]
     assert "limited to 30 train" in lines["| ACDC"] and "7 / 2 / 1" not in lines["| ACDC"]
     assert "7 / 2 / 1" not in lines["| Large COVID-19-CT scan slice"]
     assert "is a **stand-in**: others" in report

@@ -15,7 +15,7 @@ from mednext.report.spec import Column, load_tables
 from mednext.report.tables import write_tables
 from mednext.results import DatasetRow, Metric, MetricRow, write_rows
 
-from .made_up import SEGMENTERS, bad_row, dataset_rows, make_profile, metric_rows
+from .made_up import SEGMENTERS, bad_row, dataset_rows, make_profile, metric_rows, slugs_in
 
 FORMS = ("csv", "md", "tex", "html")
 BANNER = "PHANTOM (synthetic) data"
@@ -54,6 +54,12 @@ def test_the_reported_table_is_the_papers_cell_by_cell(local: Path, file: Path) 
     for name, row in zip(names, paper, strict=True):
         plain = [re.sub(r"\*\*|</?u>", "", MARKS.sub("", cell)) for cell in shown[name]]
         assert plain == [row[column] or "–" for column in columns]
+
+
+def test_no_slug_stands_in_a_table(local: Path) -> None:
+    files = sorted(local.rglob("table*.md"))
+    assert len(files) > 20
+    assert {file.name: found for file in files if (found := slugs_in(file.read_text()))} == {}
 
 
 def test_the_side_by_side_csv_keeps_the_printed_columns(local: Path) -> None:

@@ -75,7 +75,7 @@ def test_findings_repeat_and_say_what_is_missing(checkout: Path) -> None:
     assert [(r.method_a, r.method_b, r.difference, r.n_cases) for r in found] == [
         ("mednext", "resnet18", 0.0, 10)
     ]
-    assert "| mednext | 2 | 70.0, 70.0 | 70.0 | 0.0 |" in text
+    assert "| MedNeXt | 2 | 70.0, 70.0 | 70.0 | 0.0 |" in text
     assert "\n1 rerun, 2 verified by 1 re-run cells.\n" in text
     assert "\n3 of the runs were trained before the losses of first steps" in text
 

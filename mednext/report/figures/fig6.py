@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from mednext.config import FIGURE_DATASETS, Profile, case_files, load_datasets
-from mednext.config.names import display_name
+from mednext.config.names import class_names, display_name
 from mednext.layout import cases_npz
 from mednext.report.figures.charts import panel_title
 from mednext.report.figures.style import (
@@ -67,7 +67,7 @@ def write(profile: Profile, out: Path, partial: bool = False) -> None:
                 words = NO_PICTURES
             axes[row][0].text(0, 0.42, words, va="top", ha="left", fontsize=SMALLEST_FONT)
             if dataset in cases:
-                _panel(axes[row + 1 : row + 1 + rows[dataset]], cases[dataset])
+                _panel(axes[row + 1 : row + 1 + rows[dataset]], cases[dataset], dataset)
             row += 1 + rows[dataset]
         sources = {str(c["source"]) for c in cases.values()}
         heading(
@@ -91,8 +91,8 @@ def note(profile: str, cases: dict[str, Any] | None) -> str:
     )
 
 
-def _panel(axes: Any, cases: dict[str, Any]) -> None:
-    classes = cases["classes"]
+def _panel(axes: Any, cases: dict[str, Any], dataset: str) -> None:
+    classes = class_names(dataset, map(str, cases["classes"]))
     for row, image in enumerate(cases["images"]):
         shown = image if image.ndim == 3 else image[..., None].repeat(3, axis=2)
         for axis in axes[row]:

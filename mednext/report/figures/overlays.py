@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from mednext.config import FIGURE_DATASETS, Profile, load_datasets
-from mednext.config.names import display_name
+from mednext.config import FIGURE_DATASETS, Profile
+from mednext.config.names import class_names, display_name
 from mednext.layout import cases_npz
 from mednext.report.figures.charts import panel_title
 from mednext.report.figures.style import (
@@ -48,7 +48,7 @@ def _write(figure_name: str, profile: Profile, out: Path, partial: bool) -> None
         return
     cases = open_cases(file)
     organs = [str(name) for name in cases["classes"][1:]]
-    names = {c.slug: c.name for c in load_datasets()[dataset].classes}
+    names = class_names(dataset, organs)
     columns = min(len(organs), LEGEND_COLUMNS)
     lines = -(-len(organs) // columns)
     with plt.rc_context(STYLE):
@@ -76,7 +76,10 @@ def _write(figure_name: str, profile: Profile, out: Path, partial: bool) -> None
         title = f"Segmented test cases of {name}\nDice: mean of organs"
         heading(figure, title, str(cases["source"]))
         figure.legend(
-            handles=[Patch(color=ORGAN_COLOURS[o], label=names.get(o, o)) for o in organs],
+            handles=[
+                Patch(color=ORGAN_COLOURS[o], label=name)
+                for o, name in zip(organs, names, strict=True)
+            ],
             loc="lower center",
             bbox_to_anchor=(0.5, 0.17 / figure.get_figheight()),
             ncols=columns,

@@ -12,6 +12,7 @@ mpl.use("Agg")
 
 from matplotlib.figure import Figure
 
+from mednext.config.names import display_name
 from mednext.errors import UserError
 from mednext.files import atomic_path
 
@@ -74,7 +75,7 @@ def open_cases(path: Path) -> dict[str, Any]:
 
 def absent(profile: str, datasets: Sequence[str], stem: Path) -> None:
     """Write a figure that says that its data sets are not part of the profile."""
-    what = " and ".join(f"'{name}'" for name in datasets)
+    what = " and ".join(map(display_name, datasets))
     is_are = f"data set {what}\nis" if len(datasets) == 1 else f"data sets {what}\nare"
     empty(f"Nothing to show: {is_are} not part of profile '{profile}'.", stem)
 

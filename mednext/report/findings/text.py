@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from mednext.config import Profile, load_datasets
+from mednext.config.names import with_names
 from mednext.report.findings.conditions import conditions
 from mednext.report.findings.costs import costs
 from mednext.report.findings.facts import Results, Runs, unique
@@ -18,7 +19,7 @@ from mednext.report.findings.scores import scores
 from mednext.report.findings.signal import signals
 from mednext.report.findings.subgroups import subgroups
 from mednext.report.scale import data_difference, scale_difference, scale_of
-from mednext.report.spec import load_tables
+from mednext.report.spec import column_name, load_tables, row_name
 from mednext.report.wording import ALPHA
 from mednext.templates import markdown_templates
 
@@ -43,6 +44,8 @@ def findings_texts(profile: Profile, runs: Runs, links: Mapping[str, str]) -> Te
     results = Results(profile, runs)
     environment = markdown_templates("mednext.report", "templates/findings")
     environment.filters["points"] = lambda value: "–" if value is None else f"{value:.1f}"
+    environment.filters["named"] = with_names
+    environment.globals |= {"row_name": row_name, "column_name": column_name}
     facts = _facts(results) | {"links": links}
     return Texts(
         *(environment.get_template(f"{n}.md.j2").render(facts) for n in ("findings", "summary"))

@@ -7,6 +7,7 @@ from typing import Any
 from scipy.stats import spearmanr
 
 from mednext.config import load_datasets
+from mednext.config.names import class_names
 from mednext.report.findings.facts import Results, headline
 from mednext.results import HEADLINE, Metric
 
@@ -62,7 +63,8 @@ def _not_found(results: Results, dataset: str, seed: int) -> list[tuple[str, lis
         if not asked or row.policy != HEADLINE.policy or not HEADLINE.holds(row):
             continue
         if row.target != "mean" and row.value is not None and row.value < FOUND:
-            missed.setdefault(str(row.target), []).append(row.method)
+            organ = class_names(dataset, [str(row.target)])[0]
+            missed.setdefault(organ, []).append(row.method)
     return list(missed.items())
 
 

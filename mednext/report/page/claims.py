@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mednext.audit.schema import ClaimRow
-from mednext.config.names import display_name
+from mednext.config.names import with_names
 from mednext.report.model import Cell, Table
 from mednext.results import HEADLINE
 
@@ -55,17 +55,17 @@ def _claim(row: ClaimRow, known: Cells) -> Claim:
         key=row.claim_id,
         place=f"{row.section}, line {row.paper_line}",
         quote=row.quote,
-        about=row.about,
+        about=with_names(row.about),
         stated=f"{_named(row.stated)}{unit}" if row.stated else "",
         computed=_named(row.computed) + (f" (off by {row.off_by})" if row.off_by else ""),
         arithmetic=row.verdict,
         reproduction=tuple(verdicts) or (NO_CELL,),
-        evidence=(*([row.note] if row.note else []), *_evidence(found)),
+        evidence=(*([with_names(row.note)] if row.note else []), *_evidence(found)),
     )
 
 
 def _named(word: str | None) -> str:
-    return "" if word is None else "/".join(display_name(part) for part in word.split("/"))
+    return "" if word is None else "/".join(with_names(part) for part in word.split("/"))
 
 
 def _evidence(found: Sequence[tuple[str, str, str, Cell]]) -> Iterator[str]:

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mednext.config.names import display_name
+from mednext.config.names import with_names
 from mednext.errors import UserError
+from mednext.report.spec import column_name, row_name
 
-NAMED = ("method", "method_a", "method_b", "dataset")
-"""Columns of slugs."""
+NAMED = ("method", "method_a", "method_b", "dataset", "stated", "computed", "about", "note")
+"""Columns of slugs, or of words that may hold some."""
+ROWS = ("slug", "winner")
+"""Columns of rows of the paper's table in column ``table``."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,20 @@ def read_listing(path: Path, key: str, title: str, absent: str, note: str = "") 
 
 
 def tidy(row: Sequence[str], head: Sequence[str]) -> tuple[str, ...]:
-    """Numbers with more than six significant digits shortened to six, methods and data sets under
-    the names that the paper gives them; other words as they are.
+    """Numbers with more than six significant digits shortened to six, methods, data sets, rows and
+    columns of tables under the names that the paper gives them; other words as they are.
     """
-    pairs = zip(row, head, strict=True)
-    return tuple(_short(_named(word, name)) for word, name in pairs)
+    pairs = list(zip(row, head, strict=True))
+    table = next((word for word, name in pairs if name == "table"), "")
+    return tuple(_short(_named(word, name, table)) for word, name in pairs)
 
 
-def _named(word: str, column: str) -> str:
-    return display_name(word) if column in NAMED else word
+def _named(word: str, column: str, table: str = "") -> str:
+    if column in ROWS:
+        return row_name(table, word)
+    if column == "column":
+        return column_name(table, word)
+    return with_names(word) if column in NAMED else word
 
 
 def _short(word: str) -> str:

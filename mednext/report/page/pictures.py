@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mednext.config.names import class_names
+
 # Okabe and Ito, then variations of them: masks of up to 13 labels, readable with every kind of
 # colour vision for the three of ACDC and as far apart as possible for the eight of Synapse.
 LABEL_COLOURS = [
@@ -51,7 +53,7 @@ def _case_set(path: Path) -> dict[str, Any]:
         "methods": methods,
         "seeds": arrays["seeds"].tolist(),
         "absent": [str(m) for m in arrays["absent"]],
-        "classes": [str(c) for c in arrays["classes"]],
+        "classes": class_names(dataset, map(str, arrays["classes"])),
         "names": [str(n) for n in arrays["names"]],
         "pictured": arrays["pictured"].tolist(),
         "side": int(arrays["images"].shape[1]),
