@@ -12,7 +12,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned site gpu-check gpu-hours
+.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned site links gpu-check gpu-hours
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -100,6 +100,9 @@ statistics: setup  ## simulate size, coverage and power of every procedure: docs
 
 site: setup  ## build the documentation site into results/site/ (every warning is an error)
 	python -m sphinx -W --keep-going -b html docs results/site
+
+links: setup  ## ask every outside link of the documentation for an answer (needs a network)
+	python -m sphinx -q -b linkcheck docs results/links
 
 cards: setup  ## write docs/data_cards.md and docs/model_cards.md
 	python -c "from pathlib import Path; from mednext.release.cards import write_cards; write_cards(Path('docs'))"

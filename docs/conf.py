@@ -29,6 +29,10 @@ html_show_sphinx = False
 html_show_copyright = False
 autodoc_typehints = "none"  # the docstrings give shapes and units
 autodoc_member_order = "bysource"
+# make links: one try more than once, as a publisher's page may be slow; inside links are MyST's.
+linkcheck_retries = 2
+linkcheck_timeout = 20
+linkcheck_anchors = False
 
 
 class EveryCommand(SphinxDirective):
