@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import mednext.report
 from mednext.errors import UserError
 from mednext.report.page.explorer import explorer_rows, printed_values
 from mednext.report.page.figures import captions_dir, read_figures
@@ -23,6 +26,7 @@ from mednext.report.page.pictures import (
     photo_sheet,
 )
 from mednext.report.page.provenance import provenance
+from mednext.report.page.write import VENDORED
 
 from ..finished_runs import run_of, trained
 from .made_up import metric_row, metric_rows
@@ -66,6 +70,27 @@ def test_no_heat_is_clear_and_full_heat_opaque() -> None:
     palette = heat_palette()
     assert palette[0, 3] == 0 and palette[255, 3] == 255
     assert (np.diff(palette[:, 3].astype(int)) >= 0).all()
+
+
+def test_libraries_are_the_files_that_their_table_names() -> None:
+    folder = Path(mednext.report.__file__).parent / "templates" / "page" / "vendor"
+    table = (folder / "README.md").read_text()
+    rows = re.findall(r"^\| `(\S+)` \| `(\S+)` .* `([0-9a-f]{64})` \|$", table, re.MULTILINE)
+    assert [row[0] for row in rows] == [f"{name}.min.js" for name in VENDORED]
+    for name, _, digest in rows:
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+        assert (folder / f"LICENSE.{name.split('.')[0]}").is_file()
+
+
+def test_rows_columns_and_methods_have_names(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(
+        "table,slug,column,note\n7,sa_ffn,auc,as resnet18\n5,unet,kidney_l,in runs/unet\n"
+    )
+    assert read_listing(file, "a", "A", "gone").rows == (
+        ("7", "MedNeXt (SA+FFN)", "AUC", "as ResNet18"),
+        ("5", "UNet", "Kidney (L) (%)", "in runs/unet"),
+    )
 
 
 def test_a_listing_is_the_file_as_texts(tmp_path: Path) -> None:

@@ -1,17 +1,36 @@
-"""The explorer's rows: every metric of every method, mean and interval over its seeds."""
+"""The explorer's data: every metric of every method over its seeds, costs, curves."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mednext.config import method_slug
 from mednext.errors import UserError
+from mednext.report.figures.pareto import AXES as COSTS
 from mednext.report.spec import load_tables, reported
 from mednext.report.verdicts import over_seeds
-from mednext.results import HEADLINE, SCORE, MetricRow
+from mednext.results import HEADLINE, SCORE, CostRow, CurveRow, Metric, MetricRow
 
+METRIC_NAMES: dict[str, str] = {
+    Metric.ACCURACY: "Accuracy",
+    Metric.PRECISION: "Precision",
+    Metric.RECALL: "Recall",
+    Metric.F1: "F1",
+    Metric.AUC: "AUC",
+    Metric.SPECIFICITY: "Specificity",
+    Metric.BALANCED_ACCURACY: "Balanced accuracy",
+    Metric.MCC: "MCC",
+    Metric.ECE: "ECE",
+    Metric.BRIER: "Brier score",
+    Metric.DICE: "Dice",
+    Metric.HD95_POOLED_VOX: "HD95, pooled (voxels)",
+    Metric.HD95_POOLED_MM: "HD95, pooled (mm)",
+    Metric.HD95_MAX_VOX: "HD95, maximum (voxels)",
+    Metric.HD95_MAX_MM: "HD95, maximum (mm)",
+    Metric.TRAIN_LOSS: "Training loss",
+}
 AXES = ("task", "dataset", "protocol", "selection", "metric", "target", "policy", "method")
 
 
@@ -63,6 +82,25 @@ def printed_values() -> list[list[Any]]:
                 value = float(text) / column.scale
                 out.append([spec.dataset, str(column.metric), column.target, slug, value])
     return out
+
+
+def costs_by_method(
+    costs: Sequence[CostRow], latency: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """Name of a cost -> method -> value, of the rows that carry a verdict; ``latency`` in ms."""
+    counted = [row for row in costs if row.verdict_params is not None]
+    out = {name: {row.method: of(row) for row in counted} for name, of in COSTS.items()}
+    return {**out, **({"Latency (ms, CPU, fp32)": dict(latency)} if latency else {})}
+
+
+def curves_of(rows: Sequence[CurveRow]) -> list[list[Any]]:
+    """Data set, method, curve, its points (x, y) in order; a point without y is left out."""
+    found: dict[tuple[str, str, str], list[list[float]]] = defaultdict(list)
+    for row in rows:
+        if row.y is not None:
+            point = [round(row.x, 6), round(row.y, 6)]
+            found[row.dataset, row.method, row.curve].append(point)
+    return [[*key, points] for key, points in found.items()]
 
 
 def _known(name: str) -> str:

@@ -6,6 +6,8 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from mednext.errors import UserError
 from mednext.report.figures import FIGURES
 
@@ -18,6 +20,8 @@ class Figure:
     title: str
     caption: str
     data: str | None
+    size: tuple[int, int] | None
+    """Width and height in pixels: the page keeps the place of what is not yet shown."""
 
 
 def captions_dir() -> Path:
@@ -41,14 +45,14 @@ def read_figures(folder: Path, partial: bool = False) -> list[Figure]:
                 "a figure is missing", file=picture, remedy="run 'mednext figures' first"
             )
         words = (captions_dir() / f"{name}.rst").read_text(encoding="utf-8").split()
-        out.append(Figure(name, _title(name), " ".join(words), _data_uri(picture)))
+        out.append(Figure(name, _title(name), " ".join(words), *_picture(picture)))
     return out
 
 
 def leakage_figures(folder: Path) -> list[Figure]:
     """The overlap of the subsets of the splits, one picture per data set."""
     return [
-        Figure(file.stem, "Leakage", file.stem.removeprefix("leakage_"), _data_uri(file))
+        Figure(file.stem, "Leakage", file.stem.removeprefix("leakage_"), *_picture(file))
         for file in sorted(folder.glob("leakage_*.png"))
     ]
 
@@ -56,7 +60,7 @@ def leakage_figures(folder: Path) -> list[Figure]:
 def condition_figures(folder: Path) -> list[Figure]:
     """Scores on worse images and data of others, one picture per data set and protocol."""
     return [
-        Figure(file.stem, "Under other conditions", file.stem, _data_uri(file))
+        Figure(file.stem, "Under other conditions", file.stem, *_picture(file))
         for file in sorted(folder.glob("conditions_*.png"))
     ]
 
@@ -66,7 +70,9 @@ def _title(name: str) -> str:
     return f"Figure {words}" if words.isdigit() else words.replace("_", " ").capitalize()
 
 
-def _data_uri(file: Path) -> str | None:
+def _picture(file: Path) -> tuple[str, tuple[int, int]] | tuple[None, None]:
     if not file.is_file():
-        return None
-    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
+        return None, None
+    with Image.open(file) as image:
+        size = image.size
+    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode(), size

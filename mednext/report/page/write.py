@@ -14,9 +14,15 @@ from mednext.config import Profile, load_datasets, load_methods
 from mednext.config.names import display_name
 from mednext.files import write_text
 from mednext.layout import results_root
+from mednext.report.figures.pareto import latencies
 from mednext.report.page.answers import answers, rows_if_made
 from mednext.report.page.claims import claims_of
-from mednext.report.page.explorer import explorer_rows
+from mednext.report.page.explorer import (
+    METRIC_NAMES,
+    costs_by_method,
+    curves_of,
+    explorer_rows,
+)
 from mednext.report.page.figures import condition_figures, leakage_figures, read_figures
 from mednext.report.page.listing import (
     audit_listings,
@@ -36,10 +42,21 @@ from mednext.report.page.tables import (
 )
 from mednext.report.tables import read_tables
 from mednext.report.verdicts import load_rules
-from mednext.results import HEADLINE, CostRow, DatasetRow, MetricRow, R, read_rows, unconditional
+from mednext.results import (
+    HEADLINE,
+    CostRow,
+    CurveRow,
+    DatasetRow,
+    MetricRow,
+    R,
+    read_rows,
+    unconditional,
+)
 from mednext.templates import html_templates
 
-SCRIPTS = ("core", "tables", "explorer", "cases", "start")
+SCRIPTS = ("core", "tables", "charts", "explorer", "cases", "start")
+VENDORED = ("d3", "plot")
+"""Libraries in ``templates/page/vendor``, as their packages hold them (see README there)."""
 
 
 def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
@@ -63,17 +80,20 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         "others": other_listings(root),
     }
     runs, environments = provenance(metrics)
+    curves = root / "curves.csv"
     tallies = metric_tallies(tables)
     sets = case_sets(root / "cases")
-    names = {slug: display_name(slug) for slug in (*load_datasets(), *load_methods())}
+    costs = small("cost.csv", CostRow)
+    names = all_names()
     environment = html_templates("mednext.report", "templates/page")
-    script = "".join(_source(environment, f"{name}.js") for name in SCRIPTS)
+    scripts = [_source(environment, f"vendor/{name}.min.js") for name in VENDORED]
+    scripts.append("".join(_source(environment, f"{name}.js") for name in SCRIPTS))
     page = environment.get_template("index.html.j2").render(
         profile=profile,
         phantom=any(run.source == "phantom" for run in profile.datasets.values()),
         style=Markup(_source(environment, "page.css")),  # noqa: S704  no data in it
-        script=Markup(script),  # noqa: S704  no data in it
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        scripts=[Markup(script) for script in scripts],  # noqa: S704  no data in them
+        script_hashes=Markup(" ".join(map(_policy, scripts))),  # noqa: S704  digests
         names=names,
         tallies=tallies,
         cost_tallies=cost_tallies(tables),
@@ -87,7 +107,7 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
         figures=read_figures(root / "figures", partial),
         leakage_figures=leakage_figures(root / "figures"),
         condition_figures=condition_figures(root / "figures"),
-        costs=small("cost.csv", CostRow),
+        costs=costs,
         datasets=small("datasets.csv", DatasetRow),
         answers=answers(profile, metrics, results_root("audit"), tallies[-1], runs),
         claims=claims_of(rows_if_made(results_root("audit") / "claims.csv", ClaimRow), tables),
@@ -102,9 +122,25 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
             "runs": runs,
             "listings": {x.key: x.data() for group in listings.values() for x in group},
         },
-        explorer=explorer_rows(metrics),
+        explorer={
+            **explorer_rows(metrics),
+            "costs": costs_by_method(costs, latencies(profile)),
+            "curves": curves_of(read_rows(curves, CurveRow) if curves.is_file() else []),
+        },
     )
     write_text(out / "index.html", page)
+
+
+def all_names() -> dict[str, str]:
+    """What the page calls each class, organ, metric, data set and method."""
+    classes = {c.slug: c.name for spec in load_datasets().values() for c in spec.classes}
+    known = {slug: display_name(slug) for slug in (*load_datasets(), *load_methods())}
+    return {**classes, **METRIC_NAMES, **known}
+
+
+def _policy(script: str) -> str:
+    """What allows a browser to run exactly this script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def _source(environment: Environment, name: str) -> str:

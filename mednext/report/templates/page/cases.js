@@ -83,7 +83,7 @@ function startCases() {
       + `seed ${[...new Set(data.seeds)].join(", ")}.`
       + (set.image ? "" : " Dice and HD95 (voxels) of the whole volume; an organ that was not found counts 0, one that is in neither mask is left out.")
       + (unpictured ? ` ${unpictured} of ${data.names.length} have no picture: the half of the pictures shows what the methods got most wrong, the rest is evenly spaced.` : "")
-      + (data.absent.length ? ` Without weights, hence not shown: ${data.absent.join(", ")}.` : "");
+      + (data.absent.length ? ` Without weights, hence not shown: ${data.absent.map(nameOf).join(", ")}.` : "");
     list();
   };
   const list = () => {

@@ -23,10 +23,11 @@ function h(tag, attributes = {}, ...children) {
 const say = words => { $("#live").textContent = words; };
 const fixed = (value, digits = 3) => value == null ? "–" : value.toFixed(digits);
 const words = slug => String(slug).replaceAll("_", " ");
+const wordOf = slug => page.names[slug] ?? words(slug);
 
 // A labelled choice; options are values or [value, words].
 function select(label, options, value, onchange) {
-  const pairs = options.map(o => Array.isArray(o) ? o : [o, words(o)]);
+  const pairs = options.map(o => Array.isArray(o) ? o : [o, wordOf(o)]);
   const input = h("select", { onchange: () => onchange(input.value) },
     pairs.map(([v, text]) => h("option", { value: v, selected: String(v) === String(value) }, text)));
   return h("label", { class: options.length < 2 ? "single" : null }, label, input);
