@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-from contextlib import nullcontext
 from pathlib import Path
 
 from mednext.cli.common import Verbs, add_verb, runs_of
@@ -41,9 +40,6 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     text = "train the first steps of runs alone and write their losses"
     losses = add_verb(kinds, "first-losses", text, _first_losses, axes=True)
     losses.add_argument("--threads", type=int, help="default: the profile's")
-    losses.add_argument(
-        "--without-onednn", action="store_true", help="torch's own kernels: other orders of sums"
-    )
     losses.add_argument("--out", type=Path, required=True, help="the CSV to write")
     text = "measure what threads, instruction sets and orders of sums do to the first losses"
     rounding = add_verb(kinds, "rounding", text, _rounding)
@@ -87,21 +83,17 @@ def _spread(arguments: argparse.Namespace) -> None:
 
 
 def _first_losses(arguments: argparse.Namespace) -> None:
-    import torch
-
     from mednext.datasets.load import load
     from mednext.gate.first_losses import FirstLossRow, rows_of
     from mednext.results import write_rows
     from mednext.training.first_steps import first_losses
 
     rows = []
-    without = arguments.without_onednn
-    with torch.backends.mkldnn.flags(enabled=False) if without else nullcontext():
-        for run in runs_of(arguments):
-            data = load(run)
-            threads = arguments.threads or run.threads
-            losses = first_losses(run.model_copy(update={"threads": threads}), data)
-            rows += rows_of(run, losses, data.data_hash, data.split_hash)
+    for run in runs_of(arguments):
+        data = load(run)
+        threads = arguments.threads or run.threads
+        losses = first_losses(run.model_copy(update={"threads": threads}), data)
+        rows += rows_of(run, losses, data.data_hash, data.split_hash)
     write_rows(arguments.out, FirstLossRow, rows)
 
 

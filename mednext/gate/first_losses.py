@@ -77,12 +77,14 @@ def rows_of(
 
 
 def recorded(folder: Path) -> list[FirstLossRow]:
-    """The first losses in the records of a folder of results.
+    """The first losses in the records of a folder of results, or in the file of a reference.
 
     Raises:
-        UserError: a record is malformed.
+        UserError: a record or the file is malformed.
     """
-    rows = []
+    if (folder / FIRST_LOSSES).is_file():
+        return read_rows(folder / FIRST_LOSSES, FirstLossRow)
+    rows: list[FirstLossRow] = []
     for file in sorted(folder.glob("runs/*/*/*/seed*/run.json")):
         record = read_run(file)
         run = parse(RunConfig, record.config, file)

@@ -120,6 +120,10 @@ def test_without_a_measurement_or_a_record_there_is_no_pass() -> None:
     assert found == "not comparable" and "make rounding" in note
 
 
+def test_a_reference_agrees_with_itself() -> None:
+    assert [f.outcome for f in compare_first_losses(OLD, OLD, RULE)] == ["ok"]
+
+
 def test_cells_that_were_not_asked_for_may_be_missing() -> None:
     assert compare_first_losses(OLD, RESULTS, RULE, only=["acdc"]) == []
 
