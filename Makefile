@@ -12,7 +12,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned site links gpu-check gpu-hours
+.PHONY: help setup results gate spread rounding planted reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned site links gpu-check gpu-hours
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -36,6 +36,12 @@ gate: setup  ## compare the results with the committed reference of the profile 
 spread: setup  ## measure how far seeds alone move the demo's metrics, for the gate (half an hour)
 	snakemake metrics --cores all --configfile config/demo_seeds.yaml
 	python -m mednext results spread results/demo_seeds --out results/reference/demo/spread.csv
+
+rounding: results  ## measure what another CPU's instructions do to the first losses, for the gate
+	python -m mednext results rounding --configfile config/demo.yaml --out results/reference/demo/rounding.csv
+
+planted: results  ## try changes planted in the code on the demo's first losses (planted.csv)
+	python -m tests.gate.planted --out results/reference/demo/planted.csv
 
 reference: results  ## import the results as the reference of the profile (REASON="why")
 	python -m mednext gate results/reference/$(PROFILE) results/$(PROFILE) \

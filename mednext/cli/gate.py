@@ -41,7 +41,7 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     losses = add_verb(kinds, "first-losses", text, _first_losses, axes=True)
     losses.add_argument("--threads", type=int, help="default: the profile's")
     losses.add_argument("--out", type=Path, required=True, help="the CSV to write")
-    text = "measure what threads, instruction sets and orders of sums do to the first losses"
+    text = "measure what other orders of sums do to the first losses"
     rounding = add_verb(kinds, "rounding", text, _rounding)
     rounding.add_argument("--out", type=Path, required=True, help="the rounding.csv to write")
 

@@ -1,8 +1,7 @@
 """What rounding does to the losses of the first steps: ``rounding.csv``, by ``make rounding``.
 
-The same steps are computed once as configured and once in each of the ways below, none of which
-changes what is computed, only the order of its sums: with another number of threads, and with the
-instructions of an older CPU.
+The same steps are computed once as configured and once in each of the other ways below, none of
+which changes what is computed, only the order of its sums.
 """
 
 from __future__ import annotations
@@ -32,8 +31,6 @@ class Variant:
 
 VARIANTS = {
     CONFIGURED: Variant(),
-    # Threads that wait must not spin where another process needs the core.
-    "2 threads": Variant(("--threads", "2"), {"OMP_WAIT_POLICY": "PASSIVE"}),
     "AVX2": Variant(
         environment={
             "ATEN_CPU_CAPABILITY": "avx2",

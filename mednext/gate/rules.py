@@ -33,8 +33,8 @@ class FirstLosses(Strict):
     """How the losses of the first steps are judged, at the same seed."""
 
     factor: float = Field(ge=1)
-    """Safety: the tolerance is this many times what other threads, instruction sets and orders of
-    sums do to a loss, as measured in ``rounding.csv``."""
+    """Safety: the tolerance is this many times what another order of sums does to a loss, as
+    measured in ``rounding.csv``."""
     absolute: float = Field(gt=0)
     """Least tolerance."""
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,17 @@ class Scale:
         }
 
 
+def plant(place: Path, edits: Sequence[Edit]) -> None:
+    """Make a copy of the code in ``place`` and change it."""
+    for part in ("mednext", "benchmarks"):
+        shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", place)
+    for file, old, new in edits:
+        text = (place / file).read_text()
+        assert text.count(old) == 1, f"{file} no longer holds what the plant replaces"
+        (place / file).write_text(text.replace(old, new))
+
+
 Experiment = Callable[..., Path]
 
 
@@ -94,14 +105,7 @@ def experiment(folder: Path, scale: Scale) -> Experiment:
         name: str, edit: Edit | None = None, seeds: tuple[int, ...] = (0,), threads: int = 1
     ) -> Path:
         place = folder / name
-        for part in ("mednext", "benchmarks"):
-            shutil.copytree(ROOT / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "requirements.lock", place)
-        if edit is not None:
-            file, old, new = edit
-            text = (place / file).read_text()
-            assert text.count(old) == 1, f"{file} no longer holds what the plant replaces"
-            (place / file).write_text(text.replace(old, new))
+        plant(place, [edit] if edit is not None else [])
         (place / "gate.yaml").write_text(yaml.safe_dump(scale.profile(seeds, threads)))
         results = place / "results" / "gate"
         verbs = [

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from mednext.config import load_profile
 from mednext.gate.compare import exit_code, gate
+from mednext.gate.first_losses import (
+    FIRST_LOSSES,
+    ROUNDING,
+    FirstLossRow,
+    RoundingRow,
+    tolerances,
+)
 from mednext.gate.reference import FILES, HISTORY
+from mednext.gate.rounding import VARIANTS
 from mednext.gate.rules import load_rules
 from mednext.gate.seed_spread import FEWEST_SEEDS, SPREAD, read_spread
 from mednext.gate.values import key_of, read_metrics
@@ -52,6 +61,22 @@ def test_every_gated_metric_states_a_measured_spread(rows: list[MetricRow]) -> N
     for finding in gate(REFERENCE, REFERENCE, rules):
         if finding.outcome == "ok" and "accuracy" in finding.name:
             assert finding.note.startswith("seed spread 0.") and "spread.csv)" in finding.note
+
+
+def test_every_run_has_its_first_losses_and_their_rounding(rows: list[MetricRow]) -> None:
+    losses = read_rows(REFERENCE / FIRST_LOSSES, FirstLossRow)
+    runs = {(r.dataset, r.method, r.seed, r.setting_hash, r.data_hash, r.split_hash) for r in rows}
+    found = Counter(
+        (r.dataset, r.method, r.seed, r.setting_hash, r.data_hash, r.split_hash) for r in losses
+    )
+    assert found == dict.fromkeys(runs, 20)
+    rounding = read_rows(REFERENCE / ROUNDING, RoundingRow)
+    assert {(r.method, r.variant) for r in rounding} == {
+        (method, name) for _, method, *_ in runs for name in VARIANTS
+    }
+    for allowed in tolerances(rounding, load_rules().first_losses).values():
+        # Rounding alone, times 30: no more than a twentieth of a loss.
+        assert len(allowed) == 20 and allowed[0] <= 1e-4 and allowed[-1] < 0.05
 
 
 def test_its_history_gives_a_reason(rows: list[MetricRow]) -> None:
