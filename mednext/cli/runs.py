@@ -81,6 +81,8 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     carried.add_argument("old", type=Path, help="results/<profile> by the code of the export")
     carried.add_argument("new", type=Path, help="the same cells by this code, on the same machine")
     carried.add_argument("--reference", type=Path, help="default: results/reference/<profile>")
+    text = "whose network was corrected in between: its runs are left to be trained again"
+    carried.add_argument("--changed", nargs="+", metavar="METHOD", default=[], help=text)
     text = "join results folders of several machines; refuses unequal hashes"
     merged = add_verb(kinds, "merge", text, _merge, config=False)
     merged.add_argument("folders", type=Path, nargs="+")
@@ -202,13 +204,17 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _carry(arguments: argparse.Namespace) -> None:
     from mednext.layout import reference_root
-    from mednext.runs.carry import carry
+    from mednext.runs.carry import CHANGED, carry
 
     profile = profile_of(arguments)
     reference = arguments.reference or reference_root(profile.profile)
-    rows = carry(arguments.old, arguments.new, reference, profile)
+    rows = carry(arguments.old, arguments.new, reference, profile, arguments.changed)
     again = sum(row.status == "rerun" for row in rows)
-    print(f"{reference}: {len(rows)} runs carried over, on the word of {again} cells")
+    left = sum(row.status == CHANGED for row in rows)
+    print(
+        f"{reference}: {len(rows) - left} runs carried over, on the word of {again} cells, "
+        f"{left} left to be trained again"
+    )
 
 
 def _merge(arguments: argparse.Namespace) -> None:

@@ -67,7 +67,7 @@ class CodeRow(Row):
     cases_new: str | None
     cpu: str
     status: str
-    """``rerun`` or ``verified by N re-run cells``"""
+    """``rerun``, ``verified by N re-run cells``, or that the network has changed since"""
 
 
 class PlanRow(Row):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from mednext.config import Profile, RunConfig
+from mednext.config import Profile, RunConfig, lookup
 from mednext.errors import UserError
 from mednext.files import exclusive, hash_json
 from mednext.layout import CODE
@@ -22,9 +22,13 @@ from mednext.runs.export import as_resolved
 from mednext.runs.merge import RECORD, Found, check_wanted, runs_in
 
 SAME = ("config_hash", "data_hash", "split_hash")
+CHANGED = "older code: the network has changed since"
+"""Status of a run that no equal cell can stand for, until it is trained again."""
 
 
-def carry(old: Path, new: Path, reference: Path, profile: Profile) -> list[CodeRow]:
+def carry(
+    old: Path, new: Path, reference: Path, profile: Profile, changed: Collection[str] = ()
+) -> list[CodeRow]:
     """Compare the cells of two results folders and carry the runs of ``reference`` over.
 
     Args:
@@ -32,10 +36,12 @@ def carry(old: Path, new: Path, reference: Path, profile: Profile) -> list[CodeR
         new: the same cells trained by the code of this checkout, on the same machine.
         reference: exported runs; their ``run.json`` and ``code.csv`` are written.
         profile: they are runs of.
+        changed: methods whose networks were corrected in between: their runs stay of the older
+            code, and are listed as such.
 
     Raises:
-        UserError: a cell ended with other numbers, the folders hold different cells, or were made
-            with other code, data, settings or machines than they should.
+        UserError: a method is no run's, a cell ended with other numbers, the folders hold different
+            cells, or were made with other code, data, settings or machines than they should.
     """
     stored = {run.name: run for run in runs_in(reference)}
     for run in stored.values():
@@ -48,16 +54,19 @@ def carry(old: Path, new: Path, reference: Path, profile: Profile) -> list[CodeR
             found=", ".join(sorted(after)),
             expected=", ".join(sorted(before)),
         )
+    methods = {run.record.config["method"]: run for run in stored.values()}
+    for method in changed:
+        lookup("method", method, methods)
     for name, run in after.items():
         _check_cell(stored[name], before[name], run)
     _check_tasks(stored, before)
-    rows = _rows(stored, before, after, _listed(reference))
+    rows = _rows(stored, before, after, _listed(reference), changed)
     with exclusive(reference, f"the reference of profile '{profile.profile}'"):
         # The list goes first: a run that it does not name has been trained by the code it states.
         write_rows(reference / CODE, CodeRow, rows)
         for row in rows:
             record = stored[row.run].record
-            if record.code_hash != row.code_hash_new:
+            if record.code_hash != row.code_hash_new and row.status != CHANGED:
                 update = {"code_hash": row.code_hash_new}
                 write_run(stored[row.run].folder / RECORD, record.model_copy(update=update))
     return rows
@@ -112,6 +121,7 @@ def _rows(
     before: Mapping[str, Found],
     after: Mapping[str, Found],
     listed: Mapping[str, CodeRow],
+    changed: Collection[str],
 ) -> list[CodeRow]:
     known = {run.record.code_hash for run in before.values()}
     known |= {run.record.git_commit for run in before.values() if run.record.git_commit}
@@ -121,8 +131,9 @@ def _rows(
         record, now = run.record, code_hash(RunConfig.model_validate(run.record.config))
         if record.code_hash == now:
             # Carried before the list was complete, or trained by this very code.
-            if name in listed and listed[name].code_hash_new == now:
-                rows.append(listed[name])
+            row = listed.get(name)
+            if row is not None and row.code_hash_new == now and row.status != CHANGED:
+                rows.append(row)
             continue
         cell, again = before.get(name, run), after.get(name)
         if record.code_hash not in known and record.git_commit not in known:
@@ -144,10 +155,16 @@ def _rows(
                 cases_old=_cases(cell),
                 cases_new=_cases(again) if again else None,
                 cpu=str(cell.record.machine.get("cpu", "unknown")),
-                status="rerun" if again else f"verified by {len(after)} re-run cells",
+                status=_status(again, record.config["method"] in changed, len(after)),
             )
         )
     return rows
+
+
+def _status(again: Found | None, changed: bool, cells: int) -> str:
+    if again:
+        return "rerun"
+    return CHANGED if changed else f"verified by {cells} re-run cells"
 
 
 def _listed(reference: Path) -> dict[str, CodeRow]:

@@ -18,7 +18,7 @@ from mednext.models.registry import create_model
 from mednext.provenance import code_hash
 from mednext.results import CodeRow, RunRecord, read_rows, read_run, write_run
 from mednext.runs import carry as module
-from mednext.runs.carry import carry
+from mednext.runs.carry import CHANGED, carry
 from mednext.runs.merge import runs_in
 from mednext.runs.resolve import resolve_runs, run_name, run_paths
 from tests.finished_runs import trained
@@ -96,6 +96,27 @@ def test_all_runs_are_carried_over_on_the_word_of_equal_cells(profile: Profile) 
             assert row.status == "verified by 2 re-run cells"
             assert row.weights_new is None and row.cases_new is None
     assert rows[CELLS[0]].cases_old != rows[CELLS[1]].cases_old
+
+
+def test_runs_of_a_corrected_network_are_left_and_listed_until_they_are_trained_again(
+    profile: Profile,
+) -> None:
+    method = OTHERS[0].split("/")[2]
+    command = ["results", "carry", "old", "new", "--configfile", "tiny.yaml"]
+    assert main([*command, "--changed", method]) == 0
+    rows = {row.run: row for row in read_rows(REFERENCE / "code.csv", CodeRow)}
+    left = {name for name in rows if name.split("/")[2] == method}
+    assert OTHERS[0] in left
+    for name, record in stored().items():
+        now = code_hash(RunConfig.model_validate(record.config))
+        assert record.code_hash == ("a" * 16 if name in left else now)
+        assert (rows[name].status == CHANGED) == (name in left)
+    for name in left:
+        now = rows[name].code_hash_new
+        edit(REFERENCE, name, code_hash=now, git_commit="after")
+    assert main([*command, "--changed", method]) == 0
+    assert not left & {row.run for row in read_rows(REFERENCE / "code.csv", CodeRow)}
+    assert main([*command, "--changed", "no_such_net"]) == 2
 
 
 def test_weights_of_renamed_layers_are_equal_but_not_other_values(profile: Profile) -> None:
