@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from mednext.config import Profile, load_datasets
+from mednext.config.names import with_names
 from mednext.layout import results_root
 from mednext.report.figures.charts import axes_rows, legend_of, looks, panel_title, source_of
 from mednext.report.figures.style import STYLE, heading, save
@@ -50,7 +51,8 @@ def _draw(profile: Profile, dataset: str, rows: Sequence[ConditionRow], stem: Pa
                 axis.set_title(panel.replace("_", " "), loc="left", fontsize=7)
             else:
                 _moved(axis, [r for r in rows if r.condition == panel], look)
-                axis.set_title(f"on {panel.removeprefix('external: ')}", loc="left", fontsize=7)
+                place = with_names(panel.removeprefix("external: "))
+                axis.set_title(f"on {place}", loc="left", fontsize=7)
         for axis in axes.flat[len(panels) :]:
             axis.set_axis_off()
         for axis in axes[:, 0]:

@@ -12,7 +12,10 @@ from mednext.config.names import with_names
 from mednext.errors import UserError
 from mednext.report.spec import column_name, row_name
 
-NAMED = ("method", "method_a", "method_b", "dataset", "stated", "computed", "about", "note")
+NAMED = (
+    *("method", "method_a", "method_b", "dataset", "condition"),
+    *("stated", "computed", "about", "note"),
+)
 """Columns of slugs, or of words that may hold some."""
 ROWS = ("slug", "winner")
 """Columns of rows of the paper's table in column ``table``."""
