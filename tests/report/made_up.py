@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mednext.audit.schema import CellRow
+from mednext.cli import GROUPS
 from mednext.config import Profile, load_datasets, load_methods, load_profile
 from mednext.report.findings.facts import Results
 from mednext.results import (
@@ -41,7 +42,10 @@ def slugs_in(text: str) -> set[str]:
     sets, methods = load_datasets(), load_methods()
     known = {c.slug for spec in sets.values() for c in spec.classes if c.slug != c.name}
     known = (known | set(sets) | set(methods)) - WORDS
-    text = re.sub(r"polic(y|ies) transunet|empty masks transunet|run '?mednext \w+", "", text)
+    verbs = [verb for group in GROUPS.values() for verb in group]
+    text = re.sub(
+        rf"polic(y|ies) transunet|empty masks transunet|mednext ({'|'.join(verbs)})\b", "", text
+    )
     found = re.findall(r"(?<![\w/.=-])[a-z]\w*(?![\w/-]|\.\w)", text)
     return known & set(found)
 
