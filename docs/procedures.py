@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import gate_sees
 import numpy as np
 from tabulate import tabulate
 
@@ -297,7 +298,8 @@ show is computed before its runs (`mednext/metrics/power.py`, `docs/protocol_wav
 are ordered by the joint interval over at least three seeds of both; pairs of one seed by the
 borrowed rule alone, as a guess (`mednext/analysis/orders.py`). ECE has no interval: its estimate is
 biased, so that an interval around it would seldom hold the truth.
-"""
+
+{gate_sees.section(repeats)}"""
 
 
 def main() -> None:

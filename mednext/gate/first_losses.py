@@ -92,23 +92,22 @@ def recorded(folder: Path) -> list[FirstLossRow]:
     return rows
 
 
-def tolerances(rows: Iterable[RoundingRow], rule: FirstLosses) -> dict[Cell, list[float]]:
-    """Per cell the tolerance of each step: the largest change of its loss, or of one before, that
-    any other way of computing made at any seed, times the safety factor.
+def tolerances(rows: Iterable[RoundingRow], rule: FirstLosses) -> list[float]:
+    """The tolerance of each step: the largest change of a loss, or of one before, that any other
+    way of computing made with any method and seed, times the safety factor.
+
+    One for all methods: how soon rounding grows is chance, and a method measured at one seed may
+    have been lucky.
     """
-    values: dict[Cell, dict[tuple[int, int], dict[str, float]]] = defaultdict(
-        lambda: defaultdict(dict)
-    )
+    values: dict[tuple[Cell, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
-        values[cell_of(row)][row.step, row.seed][row.variant] = row.loss
-    found = {}
-    for cell, by_step in values.items():
-        largest = [0.0] * max(step for step, _ in by_step)
-        for (step, _), losses in by_step.items():
-            change = max(abs(loss - losses[CONFIGURED]) for loss in losses.values())
-            largest[step - 1] = max(largest[step - 1], change)
-        found[cell] = [max(rule.absolute, rule.factor * c) for c in accumulate(largest, max)]
-    return found
+        values[cell_of(row), row.seed, row.step][row.variant] = row.loss
+    largest: dict[int, float] = defaultdict(float)
+    for (_, _, step), losses in values.items():
+        change = max(abs(loss - losses[CONFIGURED]) for loss in losses.values())
+        largest[step] = max(largest[step], change)
+    up_to = accumulate((largest[step] for step in sorted(largest)), max)
+    return [max(rule.absolute, rule.factor * change) for change in up_to]
 
 
 def compare_first_losses(
@@ -135,11 +134,9 @@ def compare_rows(
     factor: float = 1.0,
 ) -> list[Finding]:
     """One finding per training of ``before``."""
-    allowed, others = tolerances(rounding, rule), _by_training(after)
-    return [
-        _training(rows, others, [factor * t for t in allowed.get(cell_of(rows[0]), ())], rule)
-        for rows in _by_training(before).values()
-    ]
+    allowed = [factor * tolerance for tolerance in tolerances(rounding, rule)]
+    others = _by_training(after)
+    return [_training(rows, others, allowed, rule) for rows in _by_training(before).values()]
 
 
 Training = tuple[str, str, str, int]
@@ -177,7 +174,7 @@ def _training(
     if len(others) != len(rows):
         return without("not comparable", f"{len(others)} steps instead of {len(rows)}")
     if len(allowed) < len(rows):
-        return without("not comparable", f"{ROUNDING} has no measurement of it: make rounding")
+        return without("not comparable", f"{ROUNDING} has fewer steps: make rounding")
     if not all(math.isfinite(row.loss) for row in (*rows, *others)):
         return without("not comparable", "a loss is not finite")
     far = [

@@ -20,6 +20,7 @@ def script() -> ModuleType:
     with pytest.MonkeyPatch.context() as patch:
         import sys
 
+        patch.syspath_prepend(DOCS)
         patch.setitem(sys.modules, "procedures", module)
         spec.loader.exec_module(module)
     return module
@@ -31,7 +32,7 @@ def figures(line: str) -> list[float | None]:
 
 
 def test_the_page_has_each_procedure_with_its_figures(script: ModuleType) -> None:
-    text = (DOCS / "statistics.md").read_text()
+    text = (DOCS / "statistics.md").read_text().partition("\n## ")[0]
     lines = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert len(lines) == len(script.PROCEDURES)
     for line, procedure in zip(lines, script.PROCEDURES, strict=True):
