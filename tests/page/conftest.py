@@ -83,7 +83,7 @@ def opened(browser: Browser, files: dict[str, Path]) -> Iterator[Callable[..., O
         page.on("pageerror", lambda error: one.complaints.append(str(error)))
         page.on("request", lambda request: one.requests.append(request.url))
         page.goto((file or files[source]).as_uri())
-        page.wait_for_selector("html[data-ready]", state="attached", timeout=10_000)
+        page.wait_for_selector("html[data-ready][data-charts]", state="attached", timeout=10_000)
         return one
 
     yield open_page

@@ -2,7 +2,11 @@ startTheme();
 startMenu();
 startTables();
 startListings();
-startExplorer();
 startCases();
 startPrint();
 document.documentElement.dataset.ready = "yes";
+// The charts lie below the first screen: its reader does not wait for them.
+addEventListener("load", () => setTimeout(() => {
+  startExplorer();
+  document.documentElement.dataset.charts = "yes";
+}));
