@@ -70,6 +70,8 @@ class DatasetRun(Strict):
     protocols: tuple[Protocol, ...] = ("paper",)
     methods: tuple[str, ...] = Field(min_length=1)
     img_size: int = Field(ge=32, le=4096)
+    in_chans: Literal[1, 3] = 3
+    """Channels of the networks; grey images are repeated to three, unless this is 1."""
     epochs: int = Field(ge=1, le=100_000)
     batch_size: int = Field(ge=1, le=65_536)
     micro_batch: int | None = Field(default=None, ge=1)
@@ -280,6 +282,14 @@ def load_profile(path: str | Path) -> Profile:
                 file=path,
                 found=f"datasets.{slug}.protocols: {protocol}",
                 expected=", ".join(dataset.protocols),
+            )
+        if run.in_chans < dataset.channels:
+            raise UserError(
+                f"networks of one channel cannot take the colour images of '{slug}'",
+                file=path,
+                found=f"datasets.{slug}.in_chans: {run.in_chans}",
+                expected=f"{dataset.channels}",
+                remedy="remove the key, or read your own images as grey ('channels: 1')",
             )
         for name in run.methods:
             method = load_methods()[method_slug(name, path)]

@@ -137,13 +137,13 @@ def _network(slug: str, run: DatasetRun, method: str) -> Finding:
     from mednext.models.registry import create_model
 
     spec = load_datasets()[slug]
-    shape = (2, spec.channels, run.img_size, run.img_size)
+    shape = (2, run.in_chans, run.img_size, run.img_size)
     wanted = (2, spec.num_classes, *(shape[2:] if spec.task == "segmentation" else ()))
     try:
         model = create_model(
             method,
             num_classes=spec.num_classes,
-            in_chans=spec.channels,
+            in_chans=run.in_chans,
             img_size=run.img_size,
         ).eval()
         with torch.no_grad():

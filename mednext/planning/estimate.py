@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mednext.config import Profile, RunConfig, SplitCounts, load_datasets
-from mednext.cost.complexity import IN_CHANS, measure, on_meta
+from mednext.cost.complexity import measure, on_meta
 from mednext.cost.work import Operation, Work, prediction_work, training_work
 from mednext.files import hash_json, write_json
 from mednext.layout import data_root
@@ -61,22 +61,24 @@ class Kept:
         """GMACs of one image, and parameters."""
         run = self.profile.datasets[dataset]
         classes = load_datasets()[dataset].num_classes
+        shape = {"img_size": run.img_size, "in_chans": run.in_chans}
 
         def count() -> list[float]:
-            cost = measure(method, num_classes=classes, img_size=run.img_size)
+            cost = measure(method, num_classes=classes, **shape)
             return [cost.gmacs, cost.params]
 
         code = code_hash(self.run(dataset, method))
-        gmacs, params = self.kept(f"cost-{method}-{run.img_size}-{classes}-{code}", count)
+        key = f"cost-{method}-{run.img_size}-{run.in_chans}-{classes}-{code}"
+        gmacs, params = self.kept(key, count)
         return float(gmacs), int(params)
 
     def work(self, dataset: str, method: str) -> Passes:
         """The operations of a training step and of a forward pass over one batch."""
         run, spec = self.profile.datasets[dataset], load_datasets()[dataset]
-        shape = (run.batch_size, IN_CHANS, run.img_size, run.img_size)
+        shape = (run.batch_size, run.in_chans, run.img_size, run.img_size)
 
         def count() -> list[Any]:
-            model = on_meta(method, spec.num_classes, run.img_size)
+            model = on_meta(method, spec.num_classes, run.img_size, run.in_chans)
             both = training_work(model, shape, spec.task), prediction_work(model, shape)
             slow = getattr(model, "slow_evaluation", False)
             every = VALIDATED_EVERY if slow else 1
@@ -216,7 +218,7 @@ class Clock(Kept):
         setting = run.model_dump(
             mode="json",
             include={"task", "method", "method_kwargs", "img_size", "batch_size", "micro_batch"}
-            | {"threads", "device", "precision", "compile", "deterministic", "recipe"},
+            | {"in_chans", "threads", "device", "precision", "compile", "deterministic", "recipe"},
         )
         how = [setting, len(run.classes), code_hash(run), folder_hash("planning/microbenchmark.py")]
         return f"{'training' if training else 'forward'}-{hash_json(how)[:24]}"

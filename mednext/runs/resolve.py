@@ -65,6 +65,7 @@ def resolve_run(
         seed=seed,
         img_size=run.img_size,
         channels=spec.channels,
+        in_chans=run.in_chans,
         classes=tuple(c.slug for c in spec.classes),
         epochs=run.epochs,
         batch_size=run.batch_size,

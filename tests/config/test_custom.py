@@ -13,11 +13,12 @@ import yaml
 
 from mednext.cli import main
 from mednext.cli.failures import explained
-from mednext.config import load_profile, read_yaml
+from mednext.config import RunConfig, load_profile, read_yaml
 from mednext.errors import UserError
 from mednext.files import for_spreadsheets, read_csv
 from mednext.layout import data_root, results_root
 from mednext.provenance import closure_hash
+from mednext.runs.resolve import resolve_runs
 
 HEAD: dict[str, Any] = {"profile": "mine", "seeds": [0], "threads": 1}
 RUN = {"source": "local", "img_size": 32, "epochs": 1, "batch_size": 4}
@@ -198,3 +199,21 @@ def test_a_folder_without_permission_is_not_called_unwritable(
     monkeypatch.setattr(os, "access", lambda place, mode: not mode & os.R_OK)
     found = explained(PermissionError(errno.EACCES, "Permission denied", str(tmp_path)))
     assert found is not None and "could not be read" in found[0] and found[1] == 2
+
+
+def test_networks_of_one_channel_are_other_runs_and_three_are_the_same(tmp_path: Path) -> None:
+    run = RUN | {"source": "phantom", "phantom": {"train": 4, "val": 2, "test": 2}}
+    file = tmp_path / "a.yaml"
+
+    def resolved(dataset: str, **more: int) -> RunConfig:
+        body = {"datasets": {dataset: run | {"methods": ["resnet18"]} | more}}
+        file.write_text(yaml.safe_dump(HEAD | body))
+        return resolve_runs(load_profile(file))[0]
+
+    plain, one = resolved("sars_cov2_ct"), resolved("sars_cov2_ct", in_chans=1)
+    assert (plain.in_chans, one.in_chans) == (3, 1)
+    assert "in_chans" not in plain.model_dump() and one.model_dump()["in_chans"] == 1
+    assert plain.config_hash == resolved("sars_cov2_ct", in_chans=3).config_hash
+    assert len({run.training_hash for run in (plain, one)}) == 2
+    with pytest.raises(UserError, match=r"colour images of 'monkeypox_msld'(.|\n)*in_chans: 1"):
+        resolved("monkeypox_msld", in_chans=1)

@@ -282,7 +282,7 @@ def test_custom_networks_are_tried(
     found = examine(load_profile("toy.yaml"))
     assert about(found, "good").verdict == "ok" and exit_code(found) == 1
     for name, word in (
-        ("shape", "logits (2, 2) for (2, 1, 32, 32) of 'sars_cov2_ct': (2, 2, 32, 32)"),
+        ("shape", "logits (2, 2) for (2, 3, 32, 32) of 'sars_cov2_ct': (2, 2, 32, 32)"),
         ("lacks", "'depth'"),
         ("typo", "no attribute 'typo'"),
         ("gone", "No module named 'no_such_module'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import os
 import re
@@ -18,6 +19,7 @@ import torch
 import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 import mednext
 from mednext.cli import main
@@ -44,7 +46,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunConf
     common = {"source": "phantom", "epochs": 1, "batch_size": 8, "img_size": 64}
     images = {"methods": ["mednext"], "phantom": {"train": 16, "val": 4, "test": 6}}
     volumes = {"methods": ["unet"], "phantom": {"train": 1, "val": 1, "test": 1}}
-    datasets = {"sars_cov2_ct": common | images, "acdc": common | volumes | {"img_size": 32}}
+    datasets = {
+        "sars_cov2_ct": common | images,
+        "acdc": common | volumes | {"img_size": 32, "in_chans": 1},
+    }
     config = {"profile": "demo", "seeds": [0], "threads": 1, "datasets": datasets}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -108,7 +113,7 @@ def test_ten_lines_without_torch_give_the_predictions_of_the_suite(
         images = np.concatenate([data.images[c.start : c.stop] for c in cases])
         network = mednext.load_run(run_paths(run).root).network
         with torch.no_grad():
-            expected = network(torch.from_numpy(images)[:, None].expand(-1, 3, -1, -1)).argmax(1)
+            expected = network(torch.from_numpy(images)[:, None]).argmax(1)
     np.save("images.npy", np.asarray(images))
     done = subprocess.run(
         [sys.executable, "-S", "-c", script, str(exported[dataset]), "images.npy", "found.npy"],
@@ -142,6 +147,30 @@ def test_a_folder_is_predicted_as_single_images_are(runs: dict[str, RunConfig]) 
             assert row[f"score_{name}"] == pytest.approx(score, abs=1e-5)
 
 
+class Faint(nn.Linear):
+    """The first logit has been as small as 1e-40 and back, in a map that two threads share."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        back = torch.ones(len(x), 1 << 18) * 1e-20 * 1e-20 * 1e20 * 1e20
+        return torch.stack([back.mean(1), 0 * back.mean(1)], dim=1)
+
+
+def test_subnormal_numbers_are_zero_as_in_training_and_stay_the_caller_s(
+    runs: dict[str, RunConfig],
+) -> None:
+    loaded = mednext.load_run(run_paths(runs["sars_cov2_ct"]).root)
+    faint = dataclasses.replace(loaded, network=Faint(1, 1))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    torch.set_flush_denormal(False)
+    try:
+        scores = faint.predict(np.zeros((40, 40), np.uint8))
+        assert list(scores.values()) == [0.5, 0.5]
+        assert float(torch.tensor(1e-40) * 1) > 0
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_damaged_image_leaves_no_table(runs: dict[str, RunConfig]) -> None:
     folder = Path("damaged")
     folder.mkdir()
@@ -154,6 +183,7 @@ def test_a_damaged_image_leaves_no_table(runs: dict[str, RunConfig]) -> None:
 
 def test_a_segmenter_gives_labels_in_the_size_of_the_slice(runs: dict[str, RunConfig]) -> None:
     run = mednext.load_run(run_paths(runs["acdc"]).root)
+    assert run.preprocessing["in_chans"] == 1 and run.network.in_chans == 1
     labels = run.predict(np.random.default_rng(0).random((50, 70)))
     assert labels.shape == (50, 70) and labels.dtype == np.uint8 and labels.max() < 4
     assert '"resize": 32' in run.facts()["preprocessing"]
