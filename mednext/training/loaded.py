@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +25,8 @@ from mednext.training.augment import center_crop
 from mednext.training.batches import network_input
 from mednext.training.evaluate import verified_weights
 from mednext.training.predict_folder import labels_of, logits_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,18 @@ class LoadedRun:
     def predict(self, image: Image.Image | np.ndarray) -> dict[str, float] | np.ndarray:
         """Probability of each class; of a segmenter the label map, ``H x W`` uint8.
 
+        As ``mednext predict`` computes it, with subnormal numbers as zero; the caller's own threads
+        keep them.
+
         Args:
             image: of a classifier as :meth:`prepare` takes it, of a segmenter ``H x W``
                 intensities from 0 to 1.
         """
         if self.config.task == "segmentation":
             plane = np.asarray(image)[None]
-            return labels_of(self.config, self.network, plane)[0]
-        (scores,) = logits_of(self.config, self.network, self.prepare(image)).softmax(dim=1)
+            return _flushing(lambda: labels_of(self.config, self.network, plane))[0]
+        ready = self.prepare(image)
+        (scores,) = _flushing(lambda: logits_of(self.config, self.network, ready)).softmax(dim=1)
         return dict(zip(self.classes, scores.tolist(), strict=True))
 
     def facts(self) -> dict[str, str]:
@@ -92,6 +100,16 @@ class LoadedRun:
         :func:`~mednext.models.onnx_export.export_onnx`."""
         shape = {"in_chans": self.config.in_chans, "img_size": self.config.img_size}
         return export_onnx(self.network, Path(path), facts=self.facts(), **shape)
+
+
+def _flushing(work: Callable[[], T]) -> T:
+    """``work()`` in a thread that takes subnormal numbers as zero.
+
+    The switch belongs to a thread, and threads that torch has started already would not hear of
+    it; those that it starts for a new one inherit it.
+    """
+    with ThreadPoolExecutor(1, initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
+        return pool.submit(work).result()
 
 
 def load_run(folder: str | Path, selection: str = "last") -> LoadedRun:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 from mednext.config import RunConfig
 from mednext.errors import UserError
 from mednext.files import sha256_file
+from mednext.training import predict_folder as streamed
 from mednext.training import train as engine
 from mednext.training.predict_folder import predict_folder
 
@@ -76,3 +79,47 @@ def test_elsewhere_each_image_has_its_result(tiny: Tiny, tmp_path: Path, task: s
     else:
         assert pd.read_csv(out).path.tolist() == ["a.png", "b.png"]
     assert {file: sha256_file(file) for file in digests} == digests
+
+
+def test_memory_does_not_grow_with_the_number_of_images(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: Any = tiny("classification", epochs=1)
+    engine.train(run)
+    many = (24, 48, 96)
+    names = [f"{k:03}.png" for k in range(many[-1])]
+    images(tmp_path / "all", *names)
+    alive: weakref.WeakSet[Any] = weakref.WeakSet()
+    at_once: list[int] = []
+    decode = streamed.resized
+
+    def counted(*arguments: Any) -> np.ndarray:
+        found = decode(*arguments)
+        alive.add(found := Kept(found))
+        at_once.append(len(alive))
+        return found
+
+    class Kept(np.ndarray):
+        """Hashable, as a weak set needs it."""
+
+        def __new__(cls, values: np.ndarray) -> Any:
+            return values.view(cls)
+
+        __hash__ = object.__hash__  # type: ignore[assignment]
+
+    monkeypatch.setattr(streamed, "resized", counted)
+    peaks, most = {}, {}
+    for count in many:
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for name in names[:count]:
+            (folder / name).hardlink_to(tmp_path / "all" / name)
+        at_once.clear()
+        tracemalloc.start()
+        predict_folder(run, "last", folder, tmp_path / f"{count}.csv")
+        peaks[count] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        most[count] = max(at_once)
+        assert len(pd.read_csv(tmp_path / f"{count}.csv")) == count
+    assert most[96] <= 3 * run.batch_size + 2  # read ahead, in a batch, and in work
+    assert peaks[96] - peaks[48] < 48 * 3000  # bytes: names, sizes, times and digests stay
