@@ -9,8 +9,10 @@ MedNeXt of its own today; the prefix keeps these apart from the 3D network of DK
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
+import torch
 from timm.models import (
     build_model_with_cfg,
     generate_default_cfgs,
@@ -59,8 +61,12 @@ def _create(variant: str, pretrained: bool, **options: Any) -> Any:
     )
 
 
-def _build(img_size: int | tuple[int, int], **options: Any) -> MedNeXt:
-    return MedNeXt(img_size=square_side("MedNeXt", img_size), **options)
+def _build(
+    img_size: int | tuple[int, int], device: Any = None, dtype: Any = None, **options: Any
+) -> MedNeXt:
+    side = square_side("MedNeXt", img_size)
+    with nullcontext() if device is None else torch.device(device):
+        return MedNeXt(img_size=side, **options).to(dtype=dtype)
 
 
 @register_model

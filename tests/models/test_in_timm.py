@@ -73,6 +73,21 @@ def test_heads_can_be_taken_off_and_put_on() -> None:
         model.reset_classifier(7, "max")
 
 
+def test_device_type_and_frozen_weights_survive_a_new_head() -> None:
+    kind = {"device": "meta", "dtype": torch.float64}
+    model = timm.create_model("plos_mednext", img_size=PX, **kind).eval().requires_grad_(False)
+    tensors = [*model.parameters(), *model.buffers()]
+    assert {t.device.type for t in tensors} == {"meta"}
+    assert {t.dtype for t in tensors} == {torch.float64, torch.int64}  # BN counts its batches
+    for classes, pool in ((0, None), (0, ""), (2, "avg")):
+        model.reset_classifier(classes, pool)
+        assert model.num_classes == classes
+        trained = [name for name, p in model.named_parameters() if p.requires_grad]
+        assert trained == (["head.weight", "head.bias"] if classes else [])
+    head = model.get_classifier()
+    assert (head.weight.device.type, head.weight.dtype) == ("meta", torch.float64)
+
+
 def test_features_only_are_the_four_stages() -> None:
     model = timm.create_model("plos_mednext", features_only=True, img_size=PX).eval()
     full = timm.create_model("plos_mednext", num_classes=0, global_pool="", img_size=PX).eval()
