@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from mednext.cli import main
 from mednext.errors import UserError
 from mednext.models.onnx_export import export_onnx
-from mednext.models.registry import create_model
+from mednext.models.registry import create_model, list_models
 
 PX = 64
+QUICK = ("resnet18", "vit", "unet")
+EACH = [pytest.param(m, marks=[] if m in QUICK else pytest.mark.slow) for m in list_models()]
 
 
 @pytest.mark.parametrize(("method", "classes"), [("mednext", 2), ("medunext", 4)])
@@ -31,6 +33,20 @@ def test_the_networks_of_the_paper(method: str, classes: int, tmp_path: Path) ->
     (found,) = onnxruntime.InferenceSession(file).run(None, {"images": images.numpy()})
     with torch.no_grad():
         expected = model.eval()(images).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("method", EACH)
+def test_every_method_exports_with_a_free_batch(method: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = create_model(method, num_classes=3, img_size=PX)
+    file = tmp_path / "model.onnx"
+    export_onnx(model, file, in_chans=3, img_size=PX)
+    images = torch.randn(2, 3, PX, PX)
+    (found,) = onnxruntime.InferenceSession(file).run(None, {"images": images.numpy()})
+    with torch.no_grad():
+        expected = model.eval()(images).numpy()
+    assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
