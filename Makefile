@@ -12,7 +12,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread rounding planted reference findings test test-all lint format lock schemas agreement bench steps near-duplicates lists faults docs cards statistics planned site links gpu-check gpu-hours
+.PHONY: help setup results gate spread rounding planted reference findings test test-all lint format lock schemas agreement bench engines steps near-duplicates lists faults docs cards statistics planned site links gpu-check gpu-hours
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -73,7 +73,11 @@ format: setup  ## rewrite code in the project's format
 steps: setup  ## count operations and waits of a training step (benchmarks/speed/steps.csv)
 	python benchmarks/speed/steps.py
 
+engines: setup  ## time the folded pair in every engine that is installed: docs/speed.md (a quiet machine)
+	python benchmarks/speed/engines.py --document docs/speed.md
+
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
+	python benchmarks/speed/engines.py --out results/speed/engines.csv
 	for part in networks data suite shares growth hd95; do python benchmarks/speed/$$part.py || exit 1; done
 	python benchmarks/speed/leakage.py
 

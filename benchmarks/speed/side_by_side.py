@@ -61,6 +61,7 @@ def interleave(
     rounds: int,
     repeats: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    untimed: int = 0,
 ) -> dict[str, list[float]]:
     """Seconds per call of each candidate, one value per round, after one round that does not count.
 
@@ -69,10 +70,13 @@ def interleave(
         rounds: how many count.
         repeats: calls per round, of which the mean is taken.
         clock: ``time.process_time`` for what is asked per core.
+        untimed: calls before those of a round, for caches that the candidate before has filled.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(rounds + 1):
         for name, call in candidates.items():
+            for _ in range(untimed):
+                call()
             begun = clock()
             for _ in range(repeats):
                 call()
