@@ -17,7 +17,7 @@ from mednext.models.onnx_export import export_onnx
 from mednext.models.registry import create_model, list_models
 
 PX = 64
-QUICK = ("resnet18", "vit", "unet")
+QUICK = ("resnet18",)
 EACH = [pytest.param(m, marks=[] if m in QUICK else pytest.mark.slow) for m in list_models()]
 
 
