@@ -45,11 +45,10 @@ def test_medians_and_quartiles_by_hand(engines: Any) -> None:
 def test_torch_is_measured(engines: Any, tiny: Any) -> None:
     row, profile = engines.measure(tiny)
     assert (row.status, row.n, row.threads, row.batch) == ("ok", 3, 1, 2)
-    assert (
-        row.version == importlib.metadata.version("torch") and 0 < row.mednext_q1 <= row.mednext_ms
-    )
-    # 1.96 and 1.82 GMACs at 224 pixels; maps along the axes grow with the size.
-    assert 0.9 < row.flops_ratio < 1.3 and row.bytes_ratio > 1
+    assert row.version == importlib.metadata.version("torch")
+    assert 0 < row.mednext_q1 <= row.mednext_ms
+    # 224,856,064 and 296,093,696 by torch's FlopCounterMode, which counts no single elements.
+    assert row.flops_ratio == pytest.approx(0.7594, abs=0.01) and row.bytes_ratio > 1
     for network in ("mednext", "resnet18"):
         times = {one.operation: one.ms for one in profile if one.network == network}
         assert any("convolution" in name for name in times) and sum(times.values()) > 0
