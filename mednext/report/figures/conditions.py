@@ -101,7 +101,7 @@ def _lines(
 
 
 def _moved(axis: Any, rows: Sequence[ConditionRow], look: dict[str, dict[str, Any]]) -> None:
-    """Own test side against outside, a line per method."""
+    """The own test set against data of others, a line per method."""
     methods: dict[str, list[ConditionRow]] = defaultdict(list)
     for row in rows:
         methods[row.method].append(row)
