@@ -9,14 +9,15 @@ import pandas as pd
 import pytest
 
 from mednext.analysis.cases import Cases
-from mednext.analysis.slices import by_position, slices_file
+from mednext.analysis.slices import by_position, slices, slices_file
 from mednext.analysis.subgroups import _of_method, _Part, levels_of, subgroups
+from mednext.datasets.load import Case, SegmentationData
 from mednext.errors import UserError
 from mednext.files import write_text
 from mednext.layout import DataPaths
 from mednext.results import ALL_METHODS, read_rows
 from mednext.results.subgroups import SubgroupRow
-from tests.finished_runs import images, run_of, trained
+from tests.finished_runs import images, paths, run_of, trained
 
 OUT = Path("subgroups.csv")
 
@@ -164,6 +165,32 @@ def test_thirds_of_the_heart_by_hand() -> None:
         ("rv", "middle"): (7, 0, 0),
         ("rv", "base"): (14, 1, 0),
     }  # no right ventricle at the apex: no row, though 2 voxels are found beyond it
+
+
+def test_slices_are_counted_from_the_predictions_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained(run_of("segmentation"), hearts({1: 0.8}))
+    truth = np.array([[[1, 1], [2, 0]], [[3, 3], [0, 2]]], np.uint8)
+    found = np.array([[[1, 0], [2, 2]], [[3, 1], [0, 0]]], np.uint8)
+    name = "patient001_frame01"
+    case = Case(name, "patient001", "01", 0, 2, truth.shape, 0, None)
+    empty = np.zeros(0)
+    native = (empty, truth.ravel())
+    data = SegmentationData(
+        empty, empty, *native, [case], {"test": [0]}, run.classes, 2, data_hash="", split_hash=""
+    )
+    monkeypatch.setattr(SegmentationData, "volume", lambda self, case: (truth, truth))
+    monkeypatch.setattr("mednext.analysis.slices.load", lambda run: data)
+    np.savez(paths(run).predictions("last"), **{name: found})
+    table = slices(run)
+    assert table is not None
+    counts = table.set_index(["organ", "slice"])[["tp", "fp", "fn"]]
+    assert {key: tuple(row) for key, row in zip(counts.index, counts.to_numpy(), strict=True)} == {
+        ("rv", 0): (1, 0, 1), ("rv", 1): (0, 1, 0), ("myo", 0): (1, 1, 0), ("myo", 1): (0, 0, 1),
+        ("lv", 0): (0, 0, 0), ("lv", 1): (1, 0, 1),
+    }  # fmt: skip
+    paths(run).predictions("last").unlink()  # as in an import: the file beside the counts stays
+    again = slices(run)
+    assert again is not None and again.equals(table)
 
 
 def test_a_deficit_at_the_apex_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

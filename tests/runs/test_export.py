@@ -97,6 +97,18 @@ def test_an_export_grows_with_the_sweep(profile: Profile) -> None:
     assert before.items() <= files(out).items()
 
 
+def test_counts_per_slice_travel_with_a_run(profile: Profile) -> None:
+    finish(profile)
+    file = run_paths(resolve_runs(profile)[0]).root / "slices.last.csv"
+    file.write_text("case,slice\n1,0\n")
+    main(["results", "export", *CONFIG, "--out", "out"])
+    (packed,) = Path("out").rglob("slices.*")
+    assert packed.name == "slices.last.csv.gz"
+    shutil.rmtree("results")
+    assert main(["results", "import", "out", *CONFIG]) == 0
+    assert file.read_text() == "case,slice\n1,0\n"
+
+
 def test_runs_of_another_code_or_configuration_are_refused(profile: Profile) -> None:
     finish(profile, ("resnet18", 1), ("mednext", 1))
     out = Path("out")
