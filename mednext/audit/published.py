@@ -1,7 +1,8 @@
-"""``published.csv``: what the papers of the baselines themselves report, beside the printed cells.
+"""``published.csv``: what the paper cited for a baseline reports, beside the printed cell.
 
 Not a fault by itself: another split or training gives other numbers. But a comparison with a
-baseline that its own paper reports higher is one with a weaker baseline.
+baseline that its own paper reports higher is one with a weaker baseline. A number bears weight only
+where somebody has looked it up, so each row says where (``checked_at``), or counts as unverified.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from mednext.audit.printed import decimal_text, number
 from mednext.audit.schema import PublishedRow
 from mednext.errors import UserError
 
-COLUMNS = ("table", "slug", "column", "published", "source")
+COLUMNS = ("table", "slug", "column", "published", "source", "checked_at")
 
 
 def published_rows(paper: Paper) -> Iterator[PublishedRow]:
-    """One row per cell of a baseline whose own paper reports the same number.
+    """One row per cell of a baseline that the paper cited for it reports, too.
 
     Raises:
-        UserError: the file lacks a column, or names a cell or number that is none.
+        UserError: the file lacks a column, names a cell or number that is none, or says where a
+            number was read without giving an address.
     """
     if paper.spec.published is None:
         return
@@ -36,6 +38,13 @@ def published_rows(paper: Paper) -> Iterator[PublishedRow]:
                 found=f"'{printed}' and '{row['published']}'",
                 expected="two numbers",
             )
+        if row["checked_at"] and not row["checked_at"].startswith("https://"):
+            raise UserError(
+                "nobody can look up where a number was read",
+                file=path,
+                found=f"checked_at {row['checked_at']}",
+                expected="an address that starts with https://, or nothing (then it is unverified)",
+            )
         decimals = len(row["published"].partition(".")[2])
         yield PublishedRow(
             table=table,
@@ -45,4 +54,5 @@ def published_rows(paper: Paper) -> Iterator[PublishedRow]:
             published=row["published"],
             difference=decimal_text(here - own, decimals),
             source=row["source"],
+            checked_at=row["checked_at"] or None,
         )

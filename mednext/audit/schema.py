@@ -199,7 +199,7 @@ class AdditivityRow(Row):
 
 
 class PublishedRow(Row):
-    """``published.csv``: a printed cell of a method beside what the method's own paper reports."""
+    """``published.csv``: a printed cell of a method beside what the paper cited for it reports."""
 
     table: int
     slug: str
@@ -209,6 +209,8 @@ class PublishedRow(Row):
     difference: str
     """Printed minus published."""
     source: str
+    checked_at: str | None
+    """Address of the page where the number was read; none: unverified."""
 
 
 class CheckRow(Row):
