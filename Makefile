@@ -12,7 +12,7 @@ export MEDNEXT_LOCAL ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup results gate spread rounding planted reference findings test test-all lint format lock schemas agreement bench engines steps near-duplicates lists faults docs cards statistics planned site links gpu-check gpu-hours
+.PHONY: help setup results gate spread rounding planted reference findings test test-all lint format lock schemas agreement bench engines predicting steps near-duplicates lists faults docs cards statistics planned site links gpu-check gpu-hours
 
 help:  ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -75,6 +75,9 @@ steps: setup  ## count operations and waits of a training step (benchmarks/speed
 
 engines: setup  ## time the folded pair in every engine that is installed: docs/speed.md (a quiet machine)
 	python benchmarks/speed/engines.py --document docs/speed.md
+
+predicting: setup  ## time mednext predict on 10,000 images: docs/speed.md (a quiet machine)
+	python benchmarks/speed/predicting.py --document docs/speed.md
 
 bench: setup  ## side-by-side timings into results/speed/ (minutes)
 	python benchmarks/speed/engines.py --out results/speed/engines.csv

@@ -1,0 +1,1 @@
+"""What engines.py and predicting.py put together for docs/speed.md: one idea a file."""
