@@ -178,6 +178,7 @@ def test_the_table_of_engines(measured: str) -> None:
     assert table["prediction", "OpenVINO", "1", "2"][0] == "skipped: not installed"
     assert table["prediction", "torch.compile", "1", "2"][0] == "unmeasured"
     assert "Measured on Some CPU with torch 1.2." in measured and "1 of 3 rows" in measured
+    assert "Images of 64 pixels" in measured
 
 
 def test_targets_head_the_page_and_what_misses_one_is_profiled(measured: str) -> None:

@@ -31,7 +31,7 @@ as many. Both are folded for inference, which is the fair pair: MedNeXt by
 A training step (forward, cross-entropy, backward, AdamW) is of both as they are defined. The ratio
 is MedNeXt's time over ResNet-18's: lower is better.
 
-Images of 224 pixels, fp32. Medians over n rounds, in which the two take turns; in brackets the
+Images of {pixels} pixels, fp32. Medians over n rounds, in which the two take turns; in brackets the
 quartiles of the ratio, which is taken within a round. `make engines` and `make predicting` write
 this page and the CSV files of `benchmarks/speed/`; `make bench` times the plain forms and MedUNeXt,
 too, and `benchmarks/speed/NOTES.md` says what was tried.
@@ -75,7 +75,8 @@ def page(
 ) -> str:
     """The whole of docs/speed.md."""
     found = [row for row in rows if row.status == "ok"]
-    parts = [HEAD + _measured_on(found), *_headline(found), _engines(rows)]
+    pixels = " and ".join(sorted({str(row.img_size) for row in rows}))
+    parts = [HEAD.format(pixels=pixels) + _measured_on(found), *_headline(found), _engines(rows)]
     busy = [row for row in found if (row.busy_cores or 0) > BUSY_CORES]
     if busy:
         parts.append(
