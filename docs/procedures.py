@@ -13,16 +13,19 @@ from pathlib import Path
 
 import gate_sees
 import numpy as np
+from scipy.stats import norm
 from tabulate import tabulate
 
 from mednext.analysis.contrasts import Scores
 from mednext.analysis.orders import borrowed, seed_variance
 from mednext.files import write_text
-from mednext.metrics.clustered import obuchowski, sign_flip
+from mednext.metrics.clustered import correlation_of_means, obuchowski, sign_flip
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, wilcoxon_paired
 from mednext.metrics.equivalence import Estimate, compare
+from mednext.metrics.intervals import mover
 from mednext.metrics.joint import joint
 from mednext.metrics.statistics import interval, resample, wilson
+from mednext.metrics.subgroup import deficit
 
 Draw = Callable[[np.random.Generator, float], bool]
 """Did the procedure speak, in data whose true effect is the second argument?"""
@@ -62,10 +65,45 @@ def wilson_covers(random: np.random.Generator, _: float) -> bool:
 
 def bootstrap_covers(random: np.random.Generator, _: float) -> bool:
     """Of 60 groups of four 94 % are right."""
-    right = alike(random, 60, 4, 0.94)
-    drawn = resample(names(60, 4), lambda rows: right[rows].mean(keepdims=True), 0, 400)
-    low, high = interval(float(right.mean()), drawn)
+    low, high = bounds(alike(random, 60, 4, 0.94), names(60, 4))
     return low <= 0.94 <= high
+
+
+def bounds(right: np.ndarray, groups: list[str]) -> tuple[float, float]:
+    """Of the share that is right, groups resampled 400 times."""
+    drawn = resample(groups, lambda rows: right[rows].mean(keepdims=True), 0, 400)
+    return interval(float(right.mean()), drawn)
+
+
+def difference_covers(shared: int) -> Draw:
+    """Two networks of 94 % on 60 groups of four each, of which ``shared`` are in both test sets."""
+
+    def draw(random: np.random.Generator, _: float) -> bool:
+        groups, cases = 120 - shared, 4 * (120 - shared)
+        easy, name = random.random(groups).repeat(4) < 0.94, names(groups, 4)
+        # Easy for both; each network agrees with that in four of five cases.
+        right = np.where(
+            random.random((2, cases)) < 0.8, easy, random.random((2, cases)) < 0.94
+        ).astype(float)
+        one, other = slice(0, 240), slice(cases - 240, cases)
+        parts = (right[0, one], name[one]), (right[1, other], name[other])
+        correlation = correlation_of_means(*parts[0], *parts[1]) if shared else 0.0
+        low, high = mover(
+            [float(values.mean()) for values, _ in parts],
+            [bounds(*part) for part in parts],
+            (1, -1),
+            correlation,
+        )
+        return low <= 0 <= high
+
+    return draw
+
+
+def subgroup_speaks(random: np.random.Generator, effect: float) -> bool:
+    """20 of 60 groups of four are a subgroup, with ``effect`` fewer of 90 % right."""
+    right = np.concatenate([alike(random, 20, 4, 0.9 - effect), alike(random, 40, 4, 0.9)])
+    inside = np.arange(240) < 80
+    return deficit(right.astype(float), inside, names(60, 4), 0).p_value() < 0.05
 
 
 def paired(
@@ -156,8 +194,6 @@ def family_speaks(random: np.random.Generator, effect: float) -> bool:
     """Ten independent tests; is any significant after Holm's correction?"""
     z = random.normal(size=10)
     z[0] += effect
-    from scipy.stats import norm
-
     return bool((holm(2 * norm.sf(np.abs(z))) < 0.05).any())
 
 
@@ -174,6 +210,29 @@ PROCEDURES = (
         bootstrap_covers,
         None,
         True,
+    ),
+    Procedure(
+        "difference of two parts of a test set (Newcombe)",
+        GROUPS,
+        "60 groups of 4 in each part",
+        difference_covers(0),
+        None,
+        True,
+    ),
+    Procedure(
+        "difference between two protocols (MOVER)",
+        f"{GROUPS}; the scores' correlation is that of the shared ones",
+        "60 groups of 4 in each test set, 15 in both",
+        difference_covers(15),
+        None,
+        True,
+    ),
+    Procedure(
+        "deficit of a subgroup, groups permuted",
+        f"{GROUPS}, exchangeable between the sides",
+        "20 of 60 groups of 4; 20 points",
+        subgroup_speaks,
+        0.20,
     ),
     Procedure("McNemar, exact", IID, "240 images; 8 points", mcnemar_speaks(1), 0.08),
     Procedure("McNemar, exact", IID, "**60 groups of 4**; 8 points", mcnemar_speaks(4), 0.08),
