@@ -13,6 +13,8 @@ ABLATIONS = ("7", "8")
 """The tables whose rows are variants of one network."""
 NOT_PRINTED = {"mednext_nc": "normalised LAFFN", "medunext_nc": "normalised LAFFN"}
 """Variants of this project, which the paper does not have."""
+ORIENTATIONS = {"disease": "disease", "non_disease": "no disease"}
+"""What the class is called that a metric takes as positive, whatever the data set."""
 
 
 def display_name(slug: str) -> str:
@@ -26,7 +28,8 @@ def display_name(slug: str) -> str:
     """
     if slug in load_datasets():
         return load_datasets()[slug].name
-    spec = load_methods().get(slug)
+    methods = load_methods()
+    spec = methods.get(slug) or next((s for s in methods.values() if slug in s.aliases), None)
     if spec is None:
         return slug
     printed = {n: re.sub(r" (\[\d+\]|\(Ours\))$", "", name) for n, name in spec.printed.items()}
@@ -53,6 +56,15 @@ def with_names(text: str) -> str:
     return _slugs().sub(lambda found: display_name(found[0]), text)
 
 
+def words(slug: str) -> str:
+    """A name without a printed form (a protocol, a selection, a metric) as words.
+
+    >>> words("best_val"), words("non_disease")
+    ('best val', 'no disease')
+    """
+    return ORIENTATIONS.get(slug, slug.replace("_", " "))
+
+
 def class_names(dataset: str, slugs: Iterable[str]) -> list[str]:
     """Names of classes or organs for readers; an unknown slug by itself.
 
@@ -62,3 +74,18 @@ def class_names(dataset: str, slugs: Iterable[str]) -> list[str]:
     spec = load_datasets().get(dataset)
     names = {c.slug: c.name for c in spec.classes} if spec else {}
     return [names.get(slug, slug) for slug in slugs]
+
+
+def target_name(dataset: str, target: str | None) -> str:
+    """What a metric is about, for readers: an organ, a class, or the class that is taken as
+    positive; ``mean`` and the unknown by themselves.
+
+    >>> target_name("sars_cov2_ct", "non_disease"), target_name("acdc", "rv")
+    ('Normal', 'right ventricle')
+    """
+    spec = load_datasets().get(dataset)
+    for klass in spec.classes if spec else ():
+        view = {True: "disease", False: "non_disease", None: klass.slug}[klass.disease]
+        if target in (view, klass.slug):
+            return klass.name
+    return target or ""

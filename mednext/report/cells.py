@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mednext.config.names import target_name, words
 from mednext.report.model import Cell, Line, Table
 from mednext.report.spec import Column
 from mednext.report.verdicts import load_rules
@@ -176,9 +177,9 @@ def _shown(table: Table) -> str:
     """Which of the results the table shows, by name."""
     view = table.view
     if table.spec.dataset is None:
-        return f"Protocol {view.protocol}."
+        return f"Protocol {words(view.protocol)}."
     overlap = any(column.target for column in table.spec.columns)
-    task_view = (
-        f"empty-mask policy {view.policy}" if overlap else f"positive class {view.orientation}"
-    )
-    return f"Protocol {view.protocol}, weights of selection {view.selection}, {task_view}."
+    positive = target_name(table.spec.dataset, view.orientation)
+    task_view = f"empty-mask policy {view.policy}" if overlap else f"positive class {positive}"
+    protocol, selection = words(view.protocol), words(view.selection)
+    return f"Protocol {protocol}, weights of selection {selection}, {task_view}."

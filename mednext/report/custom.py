@@ -14,7 +14,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from mednext.config import Profile, load_datasets
-from mednext.config.names import display_name
+from mednext.config.names import display_name, target_name
 from mednext.files import for_spreadsheets, write_csv, write_text
 from mednext.layout import results_root
 from mednext.report.verdicts import over_seeds
@@ -92,15 +92,6 @@ def custom_table(
         line["reason"] = bad.reason if bad else None
         lines.append(line)
     return pd.DataFrame(lines)
-
-
-def target_name(dataset: str, target: str | None) -> str:
-    """The positive class or organ as its owner calls it."""
-    for klass in load_datasets()[dataset].classes:
-        view = {True: "disease", False: "non_disease", None: klass.slug}[klass.disease]
-        if target in (view, klass.slug):
-            return klass.name
-    return target or ""
 
 
 def majority(counts: Sequence[DatasetRow], protocol: str) -> tuple[str | None, float | None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mednext.config.names import display_name, target_name
+from mednext.report.wording import METRIC_NAMES
 from mednext.results import HEADLINE, SCORE
 from mednext.results.score import YOURS, AgainstRow, ScoreReport, ScoreRow
 from mednext.templates import html_templates
@@ -91,5 +93,8 @@ def score_html(report: ScoreReport) -> str:
             charts=charts,
             width=WIDTH,
             yours=YOURS,
+            display_name=display_name,
+            target_name=target_name,
+            metric_names=METRIC_NAMES,
         )
     )

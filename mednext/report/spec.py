@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Literal
 
@@ -9,7 +10,7 @@ import pandas as pd
 from pydantic import model_validator
 
 from mednext.config import Strict, benchmarks_dir, parse, read_yaml
-from mednext.config.names import display_name
+from mednext.config.names import class_names, display_name
 from mednext.files import read_csv
 from mednext.results import Metric
 
@@ -76,9 +77,12 @@ def reported(spec: TableSpec) -> pd.DataFrame:
 def row_name(number: str, slug: str) -> str:
     """Name of a row of a table for readers; an unknown one by itself.
 
-    >>> row_name("7", "sa_ffn"), row_name("2", "resnet18")
-    ('MedNeXt (SA+FFN)', 'ResNet18')
+    >>> row_name("7", "sa_ffn"), row_name("2", "resnet18"), row_name("1", "acdc/")
+    ('MedNeXt (SA+FFN)', 'ResNet18', 'ACDC')
     """
+    dataset, slash, klass = slug.partition("/")
+    if slash:
+        return ": ".join(filter(None, (display_name(dataset), *class_names(dataset, [klass]))))
     prefix = load_tables()[number].slug_prefix if number in load_tables() else ""
     found = display_name(prefix + slug)
     return display_name(slug) if found == prefix + slug else found
@@ -92,3 +96,19 @@ def column_name(number: str, column: str) -> str:
     """
     columns = load_tables()[number].columns if number in load_tables() else ()
     return next((c.header for c in columns if c.name == column), column)
+
+
+@cache
+def _columns() -> dict[str, str]:
+    """Name of a column that is no word -> its heading."""
+    columns = [c for spec in load_tables().values() for c in spec.columns if "_" in c.name]
+    return {c.name: c.header for c in columns}
+
+
+def with_headings(text: str) -> str:
+    """``text`` with headings for the names of columns in it.
+
+    >>> with_headings("best accuracy_pct on SARS-COV2")
+    'best Accuracy (%) on SARS-COV2'
+    """
+    return re.sub(r"\b[a-z0-9]+(_[a-z0-9]+)+\b", lambda m: _columns().get(m[0], m[0]), text)

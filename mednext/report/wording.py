@@ -1,12 +1,30 @@
-"""What may be said of a difference: chosen by its interval alone."""
+"""Words of metrics; and what may be said of a difference: chosen by its interval alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mednext.results import DifferenceRow
+from mednext.results import DifferenceRow, Metric
 
 ALPHA = 0.05
+METRIC_NAMES: dict[str, str] = {
+    Metric.ACCURACY: "Accuracy",
+    Metric.PRECISION: "Precision",
+    Metric.RECALL: "Recall",
+    Metric.F1: "F1",
+    Metric.AUC: "AUC",
+    Metric.SPECIFICITY: "Specificity",
+    Metric.BALANCED_ACCURACY: "Balanced accuracy",
+    Metric.MCC: "MCC",
+    Metric.ECE: "ECE",
+    Metric.BRIER: "Brier score",
+    Metric.DICE: "Dice",
+    Metric.HD95_POOLED_VOX: "HD95, pooled (voxels)",
+    Metric.HD95_POOLED_MM: "HD95, pooled (mm)",
+    Metric.HD95_MAX_VOX: "HD95, maximum (voxels)",
+    Metric.HD95_MAX_MM: "HD95, maximum (mm)",
+    Metric.TRAIN_LOSS: "Training loss",
+}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from mednext.files import sha256_file
 from mednext.results import read_rows
 from mednext.results.score import AgainstRow, ScoreReport, ScoreRow
 
+from ..report.made_up import slugs_in
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = "results/reference/reduced/runs/sars_cov2_ct/grouped/mednext/seed0/cases.last.csv.gz"
 SMALL = ("--dataset", "monkeypox_msld", "--protocol", "grouped_originals")
@@ -75,8 +77,10 @@ def test_the_readme_followed(checkout: Path) -> None:
     assert len(report.worst) == 20
     page = (out / "score.html").read_text()
     assert not re.search(r"(src|href)=|url\(|https?:", page)  # nothing beside it is needed
-    for word in (report.sha256, "resnet18", "protocol <code>grouped</code>", report.worst[0].case):
+    for word in (report.sha256, "ResNet18", "protocol <code>grouped</code>", report.worst[0].case):
         assert word in page
+    shown = re.sub(r"<[^>]*>", " ", page).replace(f"mednext {report.version}", "")
+    assert "<td>COVID-19</td>" in page and slugs_in(shown) == set()
     assert len(pd.read_csv(out / "cases.csv")) == 496
 
 

@@ -25,6 +25,12 @@ HOSTILE = (
     'COVID/</script><script>window.hit = 1</script>"&\'<img src=x onerror="window.hit = 2">.png'
 )
 IMAGES = 70
+SLUGS = (
+    "table,method,positive,column,kind,selection,metric\n"
+    "7,sa_ffn,non_disease,accuracy_pct,next_slice,best_val,hd95_max_mm\n"
+    "8,laffn_sem_sdffn,disease,rv_pct,cue_all,last,dice\n"
+)
+"""Every kind of slug that a listing may hold."""
 
 
 def write_browsed(source: str) -> None:
@@ -109,7 +115,7 @@ def made_up_claims() -> Iterator[ClaimRow]:
             paper_line=number,
             kind="cell",
             quote="98.39 <b>%</b>",
-            about="an accuracy",
+            about="mednext accuracy_pct",
             stated="98.39",
             unit="%",
             computed="98.39",
@@ -130,4 +136,5 @@ def write_everything(source: str) -> tuple[Profile, Path]:
     audit = root.parent / "audit"
     shutil.copy(benchmarks_dir() / "reported" / "claims.csv", audit / "misfits.csv")
     write_rows(audit / "claims.csv", ClaimRow, list(made_up_claims()))
+    write_text(audit / "splits.csv", SLUGS)
     return make_profile(source), root

@@ -10,11 +10,8 @@ from mednext.audit.schema import CellRow
 from mednext.cli import GROUPS
 from mednext.config import Profile, load_datasets, load_methods, load_profile
 from mednext.report.findings.facts import Results
-from mednext.results import (
-    CostRow,
-    DatasetRow,
-    MetricRow,
-)
+from mednext.report.spec import load_tables, reported
+from mednext.results import CostRow, DatasetRow, Leak, Metric, MetricRow
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSIFIERS = ("mednext", "resnet18", "convnext_t")
@@ -36,12 +33,23 @@ NASTY = 'loss is <script>alert("x")</script> | nan & 50 % of_steps'
 WORDS = {"normal", "other", "background", "monkeypox", "mean"}
 
 
+def known_slugs() -> set[str]:
+    """Of methods, ablations, data sets, classes and organs; and those of two words of metrics,
+    columns, overlaps, protocols, selections and the positive class."""
+    sets, methods, tables = load_datasets(), load_methods(), load_tables().values()
+    classes = {c.slug for spec in sets.values() for c in spec.classes if c.slug != c.name}
+    ablations = {str(s) for t in tables if t.slug_prefix for s in reported(t)["slug"]}
+    choices = {"non_disease", "best_val", "best_test", *map(str, Metric), *map(str, Leak)}
+    choices |= {p for spec in sets.values() for p in spec.protocols}
+    choices |= {column.name for table in tables for column in table.columns}
+    pairs = {slug for slug in choices if "_" in slug}
+    return (classes | set(sets) | set(methods) | ablations | pairs) - WORDS
+
+
 def slugs_in(text: str) -> set[str]:
-    """Slugs of methods, data sets and classes in what a reader sees (the policy bears a name of its
-    own that is a method's, too; paths and commands are none)."""
-    sets, methods = load_datasets(), load_methods()
-    known = {c.slug for spec in sets.values() for c in spec.classes if c.slug != c.name}
-    known = (known | set(sets) | set(methods)) - WORDS
+    """Slugs in what a reader sees (the policy bears a name of its own that is a method's, too;
+    paths and commands are none)."""
+    known = known_slugs()
     verbs = [verb for group in GROUPS.values() for verb in group]
     text = re.sub(
         rf"polic(y|ies) transunet|empty masks transunet|mednext ({'|'.join(verbs)})\b", "", text

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from mednext.report.wording import Estimate, estimate
 from mednext.results import DifferenceRow
+
+from .made_up import ROOT, slugs_in
 
 
 def row(difference: float, seed: int = 0, half: float = 0.01) -> DifferenceRow:
@@ -34,3 +38,8 @@ def test_the_second_method_minus_the_first_turns_the_interval() -> None:
     found = estimate(row(0.05).model_copy(update={"ci_low": 0.03}), turned=True)
     assert (found.value, found.low, found.high) == pytest.approx((-5.0, -6.0, -3.0))
     assert estimate(row(0.05).model_copy(update={"ci_low": None})).low is None
+
+
+def test_no_slug_stands_in_the_committed_findings() -> None:
+    text = (ROOT / "results/FINDINGS.md").read_text(encoding="utf-8")
+    assert len(text) > 10_000 and slugs_in(re.sub(r"`[^`]*`", "", text)) == set()

@@ -86,10 +86,31 @@ def test_rows_columns_and_methods_have_names(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text(
         "table,slug,column,note\n7,sa_ffn,auc,as resnet18\n5,unet,kidney_l,in runs/unet\n"
+        "7,laffn_sem_sdffn,auc,\n1,sars_cov2_ct/covid19,total,\n"
     )
-    assert read_listing(file, "a", "A", "gone").rows == (
+    listing = read_listing(file, "a", "A", "gone")
+    assert listing.columns == ("table", "row", "column", "note")
+    assert listing.rows == (
         ("7", "MedNeXt (SA+FFN)", "AUC", "as ResNet18"),
         ("5", "UNet", "Kidney (L) (%)", "in runs/unet"),
+        ("7", "MedNeXt", "AUC", ""),
+        ("1", "SARS-COV2-CT-Scan: COVID-19", "Total", ""),
+    )
+
+
+def test_choices_and_metrics_are_words_and_a_name_is_said_once(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(
+        "dataset,name,protocol,selection,kind,positive,metric\n"
+        "acdc,ACDC,grouped_originals,last,next_slice,non_disease,hd95_max_mm\n"
+        "synapse,Synapse,grouped_originals,best_val,cue_all,disease,mcc\n"
+    )
+    listing = read_listing(file, "a", "A", "gone")
+    assert listing.note == "protocol: grouped originals."
+    assert listing.columns == ("dataset", "selection", "kind", "positive", "metric")
+    assert listing.rows == (
+        ("ACDC", "last", "successive slices of a scan", "no disease", "HD95, maximum (mm)"),
+        ("Synapse", "best val", "all of these", "disease", "MCC"),
     )
 
 

@@ -231,7 +231,7 @@ def test_other_views_are_suffixed_files(local: Path) -> None:
     assert {path.name for path in local.glob("*.md")} == headlines | others
     rows = rows_of((local / "table2.disease.md").read_text())
     assert rows["MedNeXt (Ours)"][3].endswith("→ 80.00 [79.50, 80.50] Δ -16.75 ▼")
-    assert "positive class disease" in (local / "table2.disease.md").read_text()
+    assert "positive class COVID-19" in (local / "table2.disease.md").read_text()
 
 
 def test_the_grouped_protocol_is_its_own_file(local: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 
 from mednext.config import Profile
+from mednext.config.names import words
 from mednext.layout import results_root
 from mednext.report.figures.style import STYLE, heading, save
 from mednext.report.leakage import NAMES, by_dataset, is_cue
@@ -103,7 +104,7 @@ def _bars(axis: Any, rows: Sequence[LeakageRow]) -> None:
             shares,
             height=HEIGHT / len(places),
             color=COLOURS[protocol],
-            label=protocol,
+            label=words(protocol),
         )
         axis.bar_label(bars, [str(r.test_overlap) for _, r in placed], padding=2, fontsize=7)
     _label(axis, rows)

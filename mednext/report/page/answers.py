@@ -85,7 +85,7 @@ def _right(cells: Sequence[CellRow]) -> Answer:
         "and mean counts once."
     )
     number = str(found["rows"] + found["means"])
-    return Answer("right", question, number, words, "#audit", "Findings by cell")
+    return Answer("right", question, number, words, "#audit-cells", "Findings by cell")
 
 
 def _which_class(cells: Sequence[CellRow], matrices: Sequence[ConfusionRow]) -> Answer:
@@ -104,7 +104,9 @@ def _which_class(cells: Sequence[CellRow], matrices: Sequence[ConfusionRow]) -> 
         "rows of precision and recall fit whole numbers of images only with the class "
         "WITHOUT the disease as positive" + (f". {'; '.join(told)}." if told else ".")
     )
-    return Answer("class", question, str(len(swapped)), words, "#audit", "Confusion matrices")
+    return Answer(
+        "class", question, str(len(swapped)), words, "#audit-confusion", "Confusion matrices"
+    )
 
 
 def _leads(rows: Sequence[LeadRow]) -> Answer:
@@ -126,7 +128,7 @@ def _leads(rows: Sequence[LeadRow]) -> Answer:
         "Probability that the closest rival is at least as good on images like these. "
         f"{'; '.join(told)}. Another training is not in it."
     )
-    return Answer("leads", question, number, words, "#audit", "Leads")
+    return Answer("leads", question, number, words, "#audit-leads", "Leads")
 
 
 def _leaked(profile: Profile, metrics: Sequence[MetricRow]) -> Answer:
@@ -181,7 +183,7 @@ def _reproduced(profile: Profile, tally: Tally, runs: Sequence[dict[str, str]]) 
     words = (
         f"runs are finished, at {' or '.join(scales)}{kind}. Printed cells: "
         f"{', '.join(verdicts) or 'none compared'}."
-        + (f" Code of {' to '.join(dict.fromkeys((made[0], made[-1])))}." if made else "")
+        + (f" Run by code of {' to '.join(dict.fromkeys((made[0], made[-1])))}." if made else "")
     )
     question = "What was reproduced, at which scale?"
     return Answer("reproduced", question, f"{done} of {len(runs)}", words, "#tables", "Tables")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mednext.audit.schema import ClaimRow
 from mednext.config.names import with_names
 from mednext.report.model import Cell, Table
+from mednext.report.spec import row_name, with_headings
 from mednext.results import HEADLINE
 
 Cells = Mapping[tuple[str, ...], tuple[str, str, Cell]]
@@ -51,21 +52,23 @@ def _claim(row: ClaimRow, known: Cells) -> Claim:
     found = [(key[0], *known[key]) for key in keys if key in known]
     verdicts = dict.fromkeys(cell.verdict or "not run" for *_, cell in found)
     unit = f" {row.unit}" if row.unit else ""
+    table = keys[0][0] if keys else ""
     return Claim(
         key=row.claim_id,
         place=f"{row.section}, line {row.paper_line}",
         quote=row.quote,
-        about=with_names(row.about),
-        stated=f"{_named(row.stated)}{unit}" if row.stated else "",
-        computed=_named(row.computed) + (f" (off by {row.off_by})" if row.off_by else ""),
+        about=with_headings(with_names(row.about)),
+        stated=f"{_named(row.stated, table)}{unit}" if row.stated else "",
+        computed=_named(row.computed, table) + (f" (off by {row.off_by})" if row.off_by else ""),
         arithmetic=row.verdict,
         reproduction=tuple(verdicts) or (NO_CELL,),
         evidence=(*([with_names(row.note)] if row.note else []), *_evidence(found)),
     )
 
 
-def _named(word: str | None) -> str:
-    return "" if word is None else "/".join(with_names(part) for part in word.split("/"))
+def _named(word: str | None, table: str) -> str:
+    """Rows of ``table``, with a slash between them where there are several."""
+    return "/".join(row_name(table, part) for part in (word or "").split("/"))
 
 
 def _evidence(found: Sequence[tuple[str, str, str, Cell]]) -> Iterator[str]:

@@ -11,26 +11,8 @@ from mednext.errors import UserError
 from mednext.report.figures.pareto import AXES as COSTS
 from mednext.report.spec import load_tables, reported
 from mednext.report.verdicts import over_seeds
-from mednext.results import HEADLINE, SCORE, CostRow, CurveRow, Metric, MetricRow
+from mednext.results import HEADLINE, SCORE, CostRow, CurveRow, MetricRow
 
-METRIC_NAMES: dict[str, str] = {
-    Metric.ACCURACY: "Accuracy",
-    Metric.PRECISION: "Precision",
-    Metric.RECALL: "Recall",
-    Metric.F1: "F1",
-    Metric.AUC: "AUC",
-    Metric.SPECIFICITY: "Specificity",
-    Metric.BALANCED_ACCURACY: "Balanced accuracy",
-    Metric.MCC: "MCC",
-    Metric.ECE: "ECE",
-    Metric.BRIER: "Brier score",
-    Metric.DICE: "Dice",
-    Metric.HD95_POOLED_VOX: "HD95, pooled (voxels)",
-    Metric.HD95_POOLED_MM: "HD95, pooled (mm)",
-    Metric.HD95_MAX_VOX: "HD95, maximum (voxels)",
-    Metric.HD95_MAX_MM: "HD95, maximum (mm)",
-    Metric.TRAIN_LOSS: "Training loss",
-}
 AXES = ("task", "dataset", "protocol", "selection", "metric", "target", "policy", "method")
 
 

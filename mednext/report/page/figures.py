@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from mednext.config import load_datasets
+from mednext.config.names import display_name, words
 from mednext.errors import UserError
 from mednext.report.figures import FIGURES
 
@@ -60,9 +62,16 @@ def leakage_figures(folder: Path) -> list[Figure]:
 def condition_figures(folder: Path) -> list[Figure]:
     """Scores on worse images and data of others, one picture per data set and protocol."""
     return [
-        Figure(file.stem, "Under other conditions", file.stem, *_picture(file))
+        Figure(file.stem, "Under other conditions", _place(file.stem), *_picture(file))
         for file in sorted(folder.glob("conditions_*.png"))
     ]
+
+
+def _place(stem: str) -> str:
+    """Data set and protocol of ``conditions_<dataset>_<protocol>``, in words."""
+    rest = stem.removeprefix("conditions_")
+    dataset = next((name for name in load_datasets() if rest.startswith(f"{name}_")), "")
+    return f"{display_name(dataset)}, protocol {words(rest.removeprefix(f'{dataset}_'))}"
 
 
 def _title(name: str) -> str:

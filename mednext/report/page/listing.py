@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mednext.config.names import with_names
+from mednext.config.names import with_names, words
 from mednext.errors import UserError
+from mednext.report.leakage import NAMES
 from mednext.report.spec import column_name, row_name
+from mednext.report.wording import METRIC_NAMES
 
-NAMED = (
-    *("method", "method_a", "method_b", "dataset", "condition"),
-    *("stated", "computed", "about", "note"),
-)
-"""Columns of slugs, or of words that may hold some."""
-ROWS = ("slug", "winner")
-"""Columns of rows of the paper's table in column ``table``."""
+NAMED = ("method", "method_a", "method_b", "dataset", "condition", "note")
+"""Columns of slugs of methods and data sets, or of words that may hold some."""
+PLAIN = ("protocol", "selection", "kind", "rule", "test", "positive")
+"""Columns of slugs without a printed form."""
+ROWS = ("slug", "method", "winner")
+COLUMNS = ("column", "off_column")
+"""Columns of rows and of columns of the paper's table in column ``table``."""
+TESTS = {name.lower(): name for name in ("McNemar", "DeLong", "Obuchowski", "Wilcoxon")}
+SPELT = TESTS | {str(kind): name for kind, name in NAMES.items()}
+"""Words of such columns that do not follow from the slug."""
+HEADS = {"slug": "row", "winner": "best"}
 
 
 @dataclass(frozen=True)
@@ -61,35 +67,39 @@ def read_listing(path: Path, key: str, title: str, absent: str, note: str = "") 
         )
     if len(rows) == 1:
         return Listing(key, title, absent=f"{path.name} holds no rows", note=note)
-    columns = list(zip(*rows, strict=True))
-    same = [c for c in columns if len(rows) > 2 and len(set(c[1:])) == 1]
-    kept = [c for c in columns if c not in same]
-    parts = [note]
-    parts += [f"{name.replace('_', ' ')}: {_named(word, name)}." for name, word, *_ in same if word]
-    head, *body = zip(*kept, strict=True) if kept else rows
+    head, *body = rows
+    columns = dict(zip(head, zip(*(tidy(row, head) for row in body), strict=True), strict=True))
+    if columns.get("name") == columns.get("dataset"):
+        columns.pop("name", None)  # says it once more
+    same = {name: c[0] for name, c in columns.items() if len(body) > 1 and len(set(c)) == 1}
+    kept = {name: c for name, c in columns.items() if name not in same} or columns
+    parts = [note, *(f"{name.replace('_', ' ')}: {word}." for name, word in same.items() if word)]
     return Listing(
         key,
         title,
-        head,
-        tuple(tidy(row, head) for row in body),
+        tuple(HEADS.get(name, name) for name in kept),
+        tuple(zip(*kept.values(), strict=True)),
         note=" ".join(p for p in parts if p),
     )
 
 
 def tidy(row: Sequence[str], head: Sequence[str]) -> tuple[str, ...]:
-    """Numbers with more than six significant digits shortened to six, methods, data sets, rows and
-    columns of tables under the names that the paper gives them; other words as they are.
+    """Numbers with more than six significant digits shortened to six; names for the slugs of
+    methods, data sets, rows and columns of tables, metrics and choices; other words as they are.
     """
-    pairs = list(zip(row, head, strict=True))
-    table = next((word for word, name in pairs if name == "table"), "")
-    return tuple(_short(_named(word, name, table)) for word, name in pairs)
+    of = dict(zip(head, row, strict=True))
+    return tuple(_short(_named(word, name, of.get("table"))) for name, word in of.items())
 
 
-def _named(word: str, column: str, table: str = "") -> str:
-    if column in ROWS:
+def _named(word: str, column: str, table: str | None) -> str:
+    if column in ROWS and table:
         return row_name(table, word)
-    if column == "column":
+    if column in COLUMNS and table:
         return column_name(table, word)
+    if column == "metric":
+        return METRIC_NAMES.get(word, word)
+    if column in PLAIN:
+        return SPELT.get(word) or words(word)
     return with_names(word) if column in NAMED else word
 
 
@@ -104,7 +114,6 @@ def _short(word: str) -> str:
 
 AUDIT = {
     "cells": ("Findings by printed cell", "Every finding; an empty column means the whole row."),
-    "claims": ("Statements of the text", "Each numerical claim, computed from the tables."),
     "confusion": ("Confusion matrices", "Which counts give a printed row of Tables 2 to 4."),
     "misfits": ("Rows that no matrix gives", "What would have to change for a row to fit."),
     "splits_by_table": ("Test sizes by table", "Do the rows of a table fit one test size?"),
@@ -121,7 +130,7 @@ AUDIT = {
 
 
 def audit_listings(root: Path) -> list[Listing]:
-    """Every file of ``results/audit``."""
+    """Every file of ``results/audit`` but the statements, which have a section of their own."""
     absent = "run 'mednext audit' first"
     return [
         read_listing(root / f"{name}.csv", f"audit-{name}", title, absent, note)

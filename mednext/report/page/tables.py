@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mednext.config import load_datasets
+from mednext.config.names import target_name, words
 from mednext.report.cells import COUNTS_LEGEND, LEGEND, SHORT, Text, grid, headings, letter
 from mednext.report.model import Cell, Line, Table
 from mednext.results import HEADLINE, View
@@ -73,7 +74,7 @@ def page_table(table: Table) -> PageTable:
         title=table.spec.title,
         dataset=table.spec.dataset or "",
         protocol=table.view.protocol,
-        view=view_name(table.view),
+        view=view_name(table.view, table.spec.dataset or ""),
         lines=[line for line in lines if not line.startswith((LEGEND, COUNTS_LEGEND))],
         header=header,
         rows=[_row(table, line, texts) for line, texts in zip(table.lines, rows, strict=True)],
@@ -81,19 +82,15 @@ def page_table(table: Table) -> PageTable:
     )
 
 
-def view_name(view: View) -> str:
+def view_name(view: View, dataset: str) -> str:
     """What differs from the headline, in words; ``headline`` if nothing does."""
-    words = {
-        "protocol": "protocol {}",
-        "selection": "weights {}",
-        "orientation": "positive class {}",
-        "policy": "empty masks {}",
+    said = {
+        "protocol": f"protocol {words(view.protocol)}",
+        "selection": f"weights {words(view.selection)}",
+        "orientation": f"positive class {target_name(dataset, view.orientation)}",
+        "policy": f"empty masks {view.policy}",
     }
-    changed = [
-        words[name].format(value)
-        for name, value in vars(view).items()
-        if value != getattr(HEADLINE, name)
-    ]
+    changed = [said[name] for name, value in vars(view).items() if value != getattr(HEADLINE, name)]
     return ", ".join(changed) or "headline"
 
 

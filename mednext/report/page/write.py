@@ -11,18 +11,13 @@ from markupsafe import Markup
 
 from mednext.audit.schema import ClaimRow
 from mednext.config import Profile, load_datasets, load_methods
-from mednext.config.names import display_name
+from mednext.config.names import ORIENTATIONS, display_name
 from mednext.files import write_text
 from mednext.layout import results_root
 from mednext.report.figures.pareto import latencies
 from mednext.report.page.answers import answers, rows_if_made
 from mednext.report.page.claims import claims_of
-from mednext.report.page.explorer import (
-    METRIC_NAMES,
-    costs_by_method,
-    curves_of,
-    explorer_rows,
-)
+from mednext.report.page.explorer import costs_by_method, curves_of, explorer_rows
 from mednext.report.page.figures import condition_figures, leakage_figures, read_figures
 from mednext.report.page.listing import (
     audit_listings,
@@ -42,6 +37,7 @@ from mednext.report.page.tables import (
 )
 from mednext.report.tables import read_tables
 from mednext.report.verdicts import load_rules
+from mednext.report.wording import METRIC_NAMES
 from mednext.results import (
     HEADLINE,
     CostRow,
@@ -132,10 +128,10 @@ def write_page(profile: Profile, out: Path, partial: bool = False) -> None:
 
 
 def all_names() -> dict[str, str]:
-    """What the page calls each class, organ, metric, data set and method."""
+    """What the page calls each class, organ, orientation, metric, data set and method."""
     classes = {c.slug: c.name for spec in load_datasets().values() for c in spec.classes}
     known = {slug: display_name(slug) for slug in (*load_datasets(), *load_methods())}
-    return {**classes, **METRIC_NAMES, **known}
+    return {**classes, **ORIENTATIONS, **METRIC_NAMES, **known}
 
 
 def _policy(script: str) -> str:

@@ -79,7 +79,7 @@ function startCases() {
       select("Against", [[-1, "none"], ...data.methods.map((m, i) => [i, nameOf(m)])], chosen.other, i => { chosen.other = +i; list(); }),
       ...(set.image ? [h("label", {}, wrong, wrongWords)] : []));
     const unpictured = data.names.length - set.firstPicture.size;
-    $("#case-note").textContent = `${data.source === "phantom" ? "PHANTOM (synthetic) data. " : ""}Weights of selection ${data.selection}, `
+    $("#case-note").textContent = `${data.source === "phantom" ? "PHANTOM (synthetic) data. " : ""}Weights of selection ${words(data.selection)}, `
       + `seed ${[...new Set(data.seeds)].join(", ")}.`
       + (set.image ? "" : " Dice and HD95 (voxels) of the whole volume; an organ that was not found counts 0, one that is in neither mask is left out.")
       + (unpictured ? ` ${unpictured} of ${data.names.length} have no picture: the half of the pictures shows what the methods got most wrong, the rest is evenly spaced.` : "")
