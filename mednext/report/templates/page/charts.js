@@ -1,5 +1,5 @@
 // What the explorer's charts share: a look for each method, one choice of methods for all of them, and
-// panels (Observable Plot) that say what is under the pointer and zoom to a rectangle drawn on them.
+// panels (Observable Plot) that say what is under the pointer and zoom by mouse, buttons and keys.
 const SYMBOLS = [d3.symbolCircle, d3.symbolSquare, d3.symbolTriangle, d3.symbolDiamond, d3.symbolStar, d3.symbolWye];
 const COLOURS = 8; // --c0 to --c7 of the style sheet
 const methodLooks = new Map(), picked = new Set(), shown = new Map();
@@ -51,8 +51,35 @@ function panel({ title, label, options, marks, rows, zoom = false, empty = "No r
     place.append(h("p", { class: "absent" }, empty));
     return { element, draw() {} };
   }
-  let range = {};
-  const whole = h("button", { type: "button", class: "whole", hidden: true, onclick: () => { range = {}; draw(); } }, "Whole range");
+  let range = {}, drawn = null, all = null; // all: what the axes span when nothing is cut off
+  const cut = found => {
+    range = found;
+    draw();
+    say(found.x ? `${title}: ` + ["x", "y"].map(axis => `${options[axis].label} ${found[axis].map(v => plain(+v.toPrecision(3))).join(" to ")}`).join(", ")
+      : `${title}: whole range`);
+  };
+  // Grown by a factor (below 1: closer) and moved by shares of what is shown.
+  const turn = (grow, right = 0, up = 0) => {
+    const found = Object.fromEntries([["x", right], ["y", up]].map(([axis, move]) => {
+      const scale = drawn.scale(axis), [from, to] = scale.range, middle = (from + to) / 2 + move * (to - from), half = grow * (to - from) / 2;
+      return [axis, [scale.invert(middle - half), scale.invert(middle + half)]];
+    }));
+    const covers = axis => found[axis][0] <= all[axis][0] && found[axis][1] >= all[axis][1];
+    cut(covers("x") && covers("y") ? {} : found);
+  };
+  if (zoom) {
+    const keys = { "+": [0.5], "=": [0.5], "-": [2], ArrowLeft: [1, -0.25], ArrowRight: [1, 0.25], ArrowUp: [1, 0, 0.25], ArrowDown: [1, 0, -0.25] };
+    const button = (words, onclick) => h("button", { type: "button", "aria-label": `${words}, ${title}`, onclick }, words);
+    for (const [name, value] of Object.entries({ tabindex: "0", role: "group", "aria-label": `Chart of ${title}: plus, minus, arrows and 0 zoom` })) place.setAttribute(name, value);
+    place.addEventListener("keydown", event => {
+      const steps = keys[event.key];
+      if (event.ctrlKey || event.metaKey || event.altKey || (!steps && event.key !== "0")) return;
+      if (steps?.[0] === 1 && !range.x) return; // nothing is cut off: arrows scroll the page
+      event.preventDefault();
+      if (steps) turn(...steps); else cut({});
+    });
+    element.append(h("div", { class: "tools zoom" }, button("Zoom in", () => turn(0.5)), button("Zoom out", () => turn(2)), button("Whole range", () => cut({}))));
+  }
   const draw = () => {
     const width = Math.min(480, innerWidth - 32);
     const axes = Object.fromEntries(["x", "y"].map(axis => [axis, { ...options[axis], ...(range[axis] ? { domain: range[axis], nice: false } : {}) }]));
@@ -66,9 +93,12 @@ function panel({ title, label, options, marks, rows, zoom = false, empty = "No r
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", label);
     svg.addEventListener("click", () => { if (svg.value?.method) pick(svg.value.method); });
-    if (zoom) brush(svg, found => { range = found; draw(); });
-    whole.hidden = !range.x;
-    place.replaceChildren(svg, whole);
+    if (zoom) {
+      brush(svg, cut);
+      drawn = svg;
+      if (!range.x) all = { x: svg.scale("x").domain, y: svg.scale("y").domain };
+    }
+    place.replaceChildren(svg);
   };
   return { element, draw };
 }

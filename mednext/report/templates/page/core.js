@@ -103,7 +103,7 @@ function startMenu() {
 function startPrint() {
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = $$("main details:not([open])");
+    opened = $$("main details:not([open]), .reading:not([open])");
     opened.forEach(d => { d.open = true; });
   });
   addEventListener("afterprint", () => opened.forEach(d => { d.open = false; }));

@@ -69,14 +69,15 @@ function dotPanel(dataset, rows, printedOf, metric) {
       + (other == null ? "" : `\nprinted ${fixed(other, digits)}`);
     return { ...r, text, other, title, name: nameOf(r.method) };
   });
+  const most = narrow() ? 22 : 28, longest = Math.min(most, Math.max(...points.map(p => p.name.length)));
   const seeds = points.filter(p => p.seeds.length > 1).flatMap(p => p.seeds.map(([, x]) => ({ ...p, x })));
   return panel({
     title: nameOf(dataset), rows: points.length,
     label: `${wordOf(metric)} on ${nameOf(dataset)}: ` + points.map(p => `${p.name} ${fixed(p.value, digits)}`).join(", "),
     options: {
-      marginLeft: 172, marginRight: narrow() ? 12 : 146, insetLeft: 8, insetRight: 8,
+      marginLeft: 10 + 7 * longest, marginRight: narrow() ? 12 : 146, insetLeft: 8, insetRight: 8,
       x: { label: null, nice: true, ticks: 4, grid: true },
-      y: { label: null, domain: points.map(p => p.name), tickSize: 0, tickFormat: n => n.length > 22 ? n.slice(0, 21) + "…" : n },
+      y: { label: null, domain: points.map(p => p.name), tickSize: 0, tickFormat: n => n.length > most ? n.slice(0, most - 1) + "…" : n },
     },
     marks: () => [
       Plot.ruleY(points.filter(p => p.low != null), { x1: "low", x2: "high", y: "name", strokeWidth: 2, ...looks("stroke") }),

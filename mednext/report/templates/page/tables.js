@@ -150,8 +150,9 @@ function copyTools(table, label) {
 
 // A table of texts: rows become elements only when they are shown.
 function textTable(label, columns, rows, options = {}) {
+  const numbers = columns.map((_, i) => i > 0 && rows.every(row => typeof (wordKey(row[i]) ?? 0) === "number"));
   const table = h("table", { class: "dense", "data-label": label }, h("caption", { class: "sr" }, label),
-    h("thead", {}, h("tr", {}, columns.map(c => h("th", { scope: "col", class: "text" }, words(c))))), h("tbody"));
+    h("thead", {}, h("tr", {}, columns.map((c, i) => h("th", { scope: "col", class: numbers[i] ? null : "text" }, words(c))))), h("tbody"));
   const width = columns.map((_, i) => Math.max(...rows.map(row => row[i].length)));
   const size = i => width[i] > 40 ? " long" : width[i] > 16 ? " mid" : "";
   const records = rows.map(values => {
@@ -159,7 +160,7 @@ function textTable(label, columns, rows, options = {}) {
     return {
       row: () => row ??= h("tr", {}, values.map((value, i) => i === 0
         ? h("th", { scope: "row" }, value || "–")
-        : h("td", { class: typeof wordKey(value) === "number" ? null : "text" + size(i) }, value || "–"))),
+        : h("td", { class: numbers[i] ? null : "text" + size(i) }, value || "–"))),
       key: column => wordKey(values[column]),
       text: values.join(" ").toLowerCase(),
     };
@@ -181,6 +182,12 @@ function startListings() {
     details.addEventListener("toggle", fill);
     fill();
   }
+  const open = () => { // a link leads to what is folded
+    const target = document.getElementById(location.hash.slice(1));
+    if (target?.matches("details.listing")) target.open = true;
+  };
+  addEventListener("hashchange", open);
+  open();
   addEventListener("beforeprint", () => $$("details.listing").forEach(d => { d.open = true; d.dispatchEvent(new Event("toggle")); }));
 }
 
