@@ -62,15 +62,11 @@ def test_a_method_is_picked_in_all_charts_at_once(opened: Open) -> None:
 
 
 def ticks(panel: Locator) -> list[tuple[str, float]]:
-    """Labels of the vertical axis and where they stand."""
-    labels = panel.locator("g[data-mark='y-axis tick label'] text").all()
-    return [(str(label.text_content()), centre(label)) for label in labels]
-
-
-def centre(label: Locator) -> float:
-    box = label.bounding_box()
-    assert box is not None
-    return box["y"] + box["height"] / 2
+    """Labels of the vertical axis and where they stand in the chart, in pixels from the top."""
+    found = panel.locator("g[data-mark='y-axis tick label'] text").evaluate_all(
+        "all => all.map(label => [label.textContent, label.getCTM().f])"
+    )
+    return [(word, at) for word, at in found]
 
 
 def pixels_per_unit(panel: Locator) -> float:
