@@ -55,7 +55,7 @@ function panel({ title, label, options, marks, rows, zoom = false, empty = "No r
   const cut = found => {
     range = found;
     draw();
-    say(found.x ? `${title}: ` + ["x", "y"].map(axis => `${options[axis].label} ${found[axis].map(v => plain(+v.toPrecision(3))).join(" to ")}`).join(", ")
+    say(found.x ? `${title}: ` + ["x", "y"].map(axis => `${options[axis].label} ${found[axis].map(v => plain(+v.toPrecision(4))).join(" to ")}`).join(", ")
       : `${title}: whole range`);
   };
   // Grown by a factor (below 1: closer) and moved by shares of what is shown.
@@ -64,7 +64,10 @@ function panel({ title, label, options, marks, rows, zoom = false, empty = "No r
       const scale = drawn.scale(axis), [from, to] = scale.range, middle = (from + to) / 2 + move * (to - from), half = grow * (to - from) / 2;
       return [axis, [scale.invert(middle - half), scale.invert(middle + half)]];
     }));
-    const covers = axis => found[axis][0] <= all[axis][0] && found[axis][1] >= all[axis][1];
+    const covers = axis => {
+      const [low, high] = all[axis], slack = 1e-9 * Math.max(Math.abs(low), Math.abs(high)); // of rounding
+      return found[axis][0] <= low + slack && found[axis][1] >= high - slack;
+    };
     cut(covers("x") && covers("y") ? {} : found);
   };
   if (zoom) {
