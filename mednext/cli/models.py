@@ -31,6 +31,8 @@ def register(verbs: Verbs) -> None:
     text = "the folder of a trained run; its classes, preprocessing and hashes are stored, too"
     export.add_argument("--run", type=Path, help=text)
     export.add_argument("--selection", default="last", help="with --run: which weights")
+    text = "with --run of a classifier: 8-bit integers, calibrated on its training images"
+    export.add_argument("--int8", action="store_true", help=text)
     export.add_argument("--weights", type=Path, help="a weights.*.safetensors; default: random")
     export.add_argument("--num-classes", type=int)
     export.add_argument("--in-chans", type=int, default=3)
@@ -89,15 +91,22 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.run is not None and arguments.method is None:
         from mednext.training.loaded import load_run
 
-        difference = load_run(arguments.run, arguments.selection).export(arguments.out)
+        run = load_run(arguments.run, arguments.selection)
+        if arguments.int8:
+            from mednext.release.int8 import export_int8
+
+            print(f"{arguments.out}: {export_int8(run, arguments.out)}")
+            return
+        difference = run.export(arguments.out)
         print(f"{arguments.out}: logits within {difference:.1e} of torch's")
         return
-    if arguments.run is not None or None in (arguments.method, arguments.num_classes):
+    unclear = arguments.run is not None or arguments.int8
+    if unclear or None in (arguments.method, arguments.num_classes):
         raise UserError(
             "what to export is not clear",
             found=f"METHOD {arguments.method}, --num-classes {arguments.num_classes}, "
-            f"--run {arguments.run}",
-            expected="METHOD and --num-classes, or --run alone",
+            f"--run {arguments.run}, --int8 {arguments.int8}",
+            expected="METHOD and --num-classes, or --run alone (with it --int8)",
         )
     shape = {"in_chans": arguments.in_chans, "img_size": arguments.img_size}
     model = create_model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
@@ -30,7 +32,9 @@ from mednext.datasets.prepare import prepare
 from mednext.datasets.splits import split
 from mednext.datasets.verify import verify
 from mednext.errors import UserError
+from mednext.release.int8 import _change
 from mednext.runs.resolve import resolve_runs, run_paths
+from mednext.training.batches import ordered_batches
 from mednext.training.evaluate import predict
 from mednext.training.predict_folder import predict_folder
 from mednext.training.train import train
@@ -125,6 +129,56 @@ def test_ten_lines_without_torch_give_the_predictions_of_the_suite(
     # A pixel between two classes may fall to either side of a rounded logit.
     assert (np.load("found.npy") == np.asarray(expected)).mean() > 0.9999
     assert len(np.load("found.npy")) == len(images)
+
+
+@pytest.mark.slow
+def test_integers_are_calibrated_and_judged_on_the_test_images(
+    runs: dict[str, RunConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = run_paths(runs["sars_cov2_ct"]).root
+    assert main(["models", "export", "--run", str(root), "--int8", "--out", "small.onnx"]) == 0
+    said = capsys.readouterr().out
+    assert "6 test images of" in said
+    session = onnxruntime.InferenceSession("small.onnx")
+    facts = session.get_modelmeta().custom_metadata_map
+    change = json.loads(facts["int8"])
+    assert change["calibration"] == 16 and json.loads(facts["classes"]) == ["normal", "covid19"]
+    # By the suite's own predictions, and by the integers as a user takes them.
+    data = load(runs["sars_cov2_ct"])
+    stored = np.load(run_paths(runs["sars_cov2_ct"]).predictions("last"))
+    labels = data.labels[stored["row"]]
+    assert change["before"] == pytest.approx((stored["score"].argmax(1) == labels).mean())
+    loaded = mednext.load_run(root)
+    network = onnx.load("small.onnx").graph
+    assert any(node.op_type == "QuantizeLinear" for node in network.node)
+    images = torch.cat([x for x, _ in ordered_batches(data, loaded.config, stored["row"])])
+    (logits,) = session.run(None, {"images": images.numpy()})
+    assert change["after"] == pytest.approx((logits.argmax(1) == labels).mean())
+    expected = loaded.network(images).detach().numpy()
+    assert 0 < abs(logits - expected).max() < 0.2 * abs(expected).max()
+
+
+def test_integers_are_for_trained_classifiers(
+    runs: dict[str, RunConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = run_paths(runs["acdc"]).root
+    for words, said in (
+        (["--run", str(root)], "a segmenter"),
+        (["mednext", "--num-classes", "2"], "--int8 True"),
+    ):
+        assert main(["models", "export", *words, "--int8", "--out", "none.onnx"]) == 2
+        assert said in capsys.readouterr().err and not Path("none.onnx").exists()
+
+
+def test_the_change_by_integers_by_hand() -> None:
+    """One image of four is lost: each image a group, 25 points and Student's interval of it."""
+    right = np.array([[1, 1], [1, 1], [1, 1], [1, 0]], float)
+    change = _change(right, list("abcd"), 8, "")
+    assert (change.before, change.after, change.images, change.groups) == (1, 0.75, 4, 4)
+    # SD 0.5 of four differences: 3.182 * 0.5 / 2 = 0.796, by draws.
+    assert change.ci_high == pytest.approx(-0.25 + 0.796, abs=0.05)
+    assert change.ci_low == pytest.approx(-0.25 - 0.796, abs=0.05)
+    assert "100.0 % as fp32, 75.0 % as int8: -25.0 points" in str(change)
 
 
 def test_a_folder_is_predicted_as_single_images_are(runs: dict[str, RunConfig]) -> None:
