@@ -13,13 +13,12 @@ import numpy as np
 from scipy.ndimage import zoom
 
 from mednext.config import RunConfig
+from mednext.config.benchmarks import PAPER_SIZE
 from mednext.datasets.load import SegmentationData, load
 from mednext.datasets.prepare import resize_slice
 from mednext.metrics.segmentation import dice, organ_counts
 from mednext.results import HEADLINE, write_rows
 from mednext.results.orders import CeilingRow
-
-PAPER_SIZE = 224
 
 
 def ceilings(runs: Sequence[RunConfig], path: Path) -> None:

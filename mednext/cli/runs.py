@@ -30,9 +30,7 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
             step.add_argument("--out", type=Path, help="with --images: where to write")
             text = "with --images: which weights, one of %(choices)s (default: last)"
             known = Later(_selections)
-            step.add_argument(
-                "--selection", default="last", choices=known, metavar="SELECTION", help=text
-            )
+            step.add_argument("--selection", choices=known, metavar="SELECTION", help=text)
         if verb == "evaluate":
             step.add_argument(
                 "--under",
@@ -94,7 +92,7 @@ def register(verbs: Verbs, kinds: Verbs) -> None:
     explain.add_argument("--dataset", help="default: all of the figure in the profile")
     browse = add_verb(kinds, "browse", "predictions and pictures of every test case", _browse)
     browse.add_argument("--dataset", required=True)
-    browse.add_argument("--protocol", default="paper")
+    browse.add_argument("--protocol", help="default: paper")
 
 
 def _step(arguments: argparse.Namespace) -> None:
@@ -123,6 +121,7 @@ def _step(arguments: argparse.Namespace) -> None:
 
 
 def _predict_folder(arguments: argparse.Namespace) -> None:
+    from mednext.results import HEADLINE
     from mednext.training.predict_folder import predict_folder
 
     found = runs_of(arguments)
@@ -133,7 +132,8 @@ def _predict_folder(arguments: argparse.Namespace) -> None:
             expected="one run, and --out",
             remedy="add --dataset, --protocol, --method, --seed, --out",
         )
-    print(predict_folder(found[0], arguments.selection, arguments.images, arguments.out))
+    selection = arguments.selection or HEADLINE.selection
+    print(predict_folder(found[0], selection, arguments.images, arguments.out))
 
 
 def _analyse(arguments: argparse.Namespace) -> None:
@@ -226,6 +226,7 @@ def _merge(arguments: argparse.Namespace) -> None:
 def _explain(arguments: argparse.Namespace) -> None:
     take_gpu(arguments)
     from mednext.config import case_files, lookup, shown_methods
+    from mednext.results import HEADLINE
     from mednext.runs.resolve import resolve_runs, select_runs, with_weights
     from mednext.training.explain import explain_classification, explain_segmentation
 
@@ -235,9 +236,8 @@ def _explain(arguments: argparse.Namespace) -> None:
     if arguments.dataset is not None:
         stems = {arguments.dataset: lookup("data set of this figure", arguments.dataset, stems)}
     for dataset, stem in stems.items():
-        found = select_runs(
-            resolve_runs(profile), dataset=dataset, protocol="paper", seed=profile.seeds[0]
-        )
+        protocol, seed = HEADLINE.protocol, profile.seeds[0]
+        found = select_runs(resolve_runs(profile), dataset=dataset, protocol=protocol, seed=seed)
         runs = {run.method: run for run in with_weights(found, figure)}
         shown = [runs[method] for method in shown_methods(figure, list(runs))]
         explain(shown, getattr(profile.figures, figure), cases_npz(profile.profile, stem))
@@ -259,11 +259,12 @@ def _figures() -> tuple[str, ...]:
 
 def _browse(arguments: argparse.Namespace) -> None:
     take_gpu(arguments)
+    from mednext.results import HEADLINE
     from mednext.runs.resolve import first_runs, resolve_runs, select_runs, with_weights
     from mednext.training.browse import browse
 
     profile = profile_of(arguments)
-    axes = {"dataset": arguments.dataset, "protocol": arguments.protocol}
-    found = with_weights(select_runs(resolve_runs(profile), **axes), "the case browser")
-    runs = first_runs(found, arguments.dataset, arguments.protocol)
-    browse(runs, browse_npz(profile.profile, arguments.dataset, arguments.protocol))
+    dataset, protocol = arguments.dataset, arguments.protocol or HEADLINE.protocol
+    found = select_runs(resolve_runs(profile), dataset=dataset, protocol=protocol)
+    runs = first_runs(with_weights(found, "the case browser"), dataset, protocol)
+    browse(runs, browse_npz(profile.profile, dataset, protocol))

@@ -24,8 +24,8 @@ def register(verbs: Verbs) -> None:
         help="a CSV (path, score or class), or a folder of label maps",
     )
     score.add_argument("--template", type=Path, help="only write this CSV, the cases to predict")
-    score.add_argument("--protocol", default="paper", help="default: paper")
-    score.add_argument("--selection", default="last", help="of the runs; default: last")
+    score.add_argument("--protocol", help="default: paper")
+    score.add_argument("--selection", help="of the runs; default: last")
     score.add_argument(
         "--against",
         type=Path,
@@ -46,10 +46,11 @@ def _score(arguments: argparse.Namespace) -> None:
     from mednext.files import for_spreadsheets, write_csv, write_json, write_text
     from mednext.layout import reference_root, results_root
     from mednext.report.score import score_html, summary
-    from mednext.results import write_rows
+    from mednext.results import HEADLINE, write_rows
     from mednext.results.score import AgainstRow, ScoreRow
 
-    dataset, protocol, selection = arguments.dataset, arguments.protocol, arguments.selection
+    dataset, protocol = arguments.dataset, arguments.protocol or HEADLINE.protocol
+    selection = arguments.selection or HEADLINE.selection
     profile = load_profile(arguments.configfile) if arguments.configfile else None
     against = arguments.against
     if against is None:

@@ -37,6 +37,8 @@ EVERY_SET: tuple[Protocol, ...] = (
 )
 """The protocols that need nothing but items, labels and groups."""
 Status = Literal["stated", "ambiguous", "not stated"]
+PAPER_SIZE = 224
+"""Pixels of the paper's images."""
 M = TypeVar("M", bound=BaseModel)
 
 

@@ -27,6 +27,7 @@ from mednext.config import (
     load_recipes,
     method_slug,
 )
+from mednext.config.benchmarks import PAPER_SIZE
 from mednext.cost.cross_check import (
     CrossCheck,
     Uncounted,
@@ -90,7 +91,7 @@ def count(model: nn.Module, shape: tuple[int, ...]) -> Cost:
 
 
 def measure(
-    method: str, *, num_classes: int, img_size: int = 224, in_chans: int = IN_CHANS
+    method: str, *, num_classes: int, img_size: int = PAPER_SIZE, in_chans: int = IN_CHANS
 ) -> Cost:
     """Count a registered method without allocating its weights.
 
@@ -142,7 +143,7 @@ def printed_costs(spec: MethodSpec) -> tuple[float | None, float | None]:
     return found.get("params_m"), found.get("flops_g")
 
 
-def cost_rows(method: str, img_size: int = 224, full: bool = False) -> list[CostRow]:
+def cost_rows(method: str, img_size: int = PAPER_SIZE, full: bool = False) -> list[CostRow]:
     """The rows of one method: its task's head and, for classifiers, 1000 classes.
 
     The row of the head behind the printed costs (``cost_classes`` of ``methods.yaml``, else the
@@ -173,7 +174,7 @@ def cost_rows(method: str, img_size: int = 224, full: bool = False) -> list[Cost
         reason = None
         if num_classes != judged:
             reason = f"the verdict is on the head with {judged} classes"
-        elif img_size != 224:
+        elif img_size != PAPER_SIZE:
             reason = "the printed costs are at 224 pixels"
         else:
             verdict, counter = gmacs_verdict(cost.gmacs, check, gmacs)
@@ -247,7 +248,7 @@ def _uncounted(cost: Cost, check: CrossCheck | None) -> str:
 def write_costs(
     path: Path,
     methods: Sequence[str] | None = None,
-    img_size: int = 224,
+    img_size: int = PAPER_SIZE,
     full: bool = False,
 ) -> None:
     """Write ``cost.csv`` for ``methods`` (all registered ones if None).

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from mednext.architecture import Architecture, Node, Panel
+from mednext.config.benchmarks import PAPER_SIZE
 from mednext.models import blocks, linear_attention
 from mednext.models.medunext import UConv
 from mednext.models.registry import create_model
 from mednext.models.trace import Leaf, condense, input_shape, trace
 
-IMG_SIZE = 224
 IN_CHANS = 3
 CLASSES = {"mednext": 2, "medunext": 4}
 """As in the paper: two classes; ACDC with its background."""
@@ -44,7 +44,7 @@ def _network(method: str, **options: Any) -> nn.Module:
     with torch.device("meta"):
         classes = CLASSES.get(method.partition("_")[0], 1000)
         return create_model(
-            method, num_classes=classes, in_chans=IN_CHANS, img_size=IMG_SIZE, **options
+            method, num_classes=classes, in_chans=IN_CHANS, img_size=PAPER_SIZE, **options
         )
 
 
@@ -89,7 +89,7 @@ def panel(
         pick: model -> path and part.
         overview: with equal blocks and followers joined.
     """
-    shape: tuple[int, ...] = (1, IN_CHANS, IMG_SIZE, IMG_SIZE)
+    shape: tuple[int, ...] = (1, IN_CHANS, PAPER_SIZE, PAPER_SIZE)
     path, part = pick(model) if pick else ("", model)
     if path:
         shape = input_shape(model, part, shape)
@@ -200,4 +200,4 @@ def describe() -> Architecture:
             overview=True,
         ),
     )
-    return Architecture(img_size=IMG_SIZE, in_chans=IN_CHANS, panels=drawn)
+    return Architecture(img_size=PAPER_SIZE, in_chans=IN_CHANS, panels=drawn)

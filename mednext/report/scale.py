@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mednext.config import DatasetRun, Profile, RunConfig, load_recipes, parse
+from mednext.config.benchmarks import PAPER_SIZE
 from mednext.config.names import class_names
 from mednext.layout import RunPaths
 from mednext.results import HEADLINE, DatasetRow, read_run
-
-PAPER_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def _either(values: Iterable[Any]) -> str:
 def data_difference(rows: Sequence[DatasetRow], protocol: str) -> str | None:
     """How the counts of one data set and protocol differ from Table 1; None if they do not.
 
-    Protocol ``paper`` is compared side by side; the others move items between the sides on
+    Protocol ``paper`` is compared side by side; the others move items between subsets on
     purpose, so there only the total counts.
     """
     if not rows:
@@ -105,7 +104,7 @@ def describe(scale: Scale, seeds: str, rows: Sequence[DatasetRow]) -> str:
         f"precision {scale.precision}, seeds {seeds}"
     )
     if rows:
-        sides = (sum(getattr(row, side) for row in rows) for side in ("train", "val", "test"))
-        counts = " / ".join(str(count) for count in sides)
+        subsets = ("train", "val", "test")
+        counts = " / ".join(str(sum(getattr(row, name) for row in rows)) for name in subsets)
         text += f"; {counts} {rows[0].unit} for train / val / test"
     return text

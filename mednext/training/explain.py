@@ -18,7 +18,7 @@ from mednext.errors import UserError
 from mednext.files import atomic_path
 from mednext.metrics.segmentation import dice, organ_counts
 from mednext.models.cam import CamLayer, gradcam_layer
-from mednext.results import read_run
+from mednext.results import HEADLINE, read_run
 from mednext.training.augment import center_crop
 from mednext.training.batches import ordered_batches
 from mednext.training.device import autocast
@@ -68,7 +68,7 @@ def heatmaps_of(run: RunConfig, model: nn.Module, images: Tensor, target: Tensor
 
 def _shown(runs: Sequence[RunConfig]) -> list[RunConfig]:
     """The runs that have weights; a failed one has nothing to show."""
-    shown = [r for r in runs if "last" in read_run(paths_of(r).run_json).weights]
+    shown = [r for r in runs if HEADLINE.selection in read_run(paths_of(r).run_json).weights]
     if not shown:
         raise UserError("no run of this figure has weights", remedy="see the runs' logs")
     return shown
@@ -99,7 +99,7 @@ def explain_classification(runs: Sequence[RunConfig], ranks: Sequence[int], out:
     rows = np.asarray(chosen)
     heatmaps, scores = [], []
     for run in runs:
-        model = load_model(run, "last")
+        model = load_model(run, HEADLINE.selection)
         device = next(model.parameters()).device
         images = torch.cat([x for x, _ in ordered_batches(data, run, rows)]).to(device)
         with torch.no_grad(), autocast(run, device):
@@ -136,7 +136,7 @@ def explain_segmentation(runs: Sequence[RunConfig], ranks: Sequence[int], out: P
     images, truths, slices = [], [], []
     predictions: list[list[np.ndarray]] = [[] for _ in runs]
     scores = np.zeros((len(runs), len(cases)), dtype=np.float32)
-    stored = [stored_predictions(run, "last") for run in runs]
+    stored = [stored_predictions(run, HEADLINE.selection) for run in runs]
     for column, case in enumerate(cases):
         image, truth = (np.asarray(v) for v in data.volume(case))
         present = np.asarray([[(plane == o).any() for o in organs] for plane in truth]).sum(axis=1)

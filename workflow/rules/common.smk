@@ -11,7 +11,7 @@ from mednext.errors import UserError
 from mednext.layout import CODE, DataPaths, browse_npz, reference_root, results_root
 from mednext.files import hold
 from mednext.provenance import code_hash, folder_hash
-from mednext.results import read_run
+from mednext.results import HEADLINE, read_run
 from mednext.runs.export import SMALL, exported_configs
 from mednext.runs.gpu_lock import visible_gpus
 from mednext.runs.resolve import (
@@ -180,9 +180,11 @@ def runs_of(dataset):
     def files(wildcards):
         seed = PROFILE.seeds[0]
         return [
-            str(run_paths(r).cases("last"))
+            str(run_paths(r).cases(HEADLINE.selection))
             for r in PICTURED
-            if r.dataset == dataset and r.protocol == "paper" and r.seed == seed
+            if r.dataset == dataset
+            and r.protocol == HEADLINE.protocol
+            and r.seed == seed
         ]
 
     return files
@@ -208,7 +210,7 @@ def all_cores():
 def cases_of_first_runs(wildcards):
     """The evaluated runs whose test cases the page's browser shows."""
     runs = first_runs(PICTURED, wildcards.dataset, wildcards.protocol)
-    return [str(run_paths(r).cases("last")) for r in runs]
+    return [str(run_paths(r).cases(HEADLINE.selection)) for r in runs]
 
 
 def browsed():

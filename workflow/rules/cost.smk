@@ -101,7 +101,7 @@ med_runs = [
     run
     for run in PICTURED
     if run.method.removesuffix("_nc") in ("mednext", "medunext")
-    and run.protocol == "paper"
+    and run.protocol == HEADLINE.protocol
 ]
 
 
@@ -121,4 +121,7 @@ rule signal:
     params:
         code=folder_hash("models", "training"),
     shell:
-        mednext("models signal", options="--protocol paper --out {output}")
+        mednext(
+            "models signal",
+            options=f"--protocol {HEADLINE.protocol} --out {{output}}",
+        )
