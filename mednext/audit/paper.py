@@ -37,7 +37,7 @@ class Metrics(Strict):
 
 
 class Counts(Strict):
-    """Where the sizes of the test sets stand, and of the other sides that may have been used."""
+    """Where the sizes of the test sets stand, and of the other subsets that may have been used."""
 
     table: int
     stated: str
@@ -268,8 +268,8 @@ class Paper:
         ]
         if (rules := spec.classification) is not None:
             counts = rules.counts
-            sides = [counts.stated, *counts.others, *([counts.total] if counts.total else [])]
-            wanted += [(counts.table, side) for side in sides]
+            subsets = [counts.stated, *counts.others, *([counts.total] if counts.total else [])]
+            wanted += [(counts.table, subset) for subset in subsets]
             metrics = [*rules.metrics.model_dump().values(), *([rules.auc] if rules.auc else [])]
             wanted += [(two.table, c) for two in rules.tables for c in metrics]
         for table, column in wanted:

@@ -17,19 +17,19 @@ Split = tuple[str, int, int]
 
 def stated(paper: Paper, two: TwoClasses) -> tuple[int, int]:
     """Test images with and without the disease, as the paper states them."""
-    side = _rules(paper).stated
-    return _count(paper, two.disease, side), _count(paper, two.non_disease, side)
+    test = _rules(paper).stated
+    return _count(paper, two.disease, test), _count(paper, two.non_disease, test)
 
 
 def other_splits(paper: Paper, two: TwoClasses) -> list[Split]:
-    """The other sizes that may have been tested: further sides, and fractions of all images.
+    """The other sizes that may have been tested: further subsets, and fractions of all images.
 
     Fractions of each class are rounded half up. A size equal to an earlier one is left out.
     """
     counts, seen = _rules(paper), {stated(paper, two)}
     candidates: list[Split] = [
-        (side, _count(paper, two.disease, side), _count(paper, two.non_disease, side))
-        for side in counts.others
+        (subset, _count(paper, two.disease, subset), _count(paper, two.non_disease, subset))
+        for subset in counts.others
     ]
     if counts.total is not None and paper.spec.classification is not None:
         totals = [_count(paper, row, counts.total) for row in (two.disease, two.non_disease)]
@@ -49,8 +49,8 @@ def _rules(paper: Paper) -> Counts:
     return paper.spec.classification.counts
 
 
-def _count(paper: Paper, row: str, side: str) -> int:
-    return paper.count(_rules(paper).table, row, side)
+def _count(paper: Paper, row: str, subset: str) -> int:
+    return paper.count(_rules(paper).table, row, subset)
 
 
 def chance(sizes: Sizes, printed: PrintedRow, whole: int, window: int) -> Fraction:

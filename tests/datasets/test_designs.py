@@ -65,7 +65,7 @@ def test_without_validation_nothing_is_held_back() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(SIZES)
-def test_the_overlap_designs_differ_in_nothing_but_the_relatives(
+def test_the_overlap_designs_differ_in_nothing_but_the_overlap(
     sizes: list[tuple[int, str]],
 ) -> None:
     items = table(sizes)

@@ -138,7 +138,7 @@ def test_planted_copies_are_counted_exactly(planted: Path) -> None:
     row = found["paper", Leak.NEAR_DUPLICATE]
     assert row.pairs == len(near) + clean["paper", Leak.NEAR_DUPLICATE].pairs
     assert row.across_classes == 1 + clean["paper", Leak.NEAR_DUPLICATE].across_classes
-    # one and its relatives, two and its copy: each one group, hence on one subset
+    # one and what is like it, two and its copy: each one group, hence in one subset
     table = pd.read_csv(resolve_source("sars_cov2_ct", run).paths.split("grouped"))
     group = dict(zip(table["item"], table.group, strict=True))
     assert len({group[name] for name in (one, new[101], new[103], new[104])}) == 1

@@ -83,7 +83,7 @@ def test_a_changed_copy_is_found_among_others(
     assert list(zip(left, right, strict=True)) == [tuple(sorted((node[5], node[12])))]
 
 
-def test_equal_images_are_one_node_and_join_their_relatives() -> None:
+def test_equal_images_are_one_node_and_join_their_duplicates() -> None:
     images = [slice_of(0), slice_of(1), slice_of(0), slice_of(0), ImageOps.mirror(slice_of(0))]
     all_codes = packed(images)
     node, (left, _) = near_graph(all_codes, fixed_radius())

@@ -52,7 +52,7 @@ for line in sys.stdin:
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is trained: phantom images per side, image size, epochs."""
+    """How much is trained: phantom images per subset, image size, epochs."""
 
     train: int
     val: int

@@ -53,12 +53,12 @@ def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
     assert about["shared"].startswith("both hold 7 images and 5 groups; ")
 
 
-def test_guessing_is_the_most_frequent_class_of_that_test_side(reduced: Path) -> None:
+def test_guessing_is_the_most_frequent_class_of_that_test_set(reduced: Path) -> None:
     row = dataset_rows()[0]
-    sides = [("paper", "a", 30), ("paper", "b", 10), ("grouped", "a", 9), ("grouped", "b", 11)]
+    counts = [("paper", "a", 30), ("paper", "b", 10), ("grouped", "a", 9), ("grouped", "b", 11)]
     rows = [
         row.model_copy(update={"protocol": protocol, "klass": klass, "test": test})
-        for protocol, klass, test in sides
+        for protocol, klass, test in counts
     ]
     write_rows(reduced / "datasets.csv", DatasetRow, rows)
     results = reduced_results()

@@ -89,7 +89,7 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
     spec = load_datasets()[dataset]
     names = {f"{dataset}/{p}/{m}/seed{s}" for p, m, s in run.cells(results.profile.seeds)}
     there = [(name, record) for name, record in results.runs if name in names]
-    sides = {(r.n_train, r.n_val, r.n_test) for name, r in there if f"{dataset}/paper/" in name}
+    sizes = {(r.n_train, r.n_val, r.n_test) for name, r in there if f"{dataset}/paper/" in name}
     rows = [r for r in results.datasets if (r.dataset, r.protocol) == (dataset, "paper")]
     # A limit of the profile is named already, and what stands in has its own sentence.
     scale = scale_of(results.profile, dataset)
@@ -100,7 +100,7 @@ def _scale(results: Results, dataset: str) -> dict[str, Any]:
         "source": scale.words("source"),
         "px": scale.words("img_size"),
         "epochs": scale.words("epochs"),
-        "sides": " or ".join(" / ".join(map(str, side)) for side in sorted(sides)),
+        "sizes": " or ".join(" / ".join(map(str, size)) for size in sorted(sizes)),
         "unit": "slices, test: the same" if spec.task == "segmentation" else "images",
         "seeds": ", ".join(str(s) for s in sorted({int(n.split("/seed")[1]) for n, _ in there})),
         "finished": len(there),
