@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from mednext.config.names import display_name
 from mednext.gate.rules import GateRule, load_rules
 from mednext.gate.seed_spread import SpreadRow, read_spread
 from mednext.gate.tolerance import Tolerance, bounds_of
@@ -95,7 +96,7 @@ def planted_table(planted: pd.DataFrame) -> str:
             (
                 change if group.planted.all() else f"*none; {change}*",
                 f"{(group.outcome == 'worse').sum()} of {len(group)}",
-                f"{group.farthest.min():.3g} ({nearest.method})",
+                f"{group.farthest.min():.3g} ({display_name(nearest.method)})",
                 f"{group.farthest.max():.3g}",
             )
         )
@@ -112,6 +113,7 @@ def section(repeats: int, folder: Path = REFERENCE) -> str:
     found, alarms = simulated(folder, repeats)
     table = tabulate(_lines(found), headers=HEADERS, tablefmt="github", disable_numparse=True)
     planted = pd.read_csv(folder / "planted.csv")
+    methods = " and ".join(map(display_name, planted.method.unique()))
     powers = [seen.power for seen in found if seen.power is not None]
     enough = sum(power >= 0.9 for power in powers)
     return f"""## What the demo's gate sees
@@ -123,7 +125,7 @@ of the {len(found)} gated metrics has a chance of {100 * alarms:.1f} % where see
 {table}
 
 The first losses, at the same seed. Each change was planted in the code and tried with
-{" and ".join(planted.method.unique())} on seed {planted.seed.iloc[0]} (`make planted`); the
+{methods} on seed {planted.seed.iloc[0]} (`make planted`); the
 tolerances were made from seed 0. Their factor was raised from 30 to 100 after the unchanged code
 with two threads had raised an alarm here. A change counts from one tolerance on.
 
@@ -144,7 +146,7 @@ HEADERS = ("method", "metric", "seeds", "mean", "SD", "tolerance", "seen with 0.
 def _lines(found: Sequence[Seen]) -> list[tuple[str, ...]]:
     return [
         (
-            seen.row.method,
+            display_name(seen.row.method),
             str(seen.row.metric),
             str(seen.row.seeds),
             f"{seen.row.mean:.3f}",

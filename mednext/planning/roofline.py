@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mednext.config import GpuSpec, Profile, load_datasets, load_gpus
+from mednext.config.names import display_name
 from mednext.cost.work import Work
 from mednext.planning.plan import Plan, Timing, counts
 from mednext.results import PlanRow
@@ -265,7 +266,9 @@ def _where(plan: Plan, work_of: WorkOf) -> list[str]:
             part = replace(plan, rows=[row for row in plan.rows if key(row) == name])
             found[name] = gpu_hours(part, work_of, SHOWN)
         most = sorted(found.items(), key=lambda item: -item[1].packed)[:MOST_COSTLY]
-        words = (f"{name} {hours.packed:.2f} ({hours.bandwidth:.2f})" for name, hours in most)
+        words = (
+            f"{display_name(n)} {hours.packed:.2f} ({hours.bandwidth:.2f})" for n, hours in most
+        )
         out.append(f"  {title}: {', '.join(words)}")
     return out
 

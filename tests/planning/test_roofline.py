@@ -131,7 +131,7 @@ def test_the_hours_of_a_profile_are_its_passes(
     assert seldom.validation == pytest.approx(found.validation / 10)
     shown = roofline_text(done, lambda *_: Passes(work, work))
     assert f"{found.alone:10.2f}" in shown and "measured: nothing" in shown
-    assert f"by method: mednext {found.packed:.2f} (0.00)" in shown
+    assert f"by method: MedNeXt {found.packed:.2f} (0.00)" in shown
     # Validation on the validation set alone: 497 of 993 images.
     without = found.training + found.validation * 497 / 993 + found.prediction * 2 / 3
     assert f"\n  without best_test: {without:.2f}\n" in shown
