@@ -7,14 +7,16 @@ rounded or cut off (the mixed convention).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import isqrt
 
 from mednext.audit.matrices import Readings
 from mednext.audit.paper import Bounds, Dice, Mean, Paper, Sum
 from mednext.audit.printed import Convention, decimal_text, interval, number, units
-from mednext.audit.schema import IdentityRow, Rule
+from mednext.audit.schema import IdentityRow, IdentityVerdict, Rule
 from mednext.audit.splits import stated
 from mednext.errors import UserError
 
@@ -55,36 +57,54 @@ def decimals_of(text: str) -> int:
     return len(text.strip().partition(".")[2])
 
 
-def _judged(
-    table: int,
-    slug: str,
-    column: str,
-    rule: Rule,
-    printed: str,
-    cell: Range,
-    allowed: Range,
-    decimals: int,
-    note: str | None = None,
-) -> IdentityRow:
-    """``agrees`` if the cell and what the rule allows have a value in common."""
-    gap = max(cell[0] - allowed[1], allowed[0] - cell[1], Fraction(0))
-    off = None
-    if gap > 0:
-        value = number(printed) or Fraction(0)
-        nearest = allowed[1] if value > allowed[1] else allowed[0]
-        off = decimal_text(value - nearest, decimals + 1)
-    return IdentityRow(
-        table=table,
-        slug=slug,
-        column=column,
-        rule=rule,
-        printed=printed,
-        expected_low=decimal_text(allowed[0], decimals + 1),
-        expected_high=decimal_text(allowed[1], decimals + 1),
-        off_by=off,
-        verdict="agrees" if gap == 0 else "off",
-        note=note,
-    )
+@dataclass(frozen=True)
+class _Cell:
+    """A printed cell under one rule."""
+
+    table: int
+    slug: str
+    column: str
+    rule: Rule
+    printed: str
+
+    def judged(
+        self, cell: Range, allowed: Range, decimals: int, note: str | None = None
+    ) -> IdentityRow:
+        """``agrees`` if the cell and what the rule allows have a value in common."""
+        off = None
+        if _gap(cell, allowed):
+            value = number(self.printed) or Fraction(0)
+            off = value - (allowed[1] if value > allowed[1] else allowed[0])
+        return self.row("agrees" if off is None else "off", note, allowed, off, decimals + 1)
+
+    def row(
+        self,
+        verdict: IdentityVerdict,
+        note: str | None = None,
+        allowed: Range | None = None,
+        off: Fraction | None = None,
+        decimals: int = 0,
+    ) -> IdentityRow:
+        """The line of the file."""
+        low, high = (decimal_text(end, decimals) for end in allowed) if allowed else (None, None)
+        return IdentityRow(
+            **vars(self),
+            expected_low=low,
+            expected_high=high,
+            off_by=None if off is None else decimal_text(off, decimals),
+            verdict=verdict,
+            note=note,
+        )
+
+    def repeated(self, where: str, others: Iterable[str]) -> IdentityRow:
+        """``repeated`` if other cells hold the same value."""
+        named = ", ".join(others)
+        return self.row("repeated" if named else "agrees", f"{where} {named}" if named else None)
+
+
+def _gap(cell: Range, allowed: Range) -> Fraction:
+    """How far apart the two are; 0 if they have a value in common."""
+    return max(cell[0] - allowed[1], allowed[0] - cell[1], Fraction(0))
 
 
 def _f1(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
@@ -107,17 +127,8 @@ def _f1(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
             known = [m for m in middle if m is not None]
             if value is not None and not min(known) <= value <= max(known):
                 note = "outside precision and recall, between which a harmonic mean must lie"
-            yield _judged(
-                two.table,
-                slug,
-                rules.metrics.f1,
-                "f1",
-                row[rules.metrics.f1],
-                f1,
-                (low, high),
-                rules.decimals,
-                note,
-            )
+            printed = _Cell(two.table, slug, rules.metrics.f1, "f1", row[rules.metrics.f1])
+            yield printed.judged(f1, (low, high), rules.decimals, note)
 
 
 def _prevalence(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
@@ -142,29 +153,14 @@ def _prevalence(paper: Paper, readings: Readings) -> Iterator[IdentityRow]:
                 share = Fraction(positive, disease + non_disease)
                 ends = [1 - share * _errors(x / 100, y / 100) for x in p for y in r]
                 choices.append((min(ends) * 100, max(ends) * 100))
-            gap = {
-                allowed: max(accuracy[0] - allowed[1], allowed[0] - accuracy[1], Fraction(0))
-                for allowed in choices
-            }
-            value, *printed = (number(row[c]) for c in (names[2], *names[:2]))
-            errors = _errors(*(Fraction(cell or 0) / 100 for cell in printed))
-            implied = (100 - (value or 0)) / 100 / errors if errors else None
-            note = (
-                None
-                if implied is None
-                else f"implied share of the positive class: {float(implied):.2f}"
-            )
-            yield _judged(
-                two.table,
-                slug,
-                names[2],
-                "prevalence",
-                row[names[2]],
-                accuracy,
-                min(choices, key=lambda allowed: gap[allowed]),
-                rules.decimals,
-                note,
-            )
+            nearer = min(choices, key=partial(_gap, accuracy))
+            *others, value = ((number(row[name]) or Fraction(0)) / 100 for name in names)
+            note = None
+            if errors := _errors(*others):
+                implied = float((1 - value) / errors)
+                note = f"implied share of the positive class: {implied:.2f}"
+            printed = _Cell(two.table, slug, names[2], "prevalence", row[names[2]])
+            yield printed.judged(accuracy, nearer, rules.decimals, note)
 
 
 def _errors(precision: Fraction, recall: Fraction) -> Fraction:
@@ -180,16 +176,8 @@ def _mean(paper: Paper, mean: Mean) -> Iterator[IdentityRow]:
         if cell is None or len(known) < len(parts):
             continue
         low, high = (sum((part[i] for part in known), Fraction(0)) / len(known) for i in (0, 1))
-        yield _judged(
-            mean.table,
-            slug,
-            mean.column,
-            "mean",
-            row[mean.column],
-            cell,
-            (low, high),
-            mean.decimals,
-        )
+        printed = _Cell(mean.table, slug, mean.column, "mean", row[mean.column])
+        yield printed.judged(cell, (low, high), mean.decimals)
 
 
 def _sum(paper: Paper, rule: Sum) -> Iterator[IdentityRow]:
@@ -199,18 +187,10 @@ def _sum(paper: Paper, rule: Sum) -> Iterator[IdentityRow]:
         if total is None:
             continue
         expected = sum((cell for cell in cells if cell is not None), Fraction(0))
-        yield IdentityRow(
-            table=rule.table,
-            slug=slug,
-            column=rule.column,
-            rule="sum",
-            printed=row[rule.column],
-            expected_low=decimal_text(expected, 0),
-            expected_high=decimal_text(expected, 0),
-            off_by=None if total == expected else decimal_text(total - expected, 0),
-            verdict="agrees" if total == expected else "off",
-            note=None,
-        )
+        printed, off = _Cell(rule.table, slug, rule.column, "sum", row[rule.column]), None
+        if total != expected:
+            off = total - expected
+        yield printed.row("agrees" if off is None else "off", None, (expected, expected), off)
 
 
 def _bounds(paper: Paper, rule: Bounds) -> Iterator[IdentityRow]:
@@ -220,16 +200,8 @@ def _bounds(paper: Paper, rule: Bounds) -> Iterator[IdentityRow]:
     for table in rule.tables:
         for slug, row in paper.rows(table).items():
             if (value := number(row[rule.column])) is not None:
-                yield _judged(
-                    table,
-                    slug,
-                    rule.column,
-                    "bounds",
-                    row[rule.column],
-                    (value, value),
-                    (low, high),
-                    decimals_of(row[rule.column]),
-                )
+                printed = _Cell(table, slug, rule.column, "bounds", row[rule.column])
+                yield printed.judged((value, value), (low, high), decimals_of(printed.printed))
 
 
 def _dice(paper: Paper, rule: Dice) -> Iterator[IdentityRow]:
@@ -257,16 +229,17 @@ def _dice(paper: Paper, rule: Dice) -> Iterator[IdentityRow]:
         }
         for name, (column, values) in allowed.items():
             if column is not None and (cell := known[column]) is not None:
-                text, digits = row[column], decimals_of(row[column])
-                yield _judged(rule.table, slug, column, name, text, cell, values, digits)
+                part = _Cell(rule.table, slug, column, name, row[column])
+                yield part.judged(cell, values, decimals_of(row[column]))
 
 
 def _auc(paper: Paper, readings: Readings, column: str) -> Iterator[IdentityRow]:
     """A ROC curve rises through (FPR, TPR): TPR TNR <= AUC <= 1 - FNR FPR (see docs/audit.md)."""
     for table in dict.fromkeys(reading.table for reading in readings.all):
         for slug, row in paper.rows(table).items():
-            printed = row[column]
-            cell = behind(printed, decimals_of(printed))
+            printed = _Cell(table, slug, column, "auc_from_matrix", row[column])
+            decimals = decimals_of(row[column])
+            cell = behind(row[column], decimals)
             mine = [r for r in readings.all if (r.table, r.method) == (table, slug)]
             if cell is None or not mine:
                 continue
@@ -278,29 +251,9 @@ def _auc(paper: Paper, readings: Readings, column: str) -> Iterator[IdentityRow]
                     ranges.append((tpr * tnr, 1 - (1 - tpr) * (1 - tnr)))
             if ranges:
                 allowed = (min(low for low, _ in ranges), max(high for _, high in ranges))
-                yield _judged(
-                    table,
-                    slug,
-                    column,
-                    "auc_from_matrix",
-                    printed,
-                    cell,
-                    allowed,
-                    decimals_of(printed),
-                )
+                yield printed.judged(cell, allowed, decimals)
             else:
-                yield IdentityRow(
-                    table=table,
-                    slug=slug,
-                    column=column,
-                    rule="auc_from_matrix",
-                    printed=printed,
-                    expected_low=None,
-                    expected_high=None,
-                    off_by=None,
-                    verdict="not checkable",
-                    note="no confusion matrix gives the row",
-                )
+                yield printed.row("not checkable", "no confusion matrix gives the row")
 
 
 def _repeated(paper: Paper) -> Iterator[IdentityRow]:
@@ -315,9 +268,9 @@ def _repeated(paper: Paper) -> Iterator[IdentityRow]:
                 value = number(row[column])
                 if value is not None:
                     # As the table prints them; a paper's CSV may hold no such column.
-                    others = [rows[s].get("method", s) for s in holders[value] if s != slug]
-                    note = f"also in row {', '.join(others)}" if others else None
-                    yield _repeat(table, slug, column, "repeated", row[column], note)
+                    others = (rows[s].get("method", s) for s in holders[value] if s != slug)
+                    printed = _Cell(table, slug, column, "repeated", row[column])
+                    yield printed.repeated("also in row", others)
 
 
 def _across(paper: Paper) -> Iterator[IdentityRow]:
@@ -328,29 +281,12 @@ def _across(paper: Paper) -> Iterator[IdentityRow]:
                     value = number(row[column])
                     if value is None:
                         continue
-                    twins = [
+                    twins = (
                         str(t)
                         for t in rule.tables
                         if t != table
                         and slug in paper.rows(t)
                         and number(paper.cell(t, slug, column)) == value
-                    ]
-                    note = f"the same method's cell in table {', '.join(twins)}" if twins else None
-                    yield _repeat(table, slug, column, "across", row[column], note)
-
-
-def _repeat(
-    table: int, slug: str, column: str, rule: Rule, printed: str, note: str | None
-) -> IdentityRow:
-    return IdentityRow(
-        table=table,
-        slug=slug,
-        column=column,
-        rule=rule,
-        printed=printed,
-        expected_low=None,
-        expected_high=None,
-        off_by=None,
-        verdict="repeated" if note else "agrees",
-        note=note,
-    )
+                    )
+                    printed = _Cell(table, slug, column, "across", row[column])
+                    yield printed.repeated("the same method's cell in table", twins)

@@ -71,7 +71,7 @@ def levels(done: Audit) -> list[Level]:
     ]
 
 
-def cannot_tell(done: Audit) -> Iterator[tuple[str, str]]:
+def undecided(done: Audit) -> Iterator[tuple[str, str]]:
     """What was asked and could not be decided, with the reason."""
     for score in done.scores:
         if score.verdict == "inconclusive":
@@ -135,7 +135,7 @@ def report_html(done: Audit) -> str:
         .render(
             audit=done,
             levels=levels(done),
-            cannot_tell=list(cannot_tell(done)),
+            undecided=list(undecided(done)),
             independent=independent(done.cells),
             letter=letter(done),
             hand=HAND,

@@ -9,6 +9,7 @@ from mednext.audit.paper import Design, Positive
 from mednext.results import Row
 
 FitVerdict = Literal["fits", "fits otherwise", "one cell off", "no fit"]
+IdentityVerdict = Literal["agrees", "off", "repeated", "not checkable"]
 Difference = Literal["best", "cannot differ", "may differ", "differs"]
 Basis = Literal["arithmetic", "inference"]
 Rule = Literal[
@@ -121,7 +122,7 @@ class IdentityRow(Row):
     expected_high: str | None
     off_by: str | None
     """Distance of the cell from what the rule allows; empty if it is inside."""
-    verdict: Literal["agrees", "off", "repeated", "not checkable"]
+    verdict: IdentityVerdict
     note: str | None
 
 

@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 from mednext.audit.report import report_html
 from mednext.audit.run import Audit
-from mednext.audit.schema import (
-    AdditivityRow,
-    CellRow,
-    CheckRow,
-    ClaimRow,
-    ConfusionRow,
-    IdentityRow,
-    LeadRow,
-    MisfitRow,
-    ModuleRow,
-    PublishedRow,
-    RepairRow,
-    ScoreRow,
-    SignificanceRow,
-    SplitRow,
-    SplitTableRow,
-)
 from mednext.audit.text import report
 from mednext.files import write_text
 from mednext.results import Row, write_rows
 
 FILES: dict[str, type[Row]] = {
-    "confusion": ConfusionRow,
-    "misfits": MisfitRow,
-    "splits": SplitRow,
-    "splits_by_table": SplitTableRow,
-    "scores": ScoreRow,
-    "identities": IdentityRow,
-    "additivity": AdditivityRow,
-    "additivity_checks": CheckRow,
-    "additivity_repairs": RepairRow,
-    "modules": ModuleRow,
-    "published": PublishedRow,
-    "claims": ClaimRow,
-    "significance": SignificanceRow,
-    "leads": LeadRow,
-    "cells": CellRow,
+    stem: get_args(rows)[0] for stem, rows in get_type_hints(Audit).items() if stem != "paper"
 }
 """Stem of a file in ``results/audit`` -> its schema."""
 
