@@ -17,6 +17,7 @@ from mednext.metrics.clustered import obuchowski, sign_flips
 from mednext.metrics.comparison import delong, holm, mcnemar_exact, rank_shares, wilcoxon_paired
 from mednext.metrics.statistics import bootstrap
 from mednext.results import SCORE, ComparisonRow, Metric, PairedTest, RankRow, write_rows
+from mednext.results.metrics import OfOneSeed
 
 NOT_INDEPENDENT = "cases of one group are not independent, which the test takes them to be"
 
@@ -38,23 +39,11 @@ def compare(runs: Sequence[RunConfig], tests: Path, ranking: Path) -> None:
             found = by_method(peers, selection)
             if len(found) < 2:
                 continue
-            base = _base(peers[0], selection)
+            base = OfOneSeed.fields_of(peers[0]) | {"selection": selection}
             rows += _tests(found, base)
             ranks += _ranks(found, base)
     write_rows(tests, ComparisonRow, rows)
     write_rows(ranking, RankRow, ranks)
-
-
-def _base(run: RunConfig, selection: str) -> dict[str, Any]:
-    return {
-        "profile": run.profile,
-        "source": run.source,
-        "source_id": run.source_id,
-        "dataset": run.dataset,
-        "protocol": run.protocol,
-        "selection": selection,
-        "seed": run.seed,
-    }
 
 
 def _tests(cases: dict[str, Cases], base: dict[str, Any]) -> list[ComparisonRow]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -104,13 +103,11 @@ def _change(plain: Cases, other: Cases, weights: str, name: str) -> list[Conditi
             ends = [interval(p[column], r, column) for p, r in zip(points, drawn, strict=True)]
             values = (float(points[1][column]), float(points[0][column]))
             bounds.append(mover(values, (ends[1], ends[0]), (1, -1)))
-    base = _base(run, weights, name) | {
-        "n_cases": len(other.table),
-        "n_groups": len(set(groups[1])),
-    }
     return [
         ConditionRow(
-            **base,
+            **ConditionRow.fields_of(run),
+            weights=weights,
+            condition=name,
             metric=metric,
             before=float(points[0][k]),
             after=float(points[1][k]),
@@ -118,6 +115,8 @@ def _change(plain: Cases, other: Cases, weights: str, name: str) -> list[Conditi
             ci_low=known(bounds[k][0]),
             ci_high=known(bounds[k][1]),
             relative=None,
+            n_cases=len(other.table),
+            n_groups=len(set(groups[1])),
         )
         for k, metric in enumerate(metrics)
     ]
@@ -140,7 +139,9 @@ def _mean(plain: Cases, shifted: list[Cases], weights: str) -> ConditionRow:
     change = after - before
     ((low, high),) = _paired(lambda rows: np.array([change[rows].mean()]), groups, seed)
     return ConditionRow(
-        **_base(run, weights, MEAN),
+        **ConditionRow.fields_of(run),
+        weights=weights,
+        condition=MEAN,
         metric=SCORE[run.task],
         before=float(before.mean()),
         after=float(after.mean()),
@@ -151,17 +152,6 @@ def _mean(plain: Cases, shifted: list[Cases], weights: str) -> ConditionRow:
         n_cases=len(before),
         n_groups=len(set(groups)),
     )
-
-
-def _base(run: RunConfig, weights: str, name: str) -> dict[str, Any]:
-    return {
-        "dataset": run.dataset,
-        "protocol": run.protocol,
-        "method": run.method,
-        "seed": run.seed,
-        "weights": weights,
-        "condition": name,
-    }
 
 
 def _relative(

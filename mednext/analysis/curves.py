@@ -39,16 +39,7 @@ def curves(runs: Sequence[RunConfig], path: Path) -> None:
             continue
         drawn.add((run.dataset, run.method))
         config, _ = recorded(run)
-        base: dict[str, Any] = {
-            "profile": config.profile,
-            "source": config.source,
-            "source_id": config.source_id,
-            "dataset": config.dataset,
-            "protocol": config.protocol,
-            "selection": HEADLINE.selection,
-            "method": config.method,
-            "seed": config.seed,
-        }
+        base = CurveRow.fields_of(config) | {"selection": HEADLINE.selection}
         points = _history(history(run))
         two = len(config.classes) == 2 and config.task == "classification"
         if two and (cases := read(run)) is not None:

@@ -59,9 +59,7 @@ def _of_one_test_set(runs: Sequence[RunConfig]) -> list[DifferenceRow]:
         mean = float(paired.mean())
         rows.append(
             DifferenceRow(
-                dataset=runs[0].dataset,
-                protocol=runs[0].protocol,
-                seed=runs[0].seed,
+                **DifferenceRow.fields_of(runs[0]),
                 metric=SCORE[runs[0].task],
                 method_a=a,
                 method_b=b,

@@ -37,44 +37,28 @@ def collect(runs: Sequence[RunConfig], path: Path) -> None:
 
 def _run_rows(run: RunConfig, selection: str) -> list[MetricRow]:
     config, record = recorded(run)
-    base: dict[str, Any] = {
-        "profile": config.profile,
-        "source": config.source,
-        "source_id": config.source_id,
-        "task": config.task,
-        "dataset": config.dataset,
-        "protocol": config.protocol,
-        "selection": selection,
-        "method": config.method,
-        "seed": config.seed,
-        "config_hash": record.config_hash,
-        "setting_hash": config.setting_hash,
-        "data_hash": record.data_hash,
-        "split_hash": record.split_hash,
-        "code_hash": record.code_hash,
-        "env_hash": record.env_hash,
-    }
+    base = MetricRow.fields_of(record, config) | {"selection": selection}
     nothing: dict[str, Any] = dict.fromkeys(
         ("metric", "target", "policy", "value", "ci_low", "ci_high", "n_cases", "n_groups")
     )
     cases = read(run, selection)
     if cases is not None:
+        base |= {"status": "ok", "reason": None}
         values = values_of(cases)
         if selection == HEADLINE.selection:
             loss = float(history(run).train_loss.iloc[-1])
             values.append(nothing | {"metric": Metric.TRAIN_LOSS, "target": "train", "value": loss})
-        rows = [MetricRow(**base, **value, status="ok", reason=None) for value in values]
+        rows = [MetricRow(**base, **value) for value in values]
         return rows + (_conditions(run, base) if selection == HEADLINE.selection else [])
-    status, reason = record.status, record.reason
-    if status == "ok":
-        status, reason = "skipped", "the data set has no validation set"
-    return [MetricRow(**base, **nothing, status=status, reason=reason)]
+    if record.status == "ok":
+        base |= {"status": "skipped", "reason": "the data set has no validation set"}
+    return [MetricRow(**base, **nothing)]
 
 
 def _conditions(run: RunConfig, base: dict[str, Any]) -> list[MetricRow]:
     """The same metrics under every other condition that the network was evaluated under."""
     return [
-        MetricRow(**base, **value, condition=name, status="ok", reason=None)
+        MetricRow(**base, **value, condition=name)
         for name, cases in conditions(run)
         for value in values_of(cases)
     ]

@@ -35,10 +35,7 @@ def shared(runs: Sequence[RunConfig], path: Path) -> None:
         left, right = one.scored(), other.scored()
         rows.append(
             SharedRow(
-                dataset=run.dataset,
-                protocol=run.protocol,
-                method=run.method,
-                seed=run.seed,
+                **SharedRow.fields_of(run),
                 n_paper=len(keys[0]),
                 n_other=len(keys[1]),
                 shared=len(keys[0] & keys[1]),

@@ -105,15 +105,12 @@ def _row(paper: Paper, rule: Leads, slug: str, read: str | None, how: Associatio
     ]
     p = probability(float(top), float(value), middle[0])
     return LeadRow(
-        table=rule.table,
+        **LeadRow.fields_of(rule),
         slug=slug,
-        column=rule.column,
-        winner=rule.winner,
         winner_printed=winner,
         printed=printed,
         read_as=read,
         lead=decimal_text(top - value, max(decimals_of(winner), decimals_of(text))),
-        cases=rule.cases,
         agreement=source,  # type: ignore[arg-type]
         association=round(middle[0], 4),
         association_low=round(middle[1], 4),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from mednext.audit.bands import Printing, bands
 from mednext.audit.confusion import METRICS, Matrix, PrintedRow, Sizes, find, how, macro_fits
@@ -20,6 +20,11 @@ from mednext.audit.splits import chance, other_splits, stated
 from mednext.audit.testset import matrices
 
 POSITIVES: tuple[Positive, Positive] = ("disease", "non_disease")
+OF_MATRIX = (
+    *("tp", "fp", "fn", "tn", "convention", "missed_disease", "false_alarms"),
+    *("other_precision_pct", "other_recall_pct"),
+)
+"""Columns of ``confusion.csv`` that are empty where no matrix gives the row."""
 WINDOW_PP = 1
 """Invented rows have precision and recall within this many percentage points of the printed."""
 
@@ -137,32 +142,24 @@ class Readings:
         self, reading: Reading, matrix: Matrix | None, macro: int | None
     ) -> ConfusionRow:
         sizes = reading.sizes
-        other: tuple[str | None, str | None] = (None, None)
+        of_matrix: dict[str, Any] = dict.fromkeys(OF_MATRIX)
         if matrix is not None:
+            by = reading.printed_by or how(sizes, matrix, reading.printed, self.whole)
             called = matrix.tn + matrix.fn
-            other = (
+            others = (
                 self.share(matrix.tn, called) if called else None,
                 self.share(matrix.tn, sizes.negative),
             )
+            errors = reading.missed(matrix), reading.alarms(matrix)
+            counts = matrix.tp, matrix.fp, matrix.fn, matrix.tn
+            of_matrix = dict(zip(OF_MATRIX, (*counts, by, *errors, *others), strict=True))
         return ConfusionRow(
-            table=reading.table,
-            method=reading.method,
-            positive=reading.positive,
+            **ConfusionRow.fields_of(reading),
+            **of_matrix,
             n_positive=sizes.positive,
             n_negative=sizes.negative,
             matrices=len(reading.found or reading.otherwise),
-            tp=matrix.tp if matrix else None,
-            fp=matrix.fp if matrix else None,
-            fn=matrix.fn if matrix else None,
-            tn=matrix.tn if matrix else None,
-            convention=reading.printed_by
-            or (how(sizes, matrix, reading.printed, self.whole) if matrix else None),
-            missed_disease=reading.missed(matrix) if matrix else None,
-            false_alarms=reading.alarms(matrix) if matrix else None,
-            other_precision_pct=other[0],
-            other_recall_pct=other[1],
             macro_matrices=macro,
-            verdict=reading.verdict,
         )
 
     def share(self, part: int, of: int) -> str:
@@ -228,15 +225,11 @@ def by_table(rows: Sequence[SplitRow]) -> Iterator[SplitTableRow]:
     for row in rows:
         groups.setdefault((row.table, row.positive, row.split), []).append(row)
     tried = Counter(table for table, _, _ in groups)
-    for (table, positive, split), group in groups.items():
+    for (table, _, _), group in groups.items():
         chances = [row.chance for row in group]
         fits = sum(row.verdict == "fits" for row in group)
         yield SplitTableRow(
-            table=table,
-            positive=positive,
-            split=split,
-            n_positive=group[0].n_positive,
-            n_negative=group[0].n_negative,
+            **SplitTableRow.fields_of(group[0]),
             rows=len(group),
             fits=fits,
             fits_expected=sum(chances),

@@ -60,20 +60,8 @@ def rows_of(
     run: RunConfig, losses: Sequence[float], data_hash: str, split_hash: str
 ) -> list[FirstLossRow]:
     """The first losses of a run as rows; none if it was trained before they were recorded."""
-    return [
-        FirstLossRow(
-            dataset=run.dataset,
-            protocol=run.protocol,
-            method=run.method,
-            seed=run.seed,
-            step=step,
-            loss=loss,
-            setting_hash=run.setting_hash,
-            data_hash=data_hash,
-            split_hash=split_hash,
-        )
-        for step, loss in enumerate(losses, start=1)
-    ]
+    base = FirstLossRow.fields_of(run) | {"data_hash": data_hash, "split_hash": split_hash}
+    return [FirstLossRow(**base, step=step, loss=loss) for step, loss in enumerate(losses, start=1)]
 
 
 def recorded(folder: Path) -> list[FirstLossRow]:

@@ -69,20 +69,12 @@ def spread_rows(rows: Sequence[MetricRow]) -> list[SpreadRow]:
             continue  # undefined for some seed: there is no spread to speak of
         found.append(
             SpreadRow(
-                dataset=first.dataset,
-                protocol=first.protocol,
-                method=first.method,
-                selection=first.selection,
-                metric=first.metric,
-                target=first.target,
-                policy=first.policy,
+                **SpreadRow.fields_of(first),
                 seeds=len(values),
                 mean=mean(values),
                 deviation=stdev(values),
                 lowest=min(values),
                 highest=max(values),
-                setting_hash=first.setting_hash,
-                env_hash=first.env_hash,
             )
         )
     return found

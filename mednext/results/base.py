@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -17,6 +17,16 @@ class Row(BaseModel):
     """Names of columns in version 0.1, which are read until 0.3 -> their names now."""
     later: ClassVar[frozenset[str]] = frozenset()
     """Columns that older files lack: empty there."""
+
+    @classmethod
+    def fields_of(cls, *sources: object) -> dict[str, Any]:
+        """The columns that one of ``sources`` has under the same name; the first one's counts."""
+        return {
+            name: getattr(source, name)
+            for source in reversed(sources)
+            for name in cls.model_fields
+            if hasattr(source, name)
+        }
 
 
 class Outcome(Row):
