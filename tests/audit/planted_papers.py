@@ -37,6 +37,26 @@ def show(value: Fraction | Decimal, places: int, how: str = ROUND_HALF_UP) -> st
         return str(exact.quantize(Decimal(1).scaleb(-places), rounding=how))
 
 
+def row(slug: str, places: int, **cells: Fraction | Decimal) -> dict[str, str]:
+    return {"slug": slug} | {column: show(value, places) for column, value in cells.items()}
+
+
+def percent(slug: str, **cells: Fraction) -> dict[str, str]:
+    """With two decimals."""
+    return row(slug, 2, **{column: 100 * value for column, value in cells.items()})
+
+
+def changed(cell: str, by: str) -> str:
+    return str(Decimal(cell) + Decimal(by))
+
+
+def made_up(paper: str, tables: Sequence[Rows], planted: Planted, **spec: Any) -> MadeUp:
+    """A paper whose tables are numbered from 1."""
+    numbered = dict(enumerate(tables, start=1))
+    files = {n: {"file": f"{n}.csv"} for n in numbered}
+    return MadeUp({"paper": paper, "tables": files} | spec, numbered, planted)
+
+
 def mcc(tp: int, fp: int, fn: int, tn: int) -> Decimal:
     """Matthews' correlation to 60 digits."""
     with localcontext() as context:
@@ -55,40 +75,14 @@ def nodules() -> MadeUp:
     """One test set, fractions, four metrics of one matrix (120 positive, 80 negative)."""
     rows = []
     for slug, tp, tn in (("a", 109, 68), ("b", 110, 70), ("c", 105, 75), ("d", 114, 73)):
-        fn, fp = 120 - tp, 80 - tn
-        rows.append(
-            {
-                "slug": slug,
-                "acc": show(Fraction(tp + tn, 200), 3),
-                "sens": show(Fraction(tp, 120), 3),
-                "spec": show(Fraction(tn, 80), 3),
-                "mcc": show(mcc(tp, fp, fn, tn), 3),
-            }
-        )
-    rows[1]["mcc"] = show(Decimal(rows[1]["mcc"]) + Decimal("0.020"), 3)
+        right, sens, spec = Fraction(tp + tn, 200), Fraction(tp, 120), Fraction(tn, 80)
+        correlation = mcc(tp, 80 - tn, 120 - tp, tn)
+        rows.append(row(slug, 3, acc=right, sens=sens, spec=spec, mcc=correlation))
+    rows[1]["mcc"] = changed(rows[1]["mcc"], "0.020")
     rows[2]["acc"] = "0.913"  # whole numbers of 200 give steps of 0.005
-    return MadeUp(
-        {
-            "paper": "nodules",
-            "tables": {1: {"file": "1.csv"}},
-            "scores": [
-                {
-                    "table": 1,
-                    "unit": "fraction",
-                    "columns": {
-                        "accuracy": "acc",
-                        "recall": "sens",
-                        "specificity": "spec",
-                        "mcc": "mcc",
-                    },
-                    "positive": 120,
-                    "negative": 80,
-                }
-            ],
-        },
-        {1: rows},
-        {(1, "b", "mcc"), (1, "c", "acc")},
-    )
+    columns = {"accuracy": "acc", "recall": "sens", "specificity": "spec", "mcc": "mcc"}
+    score = {"table": 1, "unit": "fraction", "columns": columns, "positive": 120, "negative": 80}
+    return made_up("nodules", [rows], {(1, "b", "mcc"), (1, "c", "acc")}, scores=[score])
 
 
 def polyps() -> MadeUp:
@@ -102,45 +96,20 @@ def polyps() -> MadeUp:
     for slug, counts in folds.items():
         sens = mean([Fraction(tp, 20) for tp, _ in counts])
         spec = mean([Fraction(tn, 30) for _, tn in counts])
-        rows.append(
-            {
-                "slug": slug,
-                "acc": show(100 * mean([Fraction(tp + tn, 50) for tp, tn in counts]), 2),
-                "sens": show(100 * sens, 2),
-                "spec": show(100 * spec, 2),
-                "f1": show(
-                    100 * mean([Fraction(2 * tp, tp + 20 + 30 - tn) for tp, tn in counts]), 2
-                ),
-                "bacc": show(100 * (sens + spec) / 2, 2),
-            }
-        )
-    rows[1]["bacc"] = show(Decimal(rows[1]["bacc"]) + Decimal("0.50"), 2)
-    return MadeUp(
-        {
-            "paper": "polyps",
-            "tables": {1: {"file": "1.csv"}},
-            "scores": [
-                {
-                    "table": 1,
-                    "unit": "percent",
-                    "design": "mean of folds",
-                    "columns": {
-                        "accuracy": "acc",
-                        "recall": "sens",
-                        "specificity": "spec",
-                        "f1": "f1",
-                        "balanced_accuracy": "bacc",
-                    },
-                    "positive": 100,
-                    "negative": 150,
-                    "folds": 5,
-                    "fold_sizes": "stratified",
-                }
-            ],
-        },
-        {1: rows},
-        {(1, "b", "bacc")},
-    )
+        right = mean([Fraction(tp + tn, 50) for tp, tn in counts])
+        f1 = mean([Fraction(2 * tp, tp + 20 + 30 - tn) for tp, tn in counts])
+        rows.append(percent(slug, acc=right, sens=sens, spec=spec, f1=f1, bacc=(sens + spec) / 2))
+    rows[1]["bacc"] = changed(rows[1]["bacc"], "0.50")
+    columns = {"accuracy": "acc", "recall": "sens", "specificity": "spec", "f1": "f1"}
+    score: dict[str, Any] = {
+        "table": 1,
+        "unit": "percent",
+        "design": "mean of folds",
+        "positive": 100,
+    }
+    score |= {"negative": 150, "folds": 5, "fold_sizes": "stratified"}
+    score["columns"] = columns | {"balanced_accuracy": "bacc"}
+    return made_up("polyps", [rows], {(1, "b", "bacc")}, scores=[score])
 
 
 def retina() -> MadeUp:
@@ -155,41 +124,15 @@ def retina() -> MadeUp:
         hits = [matrix[i][i] for i in range(3)]
         truth = [sum(matrix[i]) for i in range(3)]
         called = [sum(matrix[j][i] for j in range(3)) for i in range(3)]
-        rows.append(
-            {
-                "slug": slug,
-                "acc": show(Fraction(100 * sum(hits), 100), 2),
-                "prec": show(100 * mean([Fraction(hits[i], called[i]) for i in range(3)]), 2),
-                "rec": show(100 * mean([Fraction(hits[i], truth[i]) for i in range(3)]), 2),
-                "f1": show(
-                    100 * mean([Fraction(2 * hits[i], truth[i] + called[i]) for i in range(3)]), 2
-                ),
-            }
-        )
-    rows[0]["rec"] = show(Decimal(rows[0]["rec"]) + Decimal("4.00"), 2)
-    return MadeUp(
-        {
-            "paper": "retina",
-            "tables": {1: {"file": "1.csv"}},
-            "scores": [
-                {
-                    "table": 1,
-                    "unit": "percent",
-                    "design": "classes",
-                    "average": "macro",
-                    "columns": {
-                        "accuracy": "acc",
-                        "precision": "prec",
-                        "recall": "rec",
-                        "f1": "f1",
-                    },
-                    "classes": [40, 35, 25],
-                }
-            ],
-        },
-        {1: rows},
-        {(1, "a", "rec")},
-    )
+        precision = mean([Fraction(hits[i], called[i]) for i in range(3)])
+        recall = mean([Fraction(hits[i], truth[i]) for i in range(3)])
+        f1 = mean([Fraction(2 * hits[i], truth[i] + called[i]) for i in range(3)])
+        rows.append(percent(slug, acc=Fraction(sum(hits), 100), prec=precision, rec=recall, f1=f1))
+    rows[0]["rec"] = changed(rows[0]["rec"], "4.00")
+    score: dict[str, Any] = {"table": 1, "unit": "percent", "design": "classes", "average": "macro"}
+    columns = {"accuracy": "acc", "precision": "prec", "recall": "rec", "f1": "f1"}
+    score |= {"columns": columns, "classes": [40, 35, 25]}
+    return made_up("retina", [rows], {(1, "a", "rec")}, scores=[score])
 
 
 def cells() -> MadeUp:
@@ -206,34 +149,13 @@ def cells() -> MadeUp:
         with localcontext() as context:
             context.prec = 60
             spread = (Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt()
-        rows.append(
-            {
-                "slug": slug,
-                "dice": show(centre, 3),
-                "dice_sd": show(spread, 3),
-                "iou": show(mean([v / (2 - v) for v in values]), 3),
-            }
-        )
+        iou = mean([v / (2 - v) for v in values])
+        rows.append(row(slug, 3, dice=centre, dice_sd=spread, iou=iou))
     rows[0]["iou"] = "0.712"  # above the Dice of the same cases
     rows[1]["dice_sd"] = "0.450"  # no 20 values between 0 and 1 with this mean spread so far
-    return MadeUp(
-        {
-            "paper": "cells",
-            "tables": {1: {"file": "1.csv"}},
-            "dice": [
-                {
-                    "table": 1,
-                    "unit": "fraction",
-                    "dice": "dice",
-                    "iou": "iou",
-                    "sd": "dice_sd",
-                    "cases": 20,
-                }
-            ],
-        },
-        {1: rows},
-        {(1, "a", "iou"), (1, "b", "dice_sd")},
-    )
+    rule = {"table": 1, "unit": "fraction", "dice": "dice", "iou": "iou", "sd": "dice_sd"}
+    planted: Planted = {(1, "a", "iou"), (1, "b", "dice_sd")}
+    return made_up("cells", [rows], planted, dice=[rule | {"cases": 20}])
 
 
 def _printed(how: Callable[[Fraction], str], *counts: tuple[str, int, int]) -> Rows:
@@ -259,32 +181,16 @@ def _printed(how: Callable[[Fraction], str], *counts: tuple[str, int, int]) -> R
 def clean() -> MadeUp:
     """No error: one table each of numbers rounded, cut off, rounded up, and padded with a zero."""
     counts = (("a", 71, 80), ("b", 64, 90), ("c", 80, 61))
-    ways: dict[int, Callable[[Fraction], str]] = {
-        1: lambda v: show(v, 2, ROUND_HALF_EVEN),
-        2: lambda v: show(v, 2, ROUND_DOWN),
-        3: lambda v: show(v, 2, ROUND_CEILING),
-        4: lambda v: show(v, 1) + "0",
-    }
-    score = {
-        "unit": "percent",
-        "columns": {
-            "precision": "prec",
-            "recall": "rec",
-            "iou": "iou",
-            "npv": "npv",
-            "kappa": "kappa",
-        },
-        "positive": 83,
-        "negative": 94,
-    }
-    return MadeUp(
-        {
-            "paper": "clean",
-            "tables": {n: {"file": f"{n}.csv"} for n in ways},
-            "scores": [score | {"table": n} for n in ways],
-        },
-        {n: _printed(how, *counts) for n, how in ways.items()},
+    ways: tuple[Callable[[Fraction], str], ...] = (
+        lambda v: show(v, 2, ROUND_HALF_EVEN),
+        lambda v: show(v, 2, ROUND_DOWN),
+        lambda v: show(v, 2, ROUND_CEILING),
+        lambda v: show(v, 1) + "0",
     )
+    columns = {"precision": "prec", "recall": "rec"} | {m: m for m in ("iou", "npv", "kappa")}
+    score = {"unit": "percent", "columns": columns, "positive": 83, "negative": 94}
+    scores = [score | {"table": n} for n in range(1, len(ways) + 1)]
+    return made_up("clean", [_printed(how, *counts) for how in ways], set(), scores=scores)
 
 
 def lesions() -> MadeUp:
@@ -295,50 +201,23 @@ def lesions() -> MadeUp:
     }
     rows, pooled = [], []
     for slug, counts in folds.items():
-        rows.append(
-            {
-                "slug": slug,
-                "acc": show(mean([Fraction(tp + tn, 12) for _, tp, tn in counts]), 4),
-                "sens": show(mean([Fraction(tp, p) for p, tp, _ in counts]), 4),
-                "spec": show(mean([Fraction(tn, 12 - p) for p, _, tn in counts]), 4),
-            }
-        )
+        right = mean([Fraction(tp + tn, 12) for _, tp, tn in counts])
+        sens = mean([Fraction(tp, p) for p, tp, _ in counts])
+        spec = mean([Fraction(tn, 12 - p) for p, _, tn in counts])
+        rows.append(row(slug, 4, acc=right, sens=sens, spec=spec))
         tp, tn = sum(c[1] for c in counts), sum(c[2] for c in counts)
-        pooled.append(
-            {
-                "slug": slug,
-                "acc": show(Fraction(tp + tn, 48), 4),
-                "f1": show(Fraction(2 * tp, tp + 20 + 28 - tn), 4),
-                "sens": show(Fraction(tp, 20), 4),
-            }
-        )
+        f1 = Fraction(2 * tp, tp + 20 + 28 - tn)
+        pooled.append(row(slug, 4, acc=Fraction(tp + tn, 48), f1=f1, sens=Fraction(tp, 20)))
     rows[0]["acc"] = "0.9990"  # a perfect score but for less than one case
-    pooled[1]["f1"] = show(Decimal(pooled[1]["f1"]) - Decimal("0.0310"), 4)
+    pooled[1]["f1"] = changed(pooled[1]["f1"], "-0.0310")
     score = {"unit": "fraction", "positive": 20, "negative": 28}
-    return MadeUp(
-        {
-            "paper": "lesions",
-            "tables": {1: {"file": "1.csv"}, 2: {"file": "2.csv"}},
-            "scores": [
-                score
-                | {
-                    "table": 1,
-                    "design": "mean of folds",
-                    "columns": {"accuracy": "acc", "recall": "sens", "specificity": "spec"},
-                    "folds": 4,
-                    "fold_sizes": "unknown",
-                },
-                score
-                | {
-                    "table": 2,
-                    "design": "pooled folds",
-                    "columns": {"accuracy": "acc", "f1": "f1", "recall": "sens"},
-                },
-            ],
-        },
-        {1: rows, 2: pooled},
-        {(1, "a", "acc"), (2, "b", "f1")},
-    )
+    columns = {"accuracy": "acc", "recall": "sens"}
+    of_folds = {"design": "mean of folds", "columns": columns | {"specificity": "spec"}}
+    scores = [
+        score | of_folds | {"table": 1, "folds": 4, "fold_sizes": "unknown"},
+        score | {"table": 2, "design": "pooled folds", "columns": columns | {"f1": "f1"}},
+    ]
+    return made_up("lesions", [rows, pooled], {(1, "a", "acc"), (2, "b", "f1")}, scores=scores)
 
 
 def lobes() -> MadeUp:
@@ -348,38 +227,23 @@ def lobes() -> MadeUp:
         fa, fb = 30 - a, 50 - b
         precision = (30 * Fraction(a, a + fb) + 50 * Fraction(b, b + fa)) / 80
         recall = Fraction(a + b, 80)  # a weighted recall is the accuracy
-        weighted.append(
-            {
-                "slug": slug,
-                "acc": show(100 * Fraction(a + b, 80), 2),
-                "prec": show(100 * precision, 2),
-                "rec": show(100 * recall, 2),
-            }
-        )
-    weighted[1]["rec"] = show(Decimal(weighted[1]["rec"]) + Decimal("2.50"), 2)
+        weighted.append(percent(slug, acc=recall, prec=precision, rec=recall))
+    weighted[1]["rec"] = changed(weighted[1]["rec"], "2.50")
     lobe = [
         {"slug": "a", "mean": "88.00", "left": "87.10", "right": "88.90"},
         {"slug": "b", "mean": "85.25", "left": "84.00", "right": "86.00"},
     ]
-    return MadeUp(
-        {
-            "paper": "lobes",
-            "tables": {1: {"file": "1.csv"}, 2: {"file": "2.csv"}},
-            "scores": [
-                {
-                    "table": 1,
-                    "unit": "percent",
-                    "design": "classes",
-                    "average": "weighted",
-                    "classes": [30, 50],
-                    "columns": {"accuracy": "acc", "precision": "prec", "recall": "rec"},
-                }
-            ],
-            "means": [{"table": 2, "column": "mean", "of": ["left", "right"], "decimals": 2}],
-        },
-        {1: weighted, 2: lobe},
-        {(1, "b", "rec"), (2, "b", "mean")},
-    )
+    score: dict[str, Any] = {
+        "table": 1,
+        "unit": "percent",
+        "design": "classes",
+        "average": "weighted",
+    }
+    columns = {"accuracy": "acc", "precision": "prec", "recall": "rec"}
+    score |= {"classes": [30, 50], "columns": columns}
+    means = {"table": 2, "column": "mean", "of": ["left", "right"], "decimals": 2}
+    planted: Planted = {(1, "b", "rec"), (2, "b", "mean")}
+    return made_up("lobes", [weighted, lobe], planted, scores=[score], means=[means])
 
 
 PAPERS = (nodules, polyps, retina, cells, clean, lesions, lobes)
