@@ -70,10 +70,7 @@ def claim_rows(paper: Paper, readings: Readings) -> Iterator[ClaimRow]:
             off_by=off_by,
             verdict=verdict,
             note=note,
-            cells=" ".join(
-                f"{table}/{slug}/{column}" for table, slug, column in vocabulary.looked_at
-            )
-            or None,
+            cells=vocabulary.cells_looked_at() or None,
         )
 
 

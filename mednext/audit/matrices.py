@@ -19,7 +19,6 @@ from mednext.audit.schema import ConfusionRow, FitVerdict, MisfitRow, SplitRow, 
 from mednext.audit.splits import chance, other_splits, stated
 from mednext.audit.testset import matrices
 
-POSITIVES: tuple[Positive, Positive] = ("disease", "non_disease")
 OF_MATRIX = (
     *("tp", "fp", "fn", "tn", "convention", "missed_disease", "false_alarms"),
     *("other_precision_pct", "other_recall_pct"),

@@ -44,13 +44,6 @@ def compare(ours: Estimate, printed: Estimate, margin: float, level: float = 0.9
     return "undecided"
 
 
-def deciding_error(difference: float, margin: float, df: float, level: float = 0.95) -> float:
-    """Greatest standard error at which :func:`compare` would decide this difference, either way."""
-    equivalent = (margin - abs(difference)) / _quantile(level, df)
-    other = abs(difference) / _quantile((1 + level) / 2, df)
-    return max(equivalent, other)
-
-
 def _difference(ours: Estimate, printed: Estimate) -> tuple[float, float, float]:
     squares = ours.error**2, printed.error**2
     error = math.sqrt(sum(squares))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from mednext.metrics.equivalence import Estimate, compare, deciding_error
+from mednext.metrics.equivalence import Estimate, compare
 
 PRINTED = Estimate(98.39, 0.57)
 
@@ -59,7 +59,8 @@ def test_wrong_outcomes_are_rare(truth: float, wrong: tuple[str, ...]) -> None:
 
 @given(st.floats(-3, 3), st.floats(0.1, 2), st.floats(2, 200))
 def test_the_deciding_error_decides(difference: float, margin: float, df: float) -> None:
-    error = deciding_error(difference, margin, df)
+    equivalent = (margin - abs(difference)) / t.ppf(0.95, df)
+    error = max(equivalent, abs(difference) / t.ppf(0.975, df))
     if error > 1e-6:
         ours = Estimate(difference, error * 0.999, df)
         assert compare(ours, Estimate(0.0, 0.0), margin) != "undecided"
