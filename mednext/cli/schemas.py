@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from mednext import results
 from mednext.architecture import Architecture
 from mednext.audit.paper import PaperSpec
 from mednext.audit.write import FILES
@@ -17,25 +18,6 @@ from mednext.gate.first_losses import FirstLossRow, RoundingRow
 from mednext.gate.rules import GateRules
 from mednext.gate.seed_spread import SpreadRow
 from mednext.report.verdicts import VerdictRules
-from mednext.results import (
-    AgreementRow,
-    CodeRow,
-    ComparisonRow,
-    CostRow,
-    CurveRow,
-    DatasetRow,
-    DifferenceRow,
-    LatencyRow,
-    LeakageRow,
-    MetricRow,
-    OverlapGroupRow,
-    OverlapRow,
-    PlanRow,
-    ProbeRow,
-    RankRow,
-    RunRecord,
-    SignalRow,
-)
 from mednext.results.conditions import ConditionRow
 from mednext.results.contrasts import ContrastRow, PlannedRow
 from mednext.results.orders import CeilingRow, OrderRow
@@ -49,38 +31,38 @@ MODELS: dict[str, type[BaseModel]] = {
     "gpus": GpuSpec,
     "methods": MethodSpec,
     "recipes": Recipe,
-    "metrics": MetricRow,
-    "comparisons": ComparisonRow,
-    "agreement": AgreementRow,
-    "ranking": RankRow,
-    "curves": CurveRow,
-    "probes": ProbeRow,
+    "metrics": results.MetricRow,
+    "comparisons": results.ComparisonRow,
+    "agreement": results.AgreementRow,
+    "ranking": results.RankRow,
+    "curves": results.CurveRow,
+    "probes": results.ProbeRow,
     "gate": GateRules,
     "verdicts": VerdictRules,
     "spread": SpreadRow,
     "first_losses": FirstLossRow,
     "rounding": RoundingRow,
-    "cost": CostRow,
-    "latency": LatencyRow,
-    "datasets_table": DatasetRow,
-    "code": CodeRow,
-    "plan": PlanRow,
-    "leakage": LeakageRow,
-    "overlap_groups": OverlapGroupRow,
-    "train_overlap": OverlapRow,
+    "cost": results.CostRow,
+    "latency": results.LatencyRow,
+    "datasets_table": results.DatasetRow,
+    "code": results.CodeRow,
+    "plan": results.PlanRow,
+    "leakage": results.LeakageRow,
+    "overlap_groups": results.OverlapGroupRow,
+    "train_overlap": results.OverlapRow,
     "shared": SharedRow,
     "subgroups": SubgroupRow,
     "conditions": ConditionRow,
-    "differences": DifferenceRow,
+    "differences": results.DifferenceRow,
     "orders": OrderRow,
     "ceiling": CeilingRow,
     "planned": PlannedRow,
     "contrasts": ContrastRow,
     "questions": Questions,
-    "run": RunRecord,
+    "run": results.RunRecord,
     "audit_input": PaperSpec,
     **{f"audit_{stem}": model for stem, model in FILES.items()},
-    "signal": SignalRow,
+    "signal": results.SignalRow,
     "architecture": Architecture,
 }
 
