@@ -12,6 +12,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import Any
 
 from mednext.errors import UserError
 from mednext.training.memory import is_memory_error
@@ -33,70 +34,82 @@ def explained(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, UserError):
         return str(error), BAD_INPUT
     if (place := _in_custom_network(error)) is not None:
-        what = UserError(
+        return _told(
+            BAD_INPUT,
             "a custom network failed",
             file=place,
-            found=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
+            found=_kind_and_words(error),
             expected="a function f(num_classes=, in_chans=, img_size=) that gives a network",
             remedy=f"correct it; the traceback is in {_log(error)}",
         )
-        return str(what), BAD_INPUT
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; finished epochs are kept, the same command continues", INTERRUPTED
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         remedy = "make room on this disk and repeat the command; nothing finished is lost"
-        return _unwritten(error, remedy), NOT_WRITTEN
+        return _of_file(NOT_WRITTEN, error, "a file could not be written", remedy)
     if isinstance(error, OSError) and error.errno in READ_ONLY:
         if _unreadable(error):
-            what = UserError(
-                "a file could not be read",
-                file=error.filename,
-                found=error.strerror,
-                remedy="give yourself the permission to read it, and its folder",
-            )
-            return str(what), BAD_INPUT
+            remedy = "give yourself the permission to read it, and its folder"
+            return _of_file(BAD_INPUT, error, "a file could not be read", remedy)
         remedy = "make the folder writable, or work in another one; nothing finished is lost"
-        return _unwritten(error, remedy), NOT_WRITTEN
+        return _of_file(NOT_WRITTEN, error, "a file could not be written", remedy)
     if any(words in str(error) for words in UNUSABLE):
-        what = UserError(
+        return _told(
+            BAD_INPUT,
             "this GPU or its driver is not one that the installed torch was built for",
-            found=" ".join(str(error).split())[:200],
+            found=_words(error),
             expected="what 'mednext doctor' says of this machine's GPU",
             remedy="use a newer GPU or driver, install a torch built for this one, or write "
             "'device: cpu' in the profile; to try again does not help",
         )
-        return str(what), BAD_INPUT
     if is_memory_error(error):
-        what = UserError(
+        return _told(
+            NO_MEMORY,
             "out of memory",
-            found=" ".join(str(error).split())[:200] or type(error).__name__,
+            found=_words(error) or type(error).__name__,
             remedy="set a smaller micro_batch for the data set, or give the job more memory; "
             "finished epochs are kept, the same command continues",
         )
-        return str(what), NO_MEMORY
     if _is_torch(error, "AcceleratorError") or "CUDA error" in str(error):
-        what = UserError(
+        return _told(
+            NO_GPU,
             "the GPU failed or is gone",
-            found=" ".join(str(error).split())[:200],
+            found=_words(error),
             expected="a GPU that stays to the end",
             remedy="look at nvidia-smi; finished epochs are kept, the same command continues on "
             "another GPU",
         )
-        return str(what), NO_GPU
     return None
+
+
+def _told(code: int, what: str, **parts: Any) -> tuple[str, int]:
+    return str(UserError(what, **parts)), code
+
+
+def _of_file(code: int, error: OSError, what: str, remedy: str) -> tuple[str, int]:
+    return _told(code, what, file=error.filename, found=error.strerror, remedy=remedy)
+
+
+def _words(error: BaseException) -> str:
+    """What it says, on one line."""
+    return " ".join(str(error).split())[:200]
+
+
+def _kind_and_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def fault(error: BaseException) -> tuple[str, int]:
     """Message and exit code of what nobody foresaw; writes the log that the message names."""
     networks = ", ".join(_custom_networks())
-    what = UserError(
+    return _told(
+        FAULT,
         f"a fault of the suite, {f'or of {networks}' if networks else 'not of your input'}",
         file=_file_at_hand(error),
-        found=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300],
+        found=_kind_and_words(error),
         remedy=f"{'run mednext doctor, which tries your network, or ' if networks else ''}please "
         f"report it with the log {_log(error)}; finished epochs are kept",
     )
-    return str(what), FAULT
 
 
 def _log(error: BaseException) -> str:
@@ -148,11 +161,6 @@ def _unreadable(error: OSError) -> bool:
         return False
     needed = os.R_OK | (os.X_OK if Path(file).is_dir() else 0)
     return Path(file).exists() and not os.access(file, needed)
-
-
-def _unwritten(error: OSError, remedy: str) -> str:
-    what = "a file could not be written"
-    return str(UserError(what, file=error.filename, found=error.strerror, remedy=remedy))
 
 
 def _is_torch(error: BaseException, name: str) -> bool:
