@@ -105,11 +105,12 @@ def _step(arguments: argparse.Namespace) -> None:
         _predict_folder(arguments)
         return
     if arguments.step == "evaluate" and arguments.under is not None:
+        from mednext.runs.resolve import run_name
         from mednext.training.conditions import evaluate_under
 
         for run in runs_of(arguments):
             names = evaluate_under(run, arguments.under, arguments.folder)
-            print(f"{run.dataset}/{run.protocol}/{run.method}/seed{run.seed}: {', '.join(names)}")
+            print(f"{run_name(run)}: {', '.join(names)}")
         return
     steps: dict[str, Callable[[RunConfig], object]] = {
         "train": lambda run: train(run, arguments.retry_failed),

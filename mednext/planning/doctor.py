@@ -26,7 +26,7 @@ from mednext.files import sha256_file
 from mednext.layout import DataPaths, data_root, results_root
 from mednext.provenance import code_hash, env_hash
 from mednext.results import RunRecord, read_run
-from mednext.runs.resolve import resolve_run, run_paths
+from mednext.runs.resolve import resolve_run, run_name, run_paths
 
 Verdict = Literal["ok", "missing", "note"]
 
@@ -191,7 +191,7 @@ def _gpus(device: Device) -> Iterator[Finding]:
 
 def _run(run: RunConfig) -> Finding:
     """Is the run finished, or why would it be made (again)?"""
-    about = f"{run.dataset}/{run.protocol}/{run.method}/seed{run.seed}"
+    about = run_name(run)
     paths = run_paths(run)
     if not paths.run_json.exists():
         return Finding("note", about, "would run: it has not been made")

@@ -21,7 +21,7 @@ from mednext.files import hash_json, sha256_file, write_json
 from mednext.layout import results_root
 from mednext.provenance import git_state, versions
 from mednext.results import RunRecord, read_run
-from mednext.runs.resolve import run_paths
+from mednext.runs.resolve import run_name, run_paths
 
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 LEFT_OUT = ("work", "logs")
@@ -79,7 +79,7 @@ def provenance(profile: Profile, records: Sequence[tuple[RunConfig, RunRecord]])
         "device_seconds": round(sum(r.wall_seconds for r in found), 3),
         "runs": [
             {
-                "run": f"{run.dataset}/{run.protocol}/{run.method}/seed{run.seed}",
+                "run": run_name(run),
                 "status": record.status,
                 "reason": record.reason,
                 "config_hash": record.config_hash,

@@ -143,7 +143,7 @@ def select_runs(runs: list[RunConfig], **axes: str | int | None) -> list[RunConf
     wanted = {name: value for name, value in axes.items() if value is not None}
     found = [r for r in runs if all(getattr(r, name) == value for name, value in wanted.items())]
     if not found:
-        known = sorted({f"{r.dataset}/{r.protocol}/{r.method}/seed{r.seed}" for r in runs})
+        known = sorted(map(run_name, runs))
         raise UserError(
             "no run of this profile fits",
             found=", ".join(f"{name}={value}" for name, value in wanted.items()),
