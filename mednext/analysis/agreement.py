@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import Cases
+from mednext.analysis.cases import Cases, check_same_cases
 from mednext.config import RunConfig, parse
 from mednext.errors import UserError
-from mednext.results import HEADLINE, AgreementRow, read_cases, read_run, write_rows
+from mednext.results import HEADLINE, SCORE, AgreementRow, Metric, read_cases, read_run, write_rows
 
 CASES = f"*/{HEADLINE.protocol}/*/seed*/cases.{HEADLINE.selection}.csv*"
 """Below the folder of runs: data set, protocol, method, seed."""
@@ -46,27 +46,19 @@ def agreement(runs: Path) -> Iterator[AgreementRow]:
         dataset, _, method, folder = file.relative_to(runs).parts[:4]
         peers[dataset, int(folder.removeprefix("seed"))][method] = file
     for (dataset, seed), files in sorted(peers.items()):
-        results = {method: _results(file) for method, file in files.items()}
-        for first, second in combinations(results, 2):
-            a, b = results[first], results[second]
-            if a.name != b.name or not a.index.equals(b.index):
-                raise UserError(
-                    "two runs of one test set hold different cases",
-                    file=files[second],
-                    expected=f"the same cases as {files[first]}",
-                )
-            yield _pair(dataset, seed, first, second, a, b)
+        cases = {method: _cases(file) for method, file in files.items()}
+        for method, file in files.items():
+            check_same_cases(next(iter(cases.values())), cases[method], file)
+        # Per image whether it is right, or per patient the mean Dice.
+        scored = {method: c.scored().rename(SCORE[c.run.task]) for method, c in cases.items()}
+        for first, second in combinations(scored, 2):
+            yield _pair(dataset, seed, first, second, scored[first], scored[second])
 
 
-def _results(file: Path) -> pd.Series:
-    """Per image whether it is right (``accuracy``), or per patient the mean Dice (``dice``)."""
+def _cases(file: Path) -> Cases:
     record = read_run(file.parent / "run.json")
     run = parse(RunConfig, record.config, file.parent / "run.json")
-    cases = Cases(run, read_cases(file, run))
-    scored = cases.scored()
-    if run.task == "classification":
-        return pd.Series(scored.to_numpy(), index=cases.table.path, name="accuracy")
-    return scored.rename("dice")
+    return Cases(run, read_cases(file, run))
 
 
 def _pair(
@@ -74,14 +66,14 @@ def _pair(
 ) -> AgreementRow:
     counts: list[int | None] = [None] * 4
     spread = None
-    if a.name == "accuracy":
+    if a.name == Metric.ACCURACY:
         x, y = a.to_numpy(bool), b.to_numpy(bool)
         counts = [int(np.sum(cell)) for cell in (x & y, x & ~y, ~x & y, ~x & ~y)]
     else:
         spread = round(float(np.std(a - b, ddof=1)), 6)
     return AgreementRow(
         dataset=dataset,
-        kind="accuracy" if a.name == "accuracy" else "dice",
+        kind="accuracy" if a.name == Metric.ACCURACY else "dice",
         first=first,
         second=second,
         seed=seed,

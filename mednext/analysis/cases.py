@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -60,15 +61,22 @@ class Cases:
         """(N,) score of the disease."""
         return self.table[f"score_{self.disease}"].to_numpy()
 
+    def row_scores(self, policy: str = HEADLINE.policy) -> np.ndarray:
+        """(N,) whether an image is right, or the Dice of an organ."""
+        table = self.table
+        if self.run.task == "classification":
+            return (table.label == table.prediction).to_numpy(float)
+        return dice(table.tp, table.fp, table.fn, policy)
+
     def scored(self) -> pd.Series:
         """Per case by its group: whether an image is right, or the mean Dice of a patient over
         organs and frames; of a custom set a patient without organs, in whom none is found, is
         right."""
-        table = self.table
+        values = self.row_scores(policy_of(self.run.dataset))
         if self.run.task == "classification":
-            return pd.Series((table.label == table.prediction).to_numpy(float), index=self.groups)
-        values = dice(table.tp, table.fp, table.fn, policy_of(self.run.dataset))
-        return pd.Series(values, index=table.index).groupby(table.group).mean().fillna(1.0)
+            return pd.Series(values, index=self.groups)
+        by_row = pd.Series(values, index=self.table.index)
+        return by_row.groupby(self.table.group).mean().fillna(1.0)
 
 
 def recorded(run: RunConfig) -> tuple[RunConfig, RunRecord]:
@@ -141,18 +149,26 @@ def by_method(runs: Sequence[RunConfig], selection: str = HEADLINE.selection) ->
         cases = read(run, selection)
         if cases is None:
             continue
-        key = CASE_KEYS[run.task]
-        first = next(iter(found.values()), cases)
-        if cases.table[key].to_numpy().tolist() != first.table[key].to_numpy().tolist():
-            raise UserError(
-                "two runs of one test set hold different cases",
-                file=run_paths(run).cases(selection),
-                found=f"{len(cases.table)} rows of {run.method}",
-                expected=f"the same cases as {next(iter(found))}",
-                remedy="evaluate both again",
-            )
+        check_same_cases(next(iter(found.values()), cases), cases, run_paths(run).cases(selection))
         found[run.method] = cases
     return found
+
+
+def check_same_cases(first: Cases, other: Cases, file: Path | None = None) -> None:
+    """Refuse runs that were not tested on the same cases in the same order.
+
+    Raises:
+        UserError: they are others; ``file`` is where those of ``other`` stand.
+    """
+    key = CASE_KEYS[first.run.task]
+    if other.table[key].to_numpy().tolist() != first.table[key].to_numpy().tolist():
+        raise UserError(
+            "two runs of one test set hold different cases",
+            file=file,
+            found=f"{len(other.table)} rows of {other.run.method}/seed{other.run.seed}",
+            expected=f"the same cases as {first.run.method}/seed{first.run.seed}",
+            remedy="evaluate both again",
+        )
 
 
 def orientation(slug: str, klass: ClassSpec | None) -> str:

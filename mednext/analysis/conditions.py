@@ -15,7 +15,6 @@ from mednext.config import RunConfig
 from mednext.files import seed_of
 from mednext.metrics.classification import auc, expected_calibration_error
 from mednext.metrics.intervals import mover
-from mednext.metrics.segmentation import dice
 from mednext.metrics.statistics import bootstrap, interval, resample
 from mednext.results import CASE_KEYS, HEADLINE, SCORE, Metric, write_rows
 from mednext.results.conditions import ConditionRow
@@ -46,7 +45,7 @@ def changes(runs: Sequence[RunConfig], path: Path) -> None:
             if name.startswith("shifted: "):
                 shifted.append(other)
                 corruption = name.removeprefix("shifted: ").rsplit(" ", 1)[0]
-                sums[corruption].append(1 - float(_scores(other).mean()))
+                sums[corruption].append(1 - float(other.row_scores().mean()))
         if shifted:
             rows.append(_mean(plain, shifted, weights))
             errors[run.dataset, run.protocol, run.seed, run.method] = {
@@ -55,16 +54,8 @@ def changes(runs: Sequence[RunConfig], path: Path) -> None:
     write_rows(path, ConditionRow, [_relative(row, errors, runs) for row in rows])
 
 
-def _scores(cases: Cases) -> np.ndarray:
-    """Per row: whether the image is right, or the Dice of the organ."""
-    table = cases.table
-    if cases.run.task == "classification":
-        return (table.label == table.prediction).to_numpy(float)
-    return dice(table.tp, table.fp, table.fn, HEADLINE.policy)
-
-
 def _statistic(cases: Cases) -> tuple[list[Metric], Statistic]:
-    scores = _scores(cases)
+    scores = cases.row_scores()
     if cases.run.task == "segmentation":
         return [Metric.DICE], lambda rows: np.array([scores[rows].mean()])
     ill, of_ill = cases.ill, cases.ill_scores
@@ -132,7 +123,8 @@ def _paired(statistic: Statistic, groups: list[str], seed: int) -> list[tuple[fl
 
 def _mean(plain: Cases, shifted: list[Cases], weights: str) -> ConditionRow:
     """Mean over all corruptions and severities, case by case."""
-    before, after = _scores(plain), np.mean([_scores(cases) for cases in shifted], axis=0)
+    before = plain.row_scores()
+    after = np.mean([cases.row_scores() for cases in shifted], axis=0)
     run = plain.run
     groups = [str(group) for group in plain.groups]
     seed = seed_of("conditions", run.dataset, run.protocol)

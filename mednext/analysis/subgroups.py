@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import Cases, known, read
+from mednext.analysis.cases import Cases, check_same_cases, known, read
 from mednext.analysis.slices import by_position, slices
 from mednext.config import RunConfig
 from mednext.datasets.columns import ITEMS
@@ -19,10 +19,9 @@ from mednext.errors import UserError
 from mednext.files import read_csv, seed_of
 from mednext.layout import DataPaths
 from mednext.metrics.comparison import holm
-from mednext.metrics.segmentation import dice
 from mednext.metrics.statistics import interval, resample
 from mednext.metrics.subgroup import deficit, noticeable, power
-from mednext.results import ALL_METHODS, CASE_KEYS, HEADLINE, SCORE, write_rows
+from mednext.results import ALL_METHODS, SCORE, write_rows
 from mednext.results.subgroups import SubgroupRow
 
 DIAGNOSES = ("dilated", "hypertrophic", "infarction", "normal", "right ventricle")
@@ -195,17 +194,11 @@ class _Part:
 
 def _part(methods: Methods, levels: pd.DataFrame) -> _Part:
     first = _first(methods)
-    key = CASE_KEYS[first.run.task]
     values: dict[str, np.ndarray] = {}
     for method, seeds in methods.items():
         for cases in seeds.values():
-            if not cases.table[key].equals(first.table[key]):
-                raise UserError(
-                    "two runs of one test set hold different cases",
-                    found=f"{cases.run.dataset}/{cases.run.protocol}/{method}",
-                    remedy="evaluate both again",
-                )
-        values[method] = np.mean([_values(c) for c in seeds.values()], axis=0)
+            check_same_cases(first, cases)
+        values[method] = np.mean([c.row_scores() for c in seeds.values()], axis=0)
     counts = {method: len(seeds) for method, seeds in methods.items()}
     if len(values) > 1:
         values[ALL_METHODS] = np.mean(list(values.values()), axis=0)
@@ -219,14 +212,6 @@ def _of_test_set(
     base = {"dataset": dataset, "protocol": protocol, "metric": SCORE[task]}
     for method, count in parts[0].seeds.items():
         yield from _of_method({**base, "method": method, "seeds": count}, method, parts)
-
-
-def _values(cases: Cases) -> np.ndarray:
-    """Per row: whether the image is right, or the organ's Dice."""
-    table = cases.table
-    if cases.run.task == "classification":
-        return (table.label == table.prediction).to_numpy(float)
-    return dice(table.tp, table.fp, table.fn, HEADLINE.policy)
 
 
 def _of_method(base: dict[str, Any], method: str, parts: Sequence[_Part]) -> list[SubgroupRow]:

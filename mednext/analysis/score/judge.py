@@ -20,9 +20,8 @@ from mednext.files import hash_json, seed_of, sha256_file
 from mednext.metrics.classification import auc
 from mednext.metrics.clustered import obuchowski, sign_flip
 from mednext.metrics.comparison import holm, rank_shares
-from mednext.metrics.segmentation import dice
 from mednext.metrics.statistics import bootstrap
-from mednext.results import CASE_KEYS, HEADLINE, SCORE, Metric
+from mednext.results import CASE_KEYS, SCORE, Metric
 from mednext.results.score import (
     YOURS,
     AgainstRow,
@@ -180,7 +179,7 @@ def _worst(ours: Cases, truth: Truth, scored: bool) -> list[WorstRow]:
     if ours.run.task == "segmentation":
         return _worst_volumes(ours, truth)
     table, classes = ours.table, ours.run.classes
-    right = [(c.table.label == c.table.prediction).to_numpy(float) for c in truth.peers.values()]
+    right = [cases.row_scores() for cases in truth.peers.values()]
     others = np.mean(right, axis=0) if right else None
     rows: list[WorstRow] = []
     for n in np.flatnonzero((table.label != table.prediction).to_numpy()):
@@ -203,10 +202,10 @@ def _worst(ours: Cases, truth: Truth, scored: bool) -> list[WorstRow]:
 
 
 def _worst_volumes(ours: Cases, truth: Truth) -> list[WorstRow]:
-    mine = _by_case(ours.table)
+    mine = _by_case(ours)
     others = None
     if truth.peers:
-        others = sum(_by_case(c.table).mean(axis=1) for c in truth.peers.values())
+        others = sum(_by_case(c).mean(axis=1) for c in truth.peers.values())
         others = others / len(truth.peers)
     means = mine.mean(axis=1)
     key = CASE_KEYS["segmentation"][0]
@@ -224,7 +223,7 @@ def _worst_volumes(ours: Cases, truth: Truth) -> list[WorstRow]:
     ]
 
 
-def _by_case(table: pd.DataFrame) -> pd.DataFrame:
+def _by_case(cases: Cases) -> pd.DataFrame:
     """Dice of each case (rows) and organ (columns), with the headline's policy."""
-    values = dice(table.tp, table.fp, table.fn, HEADLINE.policy)
-    return table.assign(dice=values).pivot(index="case", columns="organ", values="dice")
+    table = cases.table
+    return table.assign(dice=cases.row_scores()).pivot(index="case", columns="organ", values="dice")

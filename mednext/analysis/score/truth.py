@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mednext.analysis.cases import Cases
+from mednext.analysis.cases import Cases, check_same_cases
 from mednext.config import DatasetRun, Profile, RunConfig, load_datasets, lookup, parse
 from mednext.datasets.load import limited
 from mednext.datasets.reader import Files
@@ -109,16 +109,8 @@ def truth_of_runs(
             remedy="give another --protocol, --selection or --against, or --configfile alone",
         )
     first, *rest = peers.values()
-    key = CASE_KEYS[first.run.task]
     for cases in rest:
-        if not cases.table[key].equals(first.table[key]):
-            raise UserError(
-                "two runs of one test set hold different cases",
-                file=folder,
-                found=f"{cases.run.method}/seed{cases.run.seed}",
-                expected=f"the cases of {first.run.method}/seed{first.run.seed}",
-                remedy="evaluate both again",
-            )
+        check_same_cases(first, cases, folder)
     return Truth(
         first.run,
         _truth(first),
