@@ -14,9 +14,8 @@ from pathlib import Path
 from mednext.config import Profile, RunConfig
 from mednext.errors import UserError
 from mednext.files import exclusive, publish_folder, scratch_folder, write_bytes
-from mednext.layout import results_root
 from mednext.results import read_run
-from mednext.runs.merge import RECORD, Found, check_equal, check_wanted, runs_in, take
+from mednext.runs.merge import RECORD, Found, check_equal, check_wanted, runs_in, take_all
 from mednext.runs.resolve import resolve_run, run_name
 
 SMALL = (
@@ -129,12 +128,7 @@ def restore_runs(folder: Path, profile: Profile) -> list[str]:
     """Take an export into the results of ``profile`` as its runs were recorded, whatever data are
     here; their names.
     """
-    found = exported_runs(folder, profile)
-    out = results_root(profile.profile)
-    with exclusive(out, f"the results of profile '{profile.profile}'"):
-        for run in found:
-            take(run, out, imported=True)
-    return [run.name for run in found]
+    return take_all(exported_runs(folder, profile), profile)
 
 
 def _finished(run: Found) -> bool:

@@ -1,4 +1,4 @@
-"""What a finished training leaves, how it is recognised, and who may take it over.
+"""What a finished training leaves, how it is recognised, and who may reuse it.
 
 Two protocols of a data set may give the same split. Nothing else of a training depends on the
 protocol, so the first of them that comes trains, and the other takes its weights over.

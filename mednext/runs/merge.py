@@ -145,6 +145,11 @@ def import_runs(folder: Path, profile: Profile) -> list[str]:
     check_equal(found)
     for run in found:
         check_wanted(run, wanted.get(run.name), profile.profile)
+    return take_all(found, profile)
+
+
+def take_all(found: Sequence[Found], profile: Profile) -> list[str]:
+    """Import runs that were checked into the results of ``profile``; their names."""
     out = results_root(profile.profile)
     with exclusive(out, f"the results of profile '{profile.profile}'"):
         for run in found:
@@ -164,7 +169,7 @@ def check_wanted(run: Found, config: RunConfig | None, profile: str) -> None:
             file=run.folder,
             found=run.name,
             expected="one of its runs",
-            remedy="take it over with the configuration file it was made with",
+            remedy="import it with the configuration file it was made with",
         )
     if run.record.config_hash != config.config_hash:
         raise UserError(
@@ -172,7 +177,7 @@ def check_wanted(run: Found, config: RunConfig | None, profile: str) -> None:
             file=run.folder,
             found=f"config_hash {run.record.config_hash}",
             expected=f"config_hash {config.config_hash}",
-            remedy="take it over with the configuration file, data and version it was made with",
+            remedy="import it with the configuration file, data and version it was made with",
         )
 
 

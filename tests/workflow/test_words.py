@@ -16,7 +16,8 @@ RETIRED = (
     r"\brelatives? in train\b|\btorn apart\b|\btears? apart\b",
     r"(?-i:\bAgain\()|\bclass (Again|Patience|Advice)\b|\bPatience\(|\bAdvice\(",
     r"\bfew_at_a_time\b|\btwo_products\b|\b_Fan\b|\bcrowding\b|\bresampled\.alone\b",
-    r"\b(taken?|took|takes|taking) over (the|runs|from|by|whole)\b|\btaken over\b",
+    r"\b(taken?|took|takes|taking) over (the|runs|from|by|whole)\b|\btaken over\b"
+    r"|\b(take|takes|took|taking) (it|them) over\b",
     r"\b(told|tell|tells) apart\b|\b(can[ _]?not|nobody can)[ _]tell\b",
     r"\bno GPU is there\b|\bmemory is full\b|\bsame set-?up\b|\bwhat (it|they) rests? on\b",
 )
