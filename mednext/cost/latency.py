@@ -180,24 +180,17 @@ def _gpu_fields(states: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _fields(method: str, setting: Setting, batch: int, environment: str) -> dict[str, Any]:
     side = setting.img_size
+    unknown = ("median_ms", "iqr_ms", "p95_ms", "images_per_s", "peak_memory_mib", "reason")
     return {
+        **LatencyRow.fields_of(setting),
+        **dict.fromkeys(unknown),
         "method": method,
-        "device": setting.device,
-        "mode": setting.mode,
-        "threads": setting.threads,
-        "dtype": setting.dtype,
         "memory_format": "channels_last",
         "batch": batch,
         "input_shape": f"{batch}x3x{side}x{side}",
-        "median_ms": None,
-        "iqr_ms": None,
-        "p95_ms": None,
-        "images_per_s": None,
-        "peak_memory_mib": None,
         "repeats": 0,
         "busy": False,
         "status": "ok",
-        "reason": None,
         "env_hash": environment,
     }
 

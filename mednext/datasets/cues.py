@@ -28,9 +28,9 @@ class Cue:
     """How well the label is guessed from some features of the files."""
 
     accuracy: float | None
-    low: float | None
+    ci_low: float | None
     """95 % interval of the accuracy, groups being what was sampled."""
-    high: float | None
+    ci_high: float | None
     baseline: float
     """Accuracy of always naming the most frequent class."""
     groups: int

@@ -115,15 +115,9 @@ def _pairs(
         counts = count(chosen(relation, used), labels, subsets)
         overlap |= counts.overlap
         yield {
+            **LeakageRow.fields_of(counts),
+            **({} if classes else {"within_class": None, "across_classes": None}),
             "kind": kind,
-            "pairs": counts.pairs,
-            "within_class": counts.within_class if classes else None,
-            "across_classes": counts.across_classes if classes else None,
-            "train_val": counts.train_val,
-            "train_test": counts.train_test,
-            "val_test": counts.val_test,
-            "clusters": counts.clusters,
-            "largest_cluster": counts.largest_cluster,
             "test_overlap": int(counts.overlap.sum()),
             "note": _note(kind, source),
         }
@@ -146,13 +140,4 @@ def _cues(items: pd.DataFrame, split: pd.DataFrame, source: Source) -> Iterator[
     table = items[used].assign(group=split.group[used])
     table["ending"] = table["item"].str.rsplit(".", n=1).str[-1].str.lower()
     for kind, features in FEATURES.items():
-        found = cue(table, features)
-        yield {
-            "kind": kind,
-            "accuracy": found.accuracy,
-            "ci_low": found.low,
-            "ci_high": found.high,
-            "baseline": found.baseline,
-            "groups": found.groups,
-            "note": found.note,
-        }
+        yield {"kind": kind, **LeakageRow.fields_of(cue(table, features))}

@@ -42,7 +42,7 @@ def test_a_planted_cue_is_found_by_its_name_alone(kind: Leak, planted: dict[str,
     for name, features in FEATURES.items():
         found = cue(table, features)
         if name in (kind, Leak.CUE_ALL):
-            assert found.accuracy == 1 and found.low is not None and found.low > 0.95
+            assert found.accuracy == 1 and found.ci_low is not None and found.ci_low > 0.95
         elif found.accuracy is not None:
             assert found.accuracy < 0.7 and found.baseline == 0.5
 
@@ -63,8 +63,8 @@ def test_a_cue_of_one_patient_is_no_cue() -> None:
     assert by_patient.accuracy is not None and by_patient.accuracy < 0.8
     assert by_patient.groups == 10 and by_image.groups == 200
     # with ten patients little is certain
-    assert by_patient.high is not None and by_patient.low is not None
-    assert by_patient.high - by_patient.low > 0.3
+    assert by_patient.ci_high is not None and by_patient.ci_low is not None
+    assert by_patient.ci_high - by_patient.ci_low > 0.3
 
 
 def test_one_group_per_class_cannot_be_cross_validated() -> None:
