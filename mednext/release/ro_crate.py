@@ -24,6 +24,10 @@ from mednext.results import RunRecord, read_run
 from mednext.runs.resolve import run_name, run_paths
 
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
+OF_A_RUN = {
+    *("status", "reason", "config_hash", "code_hash", "env_hash", "git_commit", "git_dirty"),
+    *("device", "wall_seconds", "weights"),
+}
 LEFT_OUT = ("work", "logs")
 ARTICLE = "https://doi.org/10.1371/journal.pone.0340108"
 SOFTWARE = "#mednext-plos-benchmark"
@@ -78,20 +82,7 @@ def provenance(profile: Profile, records: Sequence[tuple[RunConfig, RunRecord]])
         "methods": {method: load_methods()[method].source for method in methods},
         "device_seconds": round(sum(r.wall_seconds for r in found), 3),
         "runs": [
-            {
-                "run": run_name(run),
-                "status": record.status,
-                "reason": record.reason,
-                "config_hash": record.config_hash,
-                "code_hash": record.code_hash,
-                "env_hash": record.env_hash,
-                "git_commit": record.git_commit,
-                "git_dirty": record.git_dirty,
-                "device": record.device,
-                "wall_seconds": record.wall_seconds,
-                "weights": record.weights,
-            }
-            for run, record in records
+            {"run": run_name(run), **record.model_dump(include=OF_A_RUN)} for run, record in records
         ],
     }
 
