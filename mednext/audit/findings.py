@@ -6,7 +6,6 @@ stated test sizes alone. ``inference``: it names one explanation of several.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mednext.audit.schema import (
@@ -22,6 +21,7 @@ from mednext.audit.schema import (
     SplitRow,
     SplitTableRow,
 )
+from mednext.results import grouped
 
 CLASS_WORDS = {"disease": "the disease", "non_disease": "the absence of the disease"}
 OTHERWISE = {"ceiling": "rounded up", "padded": "rounded to one digit less"}
@@ -83,10 +83,7 @@ def matrix_findings(
         alpha: up to this (corrected) chance of an accident another test size is named.
     """
     likely = {(s.table, s.positive, s.split): s for s in likely_splits(tables, alpha)}
-    of_row: dict[tuple[int, str], list[ConfusionRow]] = defaultdict(list)
-    for row in rows:
-        of_row[row.table, row.method].append(row)
-    for (table, method), group in of_row.items():
+    for (table, method), group in grouped(rows, lambda row: (row.table, row.method)).items():
         fitting = [row for row in group if row.verdict == "fits"]
         if fitting:
             yield from _orientation(fitting)

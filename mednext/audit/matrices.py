@@ -18,6 +18,7 @@ from mednext.audit.ratios import Metric
 from mednext.audit.schema import ConfusionRow, FitVerdict, MisfitRow, SplitRow, SplitTableRow
 from mednext.audit.splits import chance, other_splits, stated
 from mednext.audit.testset import matrices
+from mednext.results import grouped
 
 OF_MATRIX = (
     *("tp", "fp", "fn", "tn", "convention", "missed_disease", "false_alarms"),
@@ -220,9 +221,7 @@ def _both(disease: int, non_disease: int) -> tuple[tuple[Positive, Sizes], ...]:
 
 def by_table(rows: Sequence[SplitRow]) -> Iterator[SplitTableRow]:
     """How many rows of a table fit a split, beside how many would by accident."""
-    groups: dict[tuple[int, Positive, str], list[SplitRow]] = {}
-    for row in rows:
-        groups.setdefault((row.table, row.positive, row.split), []).append(row)
+    groups = grouped(rows, lambda row: (row.table, row.positive, row.split))
     tried = Counter(table for table, _, _ in groups)
     for (table, _, _), group in groups.items():
         chances = [row.chance for row in group]

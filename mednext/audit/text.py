@@ -8,6 +8,7 @@ from typing import Any
 
 from mednext.audit.costs import conventions
 from mednext.audit.run import Audit
+from mednext.results import grouped
 from mednext.templates import markdown_cell, markdown_templates
 
 LIKELY = 0.05
@@ -142,10 +143,7 @@ def _lost(done: Audit) -> list[Any]:
 
 
 def _grouped(rows: Any) -> dict[tuple[int, str], list[Any]]:
-    groups: dict[tuple[int, str], list[Any]] = {}
-    for row in rows:
-        groups.setdefault((row.table, row.column), []).append(row)
-    return groups
+    return grouped(rows, lambda row: (row.table, row.column))
 
 
 def _cell(value: object) -> str:

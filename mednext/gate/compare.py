@@ -8,7 +8,6 @@ comparison that cannot be made is a failure, never a pass.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from mednext.gate.seed_spread import read_spread
 from mednext.gate.subset import check_parts, chosen, unmatched
 from mednext.gate.tolerance import Bounds, bounds_of
 from mednext.gate.values import Key, key_of, name_of, read_metrics, run_name
-from mednext.results import CostRow, MetricRow, ProbeRow, read_rows
+from mednext.results import CostRow, MetricRow, ProbeRow, grouped, read_rows
 
 HASHES = ("source_id", "setting_hash", "data_hash", "split_hash")
 """What two metrics of one experiment have in common; seeds, threads and code may differ."""
@@ -74,11 +73,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def _by_metric(rows: Sequence[MetricRow]) -> dict[Key, list[MetricRow]]:
-    found: dict[Key, list[MetricRow]] = defaultdict(list)
-    for row in rows:
-        if row.status == "ok":
-            found[key_of(row)].append(row)
-    return found
+    return grouped((row for row in rows if row.status == "ok"), key_of)
 
 
 def _values(
@@ -182,10 +177,8 @@ def _probes(
     reference: Sequence[ProbeRow], new: Sequence[ProbeRow], relative: float
 ) -> list[Finding]:
     def by_method(rows: Sequence[ProbeRow]) -> dict[str, list[float]]:
-        out: dict[str, list[float]] = defaultdict(list)
-        for row in sorted(rows, key=lambda row: row.position):
-            out[row.method].append(row.value)
-        return out
+        placed = grouped(sorted(rows, key=lambda row: row.position), lambda row: row.method)
+        return {method: [row.value for row in found] for method, found in placed.items()}
 
     before, after = by_method(reference), by_method(new)
     findings = []

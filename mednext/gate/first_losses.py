@@ -19,7 +19,7 @@ from mednext.config import RunConfig, parse
 from mednext.gate.findings import Finding, Outcome
 from mednext.gate.rules import FirstLosses
 from mednext.gate.subset import chosen
-from mednext.results import Row, read_rows, read_run
+from mednext.results import Row, grouped, read_rows, read_run
 
 FIRST_LOSSES, ROUNDING = "first_losses.csv", "rounding.csv"
 CONFIGURED = "as configured"
@@ -132,10 +132,8 @@ Training = tuple[str, str, str, int]
 
 
 def _by_training(rows: Iterable[FirstLossRow]) -> dict[Training, list[FirstLossRow]]:
-    found: dict[Training, list[FirstLossRow]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row.step):
-        found[*cell_of(row), row.seed].append(row)
-    return found
+    ordered = sorted(rows, key=lambda row: row.step)
+    return grouped(ordered, lambda row: (*cell_of(row), row.seed))
 
 
 def _training(

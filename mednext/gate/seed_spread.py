@@ -6,14 +6,13 @@ of the same settings with several seeds gave; ``mednext results spread`` writes 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
 from mednext.errors import UserError
 from mednext.gate.values import Key, key_of
-from mednext.results import Metric, MetricRow, Row, read_rows
+from mednext.results import Metric, MetricRow, Row, grouped, read_rows
 
 SPREAD = "spread.csv"
 FEWEST_SEEDS = 3
@@ -45,12 +44,8 @@ def spread_rows(rows: Sequence[MetricRow]) -> list[SpreadRow]:
     Raises:
         UserError: a metric has too few seeds, or its rows are of different settings.
     """
-    groups: dict[Key, list[MetricRow]] = defaultdict(list)
-    for row in rows:
-        if row.status == "ok":
-            groups[key_of(row)].append(row)
     found = []
-    for group in groups.values():
+    for group in grouped((row for row in rows if row.status == "ok"), key_of).values():
         first = group[0]
         name = f"{first.dataset}/{first.protocol}/{first.method} {first.metric}"
         if len({row.seed for row in group}) < FEWEST_SEEDS or len(group) != len(

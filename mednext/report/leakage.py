@@ -13,7 +13,7 @@ from mednext.files import write_csv, write_text
 from mednext.layout import results_root
 from mednext.report.cells import Notes, Text
 from mednext.report.render import PAGE, html_of, markdown_of
-from mednext.results import Leak, LeakageRow, read_rows
+from mednext.results import Leak, LeakageRow, grouped, read_rows
 
 NAMES = {
     Leak.SAME_BYTES: "identical files",
@@ -68,10 +68,7 @@ def is_cue(row: LeakageRow) -> bool:
 
 def by_dataset(rows: Sequence[LeakageRow]) -> dict[str, list[LeakageRow]]:
     """The rows of each data set, in their order."""
-    found: dict[str, list[LeakageRow]] = {}
-    for row in rows:
-        found.setdefault(row.dataset, []).append(row)
-    return found
+    return grouped(rows, lambda row: row.dataset)
 
 
 def grids(rows: Sequence[LeakageRow]) -> list[Grid]:

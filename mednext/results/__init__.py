@@ -4,7 +4,7 @@ Everything below ``report`` reads only these files. A row that does not fit its 
 on writing and on reading, so that a table can never be drawn from something malformed.
 """
 
-from mednext.results.base import Outcome, Row, Status
+from mednext.results.base import Outcome, Row, Status, grouped
 from mednext.results.cases import (
     CASE_KEYS,
     DIAGONALS,
@@ -83,6 +83,7 @@ __all__ = [
     "View",
     "case_columns",
     "cost_verdict",
+    "grouped",
     "policy_of",
     "read_cases",
     "read_rows",

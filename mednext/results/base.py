@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 Status = Literal["ok", "failed", "skipped", "pending"]
 
 
@@ -40,3 +43,15 @@ class Outcome(Row):
         if self.status != "ok" and not self.reason:
             raise ValueError(f"status '{self.status}' needs a reason")
         return self
+
+
+def grouped(rows: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """The rows of each key, in their order; the keys in the order of their first rows.
+
+    >>> grouped(["ab", "c", "de"], len)
+    {2: ['ab', 'de'], 1: ['c']}
+    """
+    found: dict[K, list[T]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found

@@ -15,7 +15,16 @@ from mednext.layout import results_root
 from mednext.report.figures.style import PAGE_HEIGHT, PALETTE
 from mednext.report.scale import scale_difference, scale_of
 from mednext.report.verdicts import over_seeds
-from mednext.results import HEADLINE, CurveRow, DatasetRow, Metric, MetricRow, R, read_rows
+from mednext.results import (
+    HEADLINE,
+    CurveRow,
+    DatasetRow,
+    Metric,
+    MetricRow,
+    R,
+    grouped,
+    read_rows,
+)
 
 MARKERS = "os^Dv<>pPX*h"
 WIDTH = 7.4
@@ -50,21 +59,16 @@ def headline(
     metrics: Sequence[MetricRow], dataset: str, metric: Metric
 ) -> dict[str, tuple[float, float | None, float | None]]:
     """Method -> mean over seeds and interval of the headline view; only what came about."""
-    rows: dict[str, list[MetricRow]] = {}
-    for row in metrics:
-        shown = (row.dataset, row.metric) == (dataset, metric) and HEADLINE.holds(row)
-        if shown and HEADLINE.judges(row) and row.value is not None:
-            rows.setdefault(row.method, []).append(row)
+    of_set = [row for row in metrics if (row.dataset, row.metric) == (dataset, metric)]
+    shown = [row for row in of_set if HEADLINE.holds(row) and HEADLINE.judges(row)]
+    rows = grouped((row for row in shown if row.value is not None), lambda row: row.method)
     return {method: over_seeds(found) for method, found in rows.items()}
 
 
 def by_method(curves: Sequence[CurveRow], dataset: str, curve: str) -> dict[str, list[CurveRow]]:
     """Method -> the points of its curve of one data set, in order."""
-    found: dict[str, list[CurveRow]] = {}
-    for row in curves:
-        if (row.dataset, row.curve) == (dataset, curve):
-            found.setdefault(row.method, []).append(row)
-    return found
+    shown = [row for row in curves if (row.dataset, row.curve) == (dataset, curve)]
+    return grouped(shown, lambda row: row.method)
 
 
 def source_of(profile: Profile) -> str:

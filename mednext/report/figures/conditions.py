@@ -15,7 +15,7 @@ from mednext.config.names import with_names
 from mednext.layout import results_root
 from mednext.report.figures.charts import axes_rows, legend_of, looks, panel_title, source_of
 from mednext.report.figures.style import STYLE, heading, save
-from mednext.results import SCORE, Metric, read_rows
+from mednext.results import SCORE, Metric, grouped, read_rows
 from mednext.results.conditions import ConditionRow
 
 COLUMNS = 4
@@ -102,9 +102,7 @@ def _lines(
 
 def _moved(axis: Any, rows: Sequence[ConditionRow], look: dict[str, dict[str, Any]]) -> None:
     """The own test set against data of others, a line per method."""
-    methods: dict[str, list[ConditionRow]] = defaultdict(list)
-    for row in rows:
-        methods[row.method].append(row)
+    methods = grouped(rows, lambda row: row.method)
     for k, (method, found) in enumerate(methods.items()):
         ends = [_mean([r.before for r in found]), _mean([r.after for r in found])]
         at = [0 + 0.03 * k, 1 + 0.03 * k]

@@ -15,6 +15,7 @@ from mednext.results import (
     Leak,
     LeakageRow,
     OverlapRow,
+    grouped,
 )
 
 TOGETHER = {ALL_CLASSES: "all images", STANDARDISED: "standardised: the test set's classes in both"}
@@ -50,10 +51,8 @@ def train_overlap(results: Results) -> list[dict[str, Any]]:
     """Per data set and protocol: accuracy of the first seed on test images that overlap with train
     and on the others: all methods together by class, then each method.
     """
-    found: dict[tuple[str, str], list[OverlapRow]] = {}
-    for row in results.train_overlap:
-        if row.seed == results.profile.seeds[0]:
-            found.setdefault((row.dataset, row.protocol), []).append(row)
+    first = [row for row in results.train_overlap if row.seed == results.profile.seeds[0]]
+    found = grouped(first, lambda row: (row.dataset, row.protocol))
     return [_of_split(results, rows) for rows in found.values()]
 
 

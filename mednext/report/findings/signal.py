@@ -7,16 +7,14 @@ from statistics import median
 from typing import Any
 
 from mednext.report.findings.facts import Results, unique
-from mednext.results import SignalRow
+from mednext.results import SignalRow, grouped
 
 PARTS = ("LAFFN", "SEM", "SDFFN")
 
 
 def signals(results: Results) -> list[dict[str, Any]]:
     """Per data set, method and weights, the ratio of each part over blocks and seeds."""
-    found: dict[tuple[str, str, str], list[SignalRow]] = {}
-    for row in results.signal:
-        found.setdefault((row.dataset, row.method, row.weights), []).append(row)
+    found = grouped(results.signal, lambda row: (row.dataset, row.method, row.weights))
     return [
         {
             "name": results.named(dataset),

@@ -7,7 +7,7 @@ from typing import Any
 
 from mednext.report.findings.facts import Results, caption
 from mednext.report.wording import ALPHA
-from mednext.results import ALL_METHODS
+from mednext.results import ALL_METHODS, grouped
 from mednext.results.subgroups import SubgroupRow
 
 
@@ -15,9 +15,7 @@ def subgroups(results: Results) -> list[dict[str, Any]]:
     """Per data set and protocol the levels of each attribute for the mean of all methods, and how
     many methods serve which level worse.
     """
-    found: dict[tuple[str, str], list[SubgroupRow]] = {}
-    for row in results.subgroups:
-        found.setdefault((row.dataset, row.protocol), []).append(row)
+    found = grouped(results.subgroups, lambda row: (row.dataset, row.protocol))
     return [_section(results, *key, rows) for key, rows in found.items()]
 
 
