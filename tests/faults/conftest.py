@@ -28,6 +28,8 @@ from mednext.runs.resolve import resolve_runs, run_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 Outcome = Callable[..., None]
+HANGS = 600
+"""Seconds until a process counts as hanging; a busy machine is ten times slower than a free one."""
 RECORDED: list[tuple[str, str, str]] = []
 HEAD = """# Faults and what comes of them
 

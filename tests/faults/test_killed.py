@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mednext.runs.resolve import run_paths
-from tests.faults.conftest import Outcome, World
+from tests.faults.conftest import HANGS, Outcome, World
 
 from ..checkout import copy_checkout
 
@@ -20,7 +20,7 @@ TRAIN = ("mednext", "train", "--configfile", "tiny.yaml")
 METRICS = ("snakemake", "results/tiny/metrics.csv", "--cores", "1", "--configfile", "tiny.yaml")
 
 
-def first_checkpoint(world: World, process: subprocess.Popen[str], seconds: float = 60) -> None:
+def first_checkpoint(world: World, process: subprocess.Popen[str], seconds: float = HANGS) -> None:
     """Wait until an epoch is finished, while the training goes on."""
     end = time.monotonic() + seconds
     while not any(run_paths(world.run).work.glob("*/checkpoint.pt")):
@@ -37,7 +37,7 @@ def test_killed_worker(world: World, outcome: Outcome, number: signal.Signals) -
     first_checkpoint(world, process)
     process.send_signal(number)
     # SIGTERM is unwound, so that temporary files go.
-    assert process.wait(30) == (128 + number if number == signal.SIGTERM else -number)
+    assert process.wait(HANGS) == (128 + number if number == signal.SIGTERM else -number)
     assert not run_paths(world.run).run_json.exists()
     world.finish()
     text = f"training process killed by {number.name}"
@@ -50,7 +50,7 @@ def test_interrupted_by_hand(world: World, outcome: Outcome) -> None:
     process = world.start(*TRAIN)
     first_checkpoint(world, process)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=30)[0]
+    said = process.communicate(timeout=HANGS)[0]
     assert process.returncode == 130
     assert said.splitlines()[-1].startswith("error: interrupted; finished epochs are kept")
     world.finish()
@@ -63,7 +63,7 @@ def test_two_trainings_of_one_run(world: World, outcome: Outcome) -> None:
     first_checkpoint(world, process)
     code, said = world.do("train")
     assert code == 2 and "another process is working on this run" in said
-    assert process.wait(60) == 0
+    assert process.wait(HANGS) == 0
     world.finish()
     outcome("the same run started twice", said, "the second refused, the first: same bits")
 
@@ -82,16 +82,16 @@ def test_killed_snakemake_and_a_second_one(workflow: World, outcome: Outcome) ->
     # It holds its locks, but cannot end before the second has started, however slow the machine.
     os.killpg(first.pid, signal.SIGSTOP)
     second = workflow.start(*METRICS)
-    said = second.communicate(timeout=60)[0]
+    said = second.communicate(timeout=HANGS)[0]
     assert second.returncode != 0
     assert "another process is working on the results of profile 'tiny'" in said
     assert first.poll() is None
     told = said[said.index("another process") :]
     os.killpg(first.pid, signal.SIGKILL)  # snakemake and its training
-    first.wait(30)
+    first.wait(HANGS)
     assert not run_paths(workflow.run).run_json.exists()
     third = workflow.start(*METRICS)
-    said = third.communicate(timeout=120)[0]
+    said = third.communicate(timeout=HANGS)[0]
     assert third.returncode == 0, said
     workflow.finish()
     record = json.loads(run_paths(workflow.run).run_json.read_text())
@@ -108,7 +108,7 @@ def test_interrupted_snakemake(workflow: World, outcome: Outcome) -> None:
     process = workflow.start(*METRICS)
     first_checkpoint(workflow, process)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to the jobs and tee as well
-    said = process.communicate(timeout=120)[0]
+    said = process.communicate(timeout=HANGS)[0]
     assert process.returncode != 0
     assert "error: interrupted; finished epochs are kept" in said
     workflow.finish()
@@ -121,7 +121,7 @@ def test_a_configuration_that_snakemake_cannot_decode(workflow: World, outcome: 
     text = file.read_text()
     file.write_text(text, encoding="utf-16")
     process = workflow.start(*METRICS)
-    said = process.communicate(timeout=120)[0]
+    said = process.communicate(timeout=HANGS)[0]
     assert process.returncode != 0 and said.strip().splitlines()[-1].startswith("UnicodeDecode")
     code, said = workflow.do("doctor")
     assert code == 2 and "error: the file is not text in UTF-8" in said
@@ -140,7 +140,7 @@ def _clock_set_back(workflow: World, outcome: Outcome) -> None:
     for file in Path(os.environ["MEDNEXT_DATA"]).rglob("*"):
         os.utime(file, (tomorrow, tomorrow))
     again = workflow.start(*METRICS)
-    said = again.communicate(timeout=120)[0]
+    said = again.communicate(timeout=HANGS)[0]
     assert again.returncode == 0, said
     workflow.finish()
     assert "Nothing to be done" in said  # small inputs are compared by content, not by time

@@ -12,7 +12,7 @@ import torch
 import mednext.training.train as engine
 from mednext.runs.resolve import run_paths
 from mednext.training.step import Stepper
-from tests.faults.conftest import Outcome, World
+from tests.faults.conftest import HANGS, Outcome, World
 
 
 def failing_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException) -> None:
@@ -107,7 +107,7 @@ def test_a_process_with_too_little_memory(world: World, outcome: Outcome) -> Non
         "sys.exit(main(['train', '--configfile', 'tiny.yaml']))\n"
     )
     process = world.start(code=code)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=HANGS)[0]
     assert process.returncode == 4 and "out of memory" in said, said
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     world.finish()
