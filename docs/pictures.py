@@ -35,6 +35,7 @@ def main() -> int:
         page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
         page.goto(PAGE.resolve().as_uri())
         page.wait_for_selector("html[data-ready]", state="attached")
+        page.locator("details.reading").evaluate("legend => legend.remove()")  # floats above all
         shots = {"page": page, "table": page.locator("#table2")}
         for name, shown in shots.items():
             with atomic_path(FOLDER / f"{name}.png") as part:
