@@ -15,9 +15,9 @@ from mednext.config import Profile, benchmarks_dir
 from mednext.files import atomic_path, write_text
 from mednext.layout import browse_npz
 from mednext.report.figures import FIGURES
-from mednext.results import write_rows
+from mednext.results import MetricRow, write_rows
 
-from ..report.made_up import CLASSIFIERS, SEGMENTERS, make_profile
+from ..report.made_up import CLASSIFIERS, SEGMENTERS, make_profile, metric_row, metric_rows
 from ..report.made_up_results import write_results
 
 # A file may bear any of these on disk.
@@ -126,9 +126,18 @@ def made_up_claims() -> Iterator[ClaimRow]:
         )
 
 
+def other_views(source: str) -> Iterator[MetricRow]:
+    """A protocol and weights that are not the headline's, of a data set outside the profile."""
+    for value, view in ((0.8712, {"protocol": "grouped"}), (0.9344, {"selection": "best_val"})):
+        for seed in (0, 1):
+            where = {"dataset": "monkeypox_msld", "source": source, "seed": seed, **view}
+            yield metric_row(metric="accuracy", value=value + seed / 100, **where)
+
+
 def write_everything(source: str) -> tuple[Profile, Path]:
     """All small files of the made-up profile below the current folder, the audit's among them."""
     root = write_results(source)
+    write_rows(root / "metrics.csv", MetricRow, [*metric_rows(source), *other_views(source)])
     write_browsed(source)
     write_figures(root / "figures")
     rows = "".join(f"t{i},sars_cov2_ct,{i / 100},<b>p{i}</b>\n" for i in range(120))

@@ -101,6 +101,19 @@ def test_a_volume_opens_with_masks_and_dice_and_leads_to_the_next(opened: Open) 
     page.get_by_role("button", name="Close", exact=True).click()
 
 
+def test_a_case_leads_to_the_one_before(opened: Open, files: dict[str, Path]) -> None:
+    with np.load(files["phantom"].parents[1] / "cases/browse.acdc.paper.npz") as stored:
+        first, second = stored["names"][:2].tolist()
+        dice = np.nanmean(stored["dice"][0, 0])
+    page = opened().page
+    choose(page, "ACDC, protocol paper")
+    page.get_by_role("button", name=second).click()
+    page.get_by_role("button", name="Previous", exact=True).click()
+    assert page.locator("#dialog h2").inner_text() == first
+    assert f"MedUNeXt Dice {dice:.3f}" in page.get_by_role("dialog").inner_text()
+    assert page.get_by_role("button", name="Previous", exact=True).is_disabled()
+
+
 def test_another_method_is_chosen(opened: Open) -> None:
     page = opened().page
     table = choose(page, "ACDC, protocol paper")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import pandas as pd
 import pytest
 from playwright.sync_api import Locator, Page
+
+from mednext.config.names import display_name
 
 from .reading import Open, column
 
@@ -31,6 +37,36 @@ def test_the_explorer_shows_means_intervals_and_the_printed_value(opened: Open) 
     assert labels == "Dice on ACDC: MedUNeXt 0.901, UNet 0.801"
     page.get_by_text("The same as a table").click()
     assert column(page.locator("#explorer-table table"), 3) == ["0.9010", "0.8010"]
+
+
+def of_the_file(files: dict[str, Path], **axes: str) -> pd.DataFrame:
+    """MedNeXt's rows of ``metrics.csv`` in the headline's view but for ``axes``."""
+    rows = pd.read_csv(files["local"].parents[1] / "metrics.csv")
+    view = {"metric": "accuracy", "protocol": "paper", "selection": "last", "method": "mednext"}
+    view |= {"target": "non_disease", **axes}
+    return rows[(rows[list(view)] == list(view.values())).all(axis=1)]
+
+
+@pytest.mark.parametrize(
+    ("label", "axis", "choice"),
+    [
+        ("Metric", "metric", "precision"),
+        ("Protocol", "protocol", "grouped"),
+        ("Weights", "selection", "best_val"),
+    ],
+)
+def test_metric_protocol_and_weights_are_chosen(
+    opened: Open, files: dict[str, Path], label: str, axis: str, choice: str
+) -> None:
+    rows = of_the_file(files, **{axis: choice})
+    (dataset,), (metric,) = set(rows.dataset), set(rows.metric)
+    page = opened("local").page
+    page.locator("#explorer-tools").get_by_label(label).select_option(choice)
+    svg = page.locator("#explorer-panels > div svg[role=img]")
+    assert svg.get_attribute("aria-label") == (
+        f"{metric.capitalize()} on {display_name(dataset)}: MedNeXt {rows.value.mean():.3f}"
+    )
+    assert page.evaluate("document.activeElement.value") == choice
 
 
 def dimmed(page: Page) -> dict[str, tuple[int, int]]:
@@ -96,6 +132,24 @@ def test_any_two_quantities_and_a_zoom_there_and_back(opened: Open) -> None:
     assert ticks(panel) != before
     panel.get_by_role("button", name="Whole range").click()
     assert ticks(panel) == before
+
+
+def test_the_score_is_set_against_the_cost(opened: Open, files: dict[str, Path]) -> None:
+    cost = pd.read_csv(files["local"].parents[1] / "cost.csv").set_index("method")
+    score = of_the_file(files).value.mean()
+    page = opened("local").page
+    page.locator("#scatter-tools").get_by_label("Across").select_option("Precision")
+    button = page.get_by_role("button", name="Score against cost")
+    assert button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    said = page.locator("#scatter-panels svg[role=img]").first.get_attribute("aria-label")
+    assert re.fullmatch(
+        "Accuracy against GMACs at 224 px on SARS-COV2-CT-Scan: "
+        rf"MedNeXt, Accuracy: {score:.3f} \[[^]]*\], "
+        f"GMACs at 224 px: {cost.gmacs_torch['mednext']:.2f}",
+        str(said),
+    )
 
 
 def test_a_chart_zooms_by_buttons_and_by_keys(opened: Open) -> None:
