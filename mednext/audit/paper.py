@@ -25,6 +25,8 @@ class TableFile(Strict):
 
     file: str
     key: tuple[str, ...] = ("slug",)
+    name: tuple[str, ...] | None = None
+    """Columns with what the paper calls a row, for reports; else ``method``, else the key."""
 
 
 class Metrics(Strict):
@@ -207,6 +209,8 @@ class PaperSpec(Strict):
 
     paper: str
     tables: dict[int, TableFile]
+    headings: dict[str, str] = Field(default_factory=dict)
+    """Column -> its heading, for reports; the others are called as in the files."""
     classification: Classification | None = None
     scores: tuple[Scores, ...] = ()
     dice: tuple[Dice, ...] = ()
@@ -256,6 +260,7 @@ class Paper:
     def _check_columns(self) -> None:
         spec = self.spec
         wanted: list[tuple[int, str]] = [
+            *((number, c) for number, table in spec.tables.items() for c in table.name or ()),
             *((mean.table, c) for mean in spec.means for c in (mean.column, *mean.of)),
             *((rule.table, c) for rule in spec.scores for c in rule.columns.values()),
             *((lead.table, lead.column) for lead in spec.leads),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mednext.audit.independent import independent
 from mednext.audit.run import Audit
 from mednext.audit.schema import CellRow
+from mednext.config.names import words
 from mednext.templates import html_templates
 
 HAND: dict[str, str] = {
@@ -73,19 +74,24 @@ def levels(done: Audit) -> list[Level]:
 
 def undecided(done: Audit) -> Iterator[tuple[str, str]]:
     """What was asked and could not be decided, with the reason."""
+    names = done.names
     for score in done.scores:
         if score.verdict == "inconclusive":
-            yield f"Table {score.table}, {score.slug}: {score.columns}", score.note or ""
+            what = f"{names.row(score.table, score.slug)}: {names.columns(score.columns)}"
+            yield f"Table {score.table}, {what}", score.note or ""
     for row in done.identities:
         if row.verdict == "not checkable":
-            yield f"Table {row.table}, {row.slug}: {row.column}", row.note or ""
+            what = f"{names.row(row.table, row.slug)}: {names.column(row.column)}"
+            yield f"Table {row.table}, {what}", row.note or ""
     for claim in done.claims:
         if claim.verdict == "not checkable":
-            yield f"Claim {claim.claim_id}: {claim.quote or claim.about}", claim.note or ""
+            what = claim.quote or names.text(claim.about)
+            yield f"Claim {claim.claim_id}: {what}", names.text(claim.note or "")
 
 
 def letter(done: Audit) -> list[str]:
     """A short letter, a paragraph each."""
+    name = done.names.row
     counts = independent(done.cells)
     found = Counter(row.rule for row in done.cells if row.basis == "arithmetic")
     paragraphs = [
@@ -110,7 +116,8 @@ def letter(done: Audit) -> list[str]:
     doubtful = [row for row in done.leads if row.verdict == "may well be none"]
     if doubtful:
         named = "; ".join(
-            f"table {r.table}, {r.winner} over {r.slug} by {r.lead}: {r.p_false:.2f}"
+            f"table {r.table}, {name(r.table, r.winner)} over {name(r.table, r.slug)} by {r.lead}: "
+            f"{r.p_false:.2f}"
             for r in doubtful[:5]
         )
         paragraphs.append(
@@ -129,15 +136,14 @@ def letter(done: Audit) -> list[str]:
 
 def report_html(done: Audit) -> str:
     """The page, without any file or address beside it."""
-    return (
-        html_templates("mednext.audit", "templates")
-        .get_template("report.html.j2")
-        .render(
-            audit=done,
-            levels=levels(done),
-            undecided=list(undecided(done)),
-            independent=independent(done.cells),
-            letter=letter(done),
-            hand=HAND,
-        )
+    environment = html_templates("mednext.audit", "templates")
+    environment.filters["words"] = words
+    return environment.get_template("report.html.j2").render(
+        audit=done,
+        names=done.names,
+        levels=levels(done),
+        undecided=list(undecided(done)),
+        independent=independent(done.cells),
+        letter=letter(done),
+        hand=HAND,
     )

@@ -20,6 +20,7 @@ from mednext.audit.identities import identity_rows
 from mednext.audit.leads import lead_rows
 from mednext.audit.matrices import Readings, by_table
 from mednext.audit.misprints import misprints
+from mednext.audit.names import Names
 from mednext.audit.paper import Paper
 from mednext.audit.published import published_rows
 from mednext.audit.schema import (
@@ -45,9 +46,10 @@ from mednext.audit.significance import significance_rows
 
 @dataclass(frozen=True)
 class Audit:
-    """The rows of every file, by the file's stem."""
+    """The rows of every file, by the file's stem; and what readers call what they are about."""
 
     paper: str
+    names: Names
     confusion: Sequence[ConfusionRow]
     misfits: Sequence[MisfitRow]
     splits: Sequence[SplitRow]
@@ -99,6 +101,7 @@ def audit(folder: Path, cost: Path | None = None) -> Audit:
     cells.sort(key=lambda cell: (cell.table, order[cell.table, cell.slug]))
     return Audit(
         paper=paper.spec.paper,
+        names=Names(paper),
         confusion=confusion,
         misfits=misfits,
         splits=splits,

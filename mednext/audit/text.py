@@ -8,6 +8,7 @@ from typing import Any
 
 from mednext.audit.costs import conventions
 from mednext.audit.run import Audit
+from mednext.config.names import words
 from mednext.results import grouped
 from mednext.templates import markdown_cell, markdown_templates
 
@@ -83,13 +84,13 @@ def summary(done: Audit) -> str:
     broken = Counter(row.rule for row in done.identities if row.verdict == "off")
     tried = Counter(row.rule for row in done.identities if row.verdict in ("off", "agrees"))
     lines += [
-        f"rule {rule}: {broken[rule]} of {n} cells off"
+        f"rule {words(rule)}: {broken[rule]} of {n} cells off"
         for rule, n in tried.items()
         if rule not in ("repeated", "across")
     ]
     lines += [
-        f"table {table} {column}: {sum(c.verdict == 'holds' for c in checks)} of {len(checks)} "
-        "additivity relations hold"
+        f"table {table}, {done.names.column(column)}: "
+        f"{sum(c.verdict == 'holds' for c in checks)} of {len(checks)} additivity relations hold"
         for (table, column), checks in _grouped(done.additivity_checks).items()
     ]
     claims = claim_counts(done)
@@ -101,9 +102,10 @@ def summary(done: Audit) -> str:
 def report(done: Audit) -> str:
     """The Markdown report."""
     environment = markdown_templates("mednext.audit", "templates")
-    environment.filters["cell"] = _cell
+    environment.filters |= {"cell": _cell, "words": words, "named": done.names.of_claim}
     return environment.get_template("audit.md.j2").render(
         audit=done,
+        names=done.names,
         summary=summary(done).splitlines(),
         fits=fits_by_table(done),
         fitting=[row for row in done.confusion if row.verdict.startswith("fits")],

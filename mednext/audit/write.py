@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 from mednext.audit.report import report_html
 from mednext.audit.run import Audit
@@ -12,7 +12,7 @@ from mednext.files import write_text
 from mednext.results import Row, write_rows
 
 FILES: dict[str, type[Row]] = {
-    stem: get_args(rows)[0] for stem, rows in get_type_hints(Audit).items() if stem != "paper"
+    stem: get_args(rows)[0] for stem, rows in get_type_hints(Audit).items() if get_origin(rows)
 }
 """Stem of a file in ``results/audit`` -> its schema."""
 

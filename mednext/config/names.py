@@ -32,12 +32,21 @@ def display_name(slug: str) -> str:
     spec = methods.get(slug) or next((s for s in methods.values() if slug in s.aliases), None)
     if spec is None:
         return slug
-    printed = {n: re.sub(r" (\[\d+\]|\(Ours\))$", "", name) for n, name in spec.printed.items()}
+    printed = {n: without_citation(name) for n, name in spec.printed.items()}
     whole = [name for table, name in printed.items() if table not in ABLATIONS]
     if whole:
         return whole[-1]
     modules = next(iter(printed.values()), NOT_PRINTED.get(slug))
     return f"{FAMILY[spec.task]} ({modules})" if modules else slug
+
+
+def without_citation(name: str) -> str:
+    """What a row of a paper's table is called, without its reference or "(Ours)" at the end.
+
+    >>> without_citation("ResNet18 [24]"), without_citation("MedNeXt (Ours)")
+    ('ResNet18', 'MedNeXt')
+    """
+    return re.sub(r" (\[\d+\]|\(Ours\))$", "", name)
 
 
 @cache

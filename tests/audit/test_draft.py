@@ -62,6 +62,7 @@ def test_a_draft_with_its_sizes_checks_the_matrices(
     ours = next(row for row in done.scores if row.slug == "ours")
     assert (ours.verdict, ours.example) == ("fits", "114/7/6/73")
     assert {row.slug for row in done.leads} == {"plain_cnn_7", "wide_net"}
+    assert done.names.row(1, "plain_cnn_7") == "Plain CNN"
 
 
 def test_a_draft_is_not_overwritten(tmp_path: Path) -> None:

@@ -50,11 +50,14 @@ class Column:
 
 @dataclass
 class Recognised:
-    """A table with recognised columns; ``labels`` are the texts that name its rows."""
+    """A table with recognised columns; ``labels`` are the texts that name its rows, ``named`` the
+    columns that hold them.
+    """
 
     caption: str
     slugs: list[str]
     labels: list[str]
+    named: list[str]
     columns: list[Column]
     asks: list[str]
 
@@ -83,11 +86,10 @@ def recognise(grid: Grid) -> Recognised:
         used |= set(column.names())
     if not any(column.metric in SHARES for column in columns):
         asks.append("no metric was recognised; remove the table, or name its columns")
-    labels = [
-        " ".join(dict.fromkeys(without_marks(row[i]) for i in _alike(header, label)))
-        for row in body
-    ]
-    return Recognised(grid.caption, _slugs(labels, asks), labels, columns, asks)
+    alike = _alike(header, label)
+    labels = [" ".join(dict.fromkeys(without_marks(row[i]) for i in alike)) for row in body]
+    named = [columns[i].name for i in alike]
+    return Recognised(grid.caption, _slugs(labels, asks), labels, named, columns, asks)
 
 
 Rows = list[list[str]]

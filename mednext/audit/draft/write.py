@@ -134,7 +134,8 @@ def _yaml(name: str, tables: list[Recognised], text: str, sizes: Sizes) -> str:
         if table.caption:
             lines.append(f"  # {' '.join(table.caption.split())[:200]}")
         lines += [f"  # ASK: {' '.join(ask.split())}" for ask in table.asks]
-        lines.append(f"  {number}: {{file: table{number}.csv}}")
+        columns = ", ".join(map(_quoted, table.named))
+        lines.append(f"  {number}: {{file: table{number}.csv, name: [{columns}]}}")
     for title, section in (
         ("scores", _scores(tables, sizes)),
         ("dice", _dice(tables, sizes)),
