@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from measured.calls import export_both
 from measured.page import summary, write_page
 from measured.rows import (
     ENGINES_FILE,
@@ -97,6 +98,8 @@ def main() -> None:
         return
     rows, profile = [], []
     with tempfile.TemporaryDirectory() as folder:
+        if not arguments.pending:
+            export_both(folder, arguments.img_size)
         for setting in settings(arguments.rounds, folder, arguments.engines, arguments.img_size):
             if arguments.pending:
                 row, operations = row_of(setting, "pending", reason="unmeasured"), []

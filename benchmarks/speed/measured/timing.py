@@ -6,15 +6,13 @@ import importlib.metadata
 from copy import deepcopy
 
 import numpy as np
-import timm
 import torch
 from side_by_side import interleave, ratios
 from torch import nn
 
-from measured.calls import ENGINES, Call, training_step
+from measured.calls import ENGINES, Call, both_networks, training_step
 from measured.limits import limits, rates, work_of
 from measured.rows import PACKAGES, EngineRow, ProfileRow, Setting, row_of
-from mednext import create_model
 from mednext.cost.timing import OthersWatch
 from mednext.provenance import machine
 
@@ -33,11 +31,7 @@ def measure(setting: Setting) -> tuple[EngineRow, list[ProfileRow]]:
     torch.set_num_threads(setting.threads)
     torch.set_flush_denormal(True)
     side = setting.img_size
-    torch.manual_seed(0)
-    both: dict[str, nn.Module] = {
-        "mednext": create_model("mednext", num_classes=2, img_size=side).eval(),
-        "resnet18": timm.create_model("resnet18", num_classes=2).eval(),
-    }
+    both = both_networks(side)
     images = torch.randn(setting.batch, 3, side, side).to(memory_format=torch.channels_last)
     calls = {name: _call(name, network, images, setting) for name, network in both.items()}
     watch = OthersWatch()
