@@ -11,6 +11,7 @@ import pandas as pd
 
 from mednext.analysis.cases import Cases, conditions, known, read, recorded
 from mednext.analysis.differences import half_width
+from mednext.analysis.metrics import NO_INTERVAL
 from mednext.config import RunConfig
 from mednext.files import seed_of
 from mednext.metrics.classification import auc, expected_calibration_error
@@ -103,8 +104,8 @@ def _change(plain: Cases, other: Cases, weights: str, name: str) -> list[Conditi
             before=float(points[0][k]),
             after=float(points[1][k]),
             change=float(points[1][k] - points[0][k]),
-            ci_low=known(bounds[k][0]),
-            ci_high=known(bounds[k][1]),
+            ci_low=None if metric in NO_INTERVAL else known(bounds[k][0]),
+            ci_high=None if metric in NO_INTERVAL else known(bounds[k][1]),
             relative=None,
             n_cases=len(other.table),
             n_groups=len(set(groups[1])),

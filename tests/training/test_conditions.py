@@ -68,6 +68,8 @@ def test_a_temperature_of_the_validation_set_keeps_the_classes(done: Tiny) -> No
     assert by_metric[Metric.ACCURACY].change == 0 and by_metric[Metric.AUC].change == 0
     ece = next(r for r in conditional if (r.metric, r.target) == (Metric.ECE, "disease"))
     assert by_metric[Metric.ECE].after == pytest.approx(ece.value)
+    assert by_metric[Metric.ECE].ci_low is None  # its estimate is biased: no interval would hold
+    assert by_metric[Metric.BRIER].ci_low is not None
 
 
 def test_other_weights_have_no_conditions_yet(done: Tiny) -> None:
