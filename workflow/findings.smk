@@ -1,6 +1,8 @@
 # results/FINDINGS.md, the README's main results, and the CSVs, tables and charts behind them, from the
 # exported runs of a profile alone: the ordinary rules without data, weights or torch. What was trained
 # below results/ is neither read nor written. make findings
+from glob import glob
+
 from mednext.layout import move_results
 from mednext.report.findings.write import CHARTS
 from snakemake.utils import min_version
@@ -8,6 +10,7 @@ from snakemake.utils import min_version
 min_version("9.25")
 move_results("results/findings")
 FROM_EXPORT = True
+SECOND_WAVE = sorted(glob("results/reference/wave2_*/runs/*/*/*/*/*"))
 
 
 include: "rules/common.smk"
@@ -15,6 +18,22 @@ include: "rules/export.smk"
 include: "rules/analysis.smk"
 include: "rules/audit.smk"
 include: "rules/tables.smk"
+
+
+rule contrasts:
+    input:
+        SECOND_WAVE,
+        "benchmarks/wave2.yaml",
+    output:
+        f"{RESULTS}/contrasts.csv",
+    log:
+        f"{LOGS}/contrasts.log",
+    conda:
+        "../environment.yml"
+    params:
+        code=folder_hash("metrics", "analysis/cases.py", "analysis/contrasts.py"),
+    shell:
+        "python -m mednext results contrasts --out {output} 2>&1 | tee {log:q}"
 
 
 rule charts:
@@ -47,6 +66,7 @@ rule findings:
         rules.differences.output,
         rules.subgroups.output,
         rules.orders.output,
+        rules.contrasts.output if SECOND_WAVE else [],
         rules.shared.output,
         rules.train_overlap.output if small("overlap_groups.csv") else [],
         f"{AUDIT}/cells.csv",

@@ -81,11 +81,26 @@ def scores(runs: Runs, dataset: str, arm: Arm, seeds: Sequence[int], selection: 
 
 
 def contrast_rows(
-    name: str, part: Part, runs: Sequence[RunConfig], selection: str = HEADLINE.selection
+    name: str,
+    part: Part,
+    runs: Sequence[RunConfig],
+    seeds: Sequence[int],
+    selection: str = HEADLINE.selection,
 ) -> list[ContrastRow]:
-    """What the finished runs say to each contrast of a part; ``pending`` where one is missing."""
+    """What the finished runs say to each contrast of a part; ``pending`` where one is missing.
+
+    Args:
+        name: of the part.
+        part: what was asked.
+        runs: of its profile; others may still be missing.
+        seeds: that both arms of every contrast are to have.
+        selection: the weights that are judged.
+
+    Raises:
+        UserError: the arms of a contrast were tested on different cases.
+    """
     known_runs = by_axes(runs)
-    rows = [_contrast(name, c, known_runs, selection) for c in part.contrasts]
+    rows = [_contrast(name, c, known_runs, seeds, selection) for c in part.contrasts]
     family = [i for i, row in enumerate(rows) if row.primary and row.status == "ok"]
     # A missing primary contrast still counts: what is not yet there must not lower the others.
     missing = sum(row.primary for row in rows) - len(family)
@@ -96,9 +111,10 @@ def contrast_rows(
     return rows
 
 
-def _contrast(name: str, contrast: Contrast, runs: Runs, selection: str) -> ContrastRow:
+def _contrast(
+    name: str, contrast: Contrast, runs: Runs, seeds: Sequence[int], selection: str
+) -> ContrastRow:
     dataset = contrast.dataset
-    seeds = seeds_of(contrast, runs)
     base: dict[str, Any] = {
         **_named(name, contrast),
         "selection": selection,
@@ -134,16 +150,6 @@ def _contrast(name: str, contrast: Contrast, runs: Runs, selection: str) -> Cont
         p_holm=None,
         status="ok",
     )
-
-
-def seeds_of(contrast: Contrast, runs: Runs) -> tuple[int, ...]:
-    """The seeds that both arms are to have, by the runs of the profile."""
-    found = [
-        {seed for (d, p, m, seed) in runs if (d, p, m) == (contrast.dataset, protocol, arm.method)}
-        for arm in (contrast.a, contrast.b)
-        for protocol in arm.protocols
-    ]
-    return tuple(sorted(set.intersection(*found)))
 
 
 def _named(name: str, contrast: Contrast) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mednext.cli.common import Verbs, add_verb, profile_of
+from mednext.cli.common import Verbs, add_verb
 from mednext.layout import reference_root, results_root
 
 if TYPE_CHECKING:
+    from mednext.config import RunConfig
     from mednext.config.questions import Contrast, Questions
     from mednext.results.contrasts import PlannedRow
 
@@ -21,58 +23,62 @@ END = "<!-- end of planned -->\n"
 
 def register(kinds: Verbs) -> None:
     """Add the verbs of this module to ``mednext results``."""
-    text = "contrasts.csv: what the runs say to the questions asked of this profile beforehand"
-    add_verb(kinds, "contrasts", text, _contrasts)
+    text = "contrasts.csv: what the exported runs say to the questions that were asked beforehand"
+    contrasts = add_verb(kinds, "contrasts", text, _contrasts, config=False)
+    contrasts.add_argument("--out", type=Path, required=True, help="the contrasts.csv to write")
     text = "planned.csv: the smallest difference that each question's design can show"
     planned = add_verb(kinds, "planned", text, _planned, config=False)
     planned.add_argument("--out", type=Path, required=True, help="the planned.csv to write")
     planned.add_argument("--document", type=Path, help="a Markdown file that shows it, too")
 
 
+@contextmanager
+def _exported(profile: str) -> Iterator[list[RunConfig]]:
+    """The runs of ``results/reference/<profile>``, readable as if they had been made here."""
+    from mednext.config import RunConfig
+    from mednext.layout import results_under
+    from mednext.runs.merge import runs_in, take
+
+    found = runs_in(reference_root(profile), weights=False)
+    with TemporaryDirectory() as scratch, results_under(Path(scratch)):
+        for run in found:
+            take(run, results_root(profile))
+        yield [RunConfig.model_validate(run.record.config) for run in found]
+
+
 def _contrasts(arguments: argparse.Namespace) -> None:
     from mednext.analysis.contrasts import contrast_rows
+    from mednext.config import load_profile
     from mednext.config.questions import load_questions
-    from mednext.errors import UserError
     from mednext.results import write_rows
     from mednext.results.contrasts import ContrastRow
-    from mednext.runs.resolve import resolve_runs
 
-    profile = profile_of(arguments)
-    parts = load_questions().parts
-    asked = {name: part for name, part in parts.items() if part.profile == profile.profile}
-    if not asked:
-        raise UserError(
-            "no question was asked of this profile",
-            file=arguments.configfile,
-            found=profile.profile,
-            expected=", ".join(part.profile for part in parts.values()),
-        )
-    runs = resolve_runs(profile)
-    rows = [row for name, part in asked.items() for row in contrast_rows(name, part, runs)]
-    out = results_root(profile.profile) / "contrasts.csv"
-    write_rows(out, ContrastRow, rows)
-    print(f"{out}: {sum(row.status == 'ok' for row in rows)} of {len(rows)} contrasts")
+    rows: list[ContrastRow] = []
+    for name, part in load_questions().parts.items():
+        profile = load_profile(Path("config") / f"{part.profile}.yaml")
+        if not (reference_root(part.profile) / "runs").is_dir():
+            continue
+        with _exported(part.profile) as runs:
+            for selection in profile.selections:
+                if selection != "best_val":  # chosen by a look at other data: decides nothing
+                    rows += contrast_rows(name, part, runs, profile.seeds, selection)
+    write_rows(arguments.out, ContrastRow, rows)
+    there = sum(row.status == "ok" for row in rows)
+    print(f"{arguments.out}: {there} of {len(rows)} contrasts, the others are pending")
 
 
 def _planned(arguments: argparse.Namespace) -> None:
     from mednext.analysis.contrasts import planned_rows
-    from mednext.config import RunConfig
     from mednext.config.questions import load_questions
     from mednext.files import write_text
-    from mednext.layout import results_under
     from mednext.results import write_rows
     from mednext.results.contrasts import PlannedRow
-    from mednext.runs.merge import runs_in, take
     from mednext.templates import replace_between
 
     questions = load_questions()
     designs = _designs(questions)
-    pilot = runs_in(reference_root(questions.pilot), weights=False)
-    with TemporaryDirectory() as scratch, results_under(Path(scratch)):
-        for run in pilot:
-            take(run, results_root(questions.pilot))
-        configs = [RunConfig.model_validate(run.record.config) for run in pilot]
-        rows = planned_rows(questions, designs, configs)
+    with _exported(questions.pilot) as pilot:
+        rows = planned_rows(questions, designs, pilot)
     document = arguments.document
     text = replace_between(document, BEGIN, END, _table(rows)) if document else None
     write_rows(arguments.out, PlannedRow, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 from scipy import stats
 
 from mednext.analysis.contrasts import contrast_rows, planned_rows
+from mednext.cli import main
 from mednext.config import RunConfig, load_profile
 from mednext.config.questions import Arm, Contrast, Part, Questions, load_questions
 from mednext.errors import UserError
+from mednext.results import read_rows
+from mednext.results.contrasts import ContrastRow
 from tests.finished_runs import paths, run_of, trained
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +65,7 @@ def test_the_same_images_with_and_without_their_groups_in_train() -> None:
         for seed in (0, 1)
         for protocol, right in (("overlap_in", inside), ("overlap_out", outside))
     ]
-    (row,) = contrast_rows("A", part(IN_AGAINST_OUT), runs)
+    (row,) = contrast_rows("A", part(IN_AGAINST_OUT), runs, (0, 1))
     assert (row.a, row.b) == ("mednext/overlap_in", "mednext/overlap_out")
     assert (row.value_a, row.value_b) == (pytest.approx(7 / 8), pytest.approx(4 / 8))
     assert (row.seeds, row.trainings, row.n_cases, row.n_groups) == (2, 2, 8, 8)
@@ -87,7 +91,7 @@ def test_folds_are_trainings_of_one_arm() -> None:
         a=Arm(method="mednext", protocols=folds),
         b=Arm(method="resnet18", protocols=folds),
     )
-    (row,) = contrast_rows("B", part(contrast), runs)
+    (row,) = contrast_rows("B", part(contrast), runs, (0, 1, 2))
     assert (row.a, row.b, row.trainings, row.n_cases) == ("mednext", "resnet18", 6, 8)
     assert row.difference == pytest.approx(1 / 4 + 1 / 12)
 
@@ -103,9 +107,37 @@ def test_a_missing_run_leaves_its_contrast_pending_and_counts_in_the_correction(
         Contrast(dataset="sars_cov2_ct", a=arms["mednext"], b=arms[other])
         for other in ("resnet18", "vit")
     ]
-    there, absent = contrast_rows("C", part(*contrasts), runs)
+    there, absent = contrast_rows("C", part(*contrasts), runs, (0, 1))
     assert there.p is not None and there.p_holm == pytest.approx(2 * there.p)
     assert (absent.status, absent.difference) == ("pending", None)
+
+
+def test_a_contrast_waits_for_every_seed() -> None:
+    runs = [
+        finished(right, protocol=protocol, seed=seed)
+        for seed in (0, 1)
+        for protocol, right in (("overlap_in", [1, 1, 1, 0]), ("overlap_out", [1, 0, 1, 0]))
+    ]
+    assert contrast_rows("A", part(IN_AGAINST_OUT), runs, (0, 1))[0].status == "ok"
+    (row,) = contrast_rows("A", part(IN_AGAINST_OUT), runs[:-1], (0, 1))
+    assert (row.status, row.seeds, row.p_holm) == ("pending", 2, None)
+    assert row.reason == "no sars_cov2_ct/overlap_out/mednext/seed1 (last)"
+
+
+def test_the_verb_reads_what_was_exported() -> None:
+    shutil.copytree(ROOT / "config", "config")
+    for protocol, right in (("overlap_in", [1, 1, 1, 0, 1]), ("overlap_out", [1, 0, 1, 0, 1])):
+        for seed in range(5):
+            run = finished(right, protocol=protocol, seed=seed, profile="wave2_a")
+            made = paths(run).root
+            shutil.move(made, Path("results/reference", *made.parts[1:]))
+    assert main(["results", "contrasts", "--out", "contrasts.csv"]) == 0
+    first, *others = read_rows(Path("contrasts.csv"), ContrastRow)
+    assert (first.a, first.difference, first.seeds) == (
+        "mednext/overlap_in", pytest.approx(1 / 5), 5
+    )  # fmt: skip
+    assert first.p is not None and first.p_holm == pytest.approx(min(1, 4 * first.p))
+    assert [row.status for row in others] == ["pending"] * 3
 
 
 def test_arms_tested_on_different_images_are_refused() -> None:
@@ -114,7 +146,7 @@ def test_arms_tested_on_different_images_are_refused() -> None:
         for first, protocol in ((0, "overlap_in"), (4, "overlap_out"))
     ]
     with pytest.raises(UserError, match="different cases"):
-        contrast_rows("A", part(IN_AGAINST_OUT), runs)
+        contrast_rows("A", part(IN_AGAINST_OUT), runs, (0,))
 
 
 def test_more_seeds_can_show_less_and_a_set_with_one_seed_borrows() -> None:

@@ -31,6 +31,7 @@ from mednext.results import (
     unconditional,
 )
 from mednext.results.conditions import ConditionRow
+from mednext.results.contrasts import ContrastRow
 from mednext.results.orders import CeilingRow, OrderRow
 from mednext.results.protocols import SharedRow
 from mednext.results.subgroups import SubgroupRow
@@ -61,6 +62,7 @@ class Results:
         self.train_overlap = self._rows("train_overlap.csv", OverlapRow)
         self.subgroups = self._rows("subgroups.csv", SubgroupRow)
         self.conditions = self._rows("conditions.csv", ConditionRow)
+        self.contrasts = self._rows("contrasts.csv", ContrastRow)
         self.signal = self._rows("signal.csv", SignalRow)
         self.plan = self._rows("plan_paper.csv", PlanRow)
         self.code = self._rows(CODE, CodeRow)

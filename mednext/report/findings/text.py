@@ -16,6 +16,7 @@ from mednext.report.findings.overlap import overlaps, train_overlap
 from mednext.report.findings.printed import printed
 from mednext.report.findings.protocols import protocols
 from mednext.report.findings.scores import scores
+from mednext.report.findings.second_wave import second_wave
 from mednext.report.findings.signal import signals
 from mednext.report.findings.subgroups import subgroups
 from mednext.report.scale import data_difference, scale_difference, scale_of
@@ -69,6 +70,7 @@ def _facts(results: Results) -> dict[str, Any]:
         "scales": [_scale(results, dataset) for dataset in profile.datasets],
         "planned": sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),
         "absent": [s.name for slug, s in load_datasets().items() if slug not in profile.datasets],
+        "second_wave": second_wave(results),
         "orders": [found for n in load_tables() if (found := order(results, n)) is not None],
         "scores": [found for n in load_tables() if (found := scores(results, n)) is not None],
         "overlaps": overlaps(results),

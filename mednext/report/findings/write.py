@@ -24,6 +24,7 @@ MADE = (
     "shared",
     "train_overlap",
     "subgroups",
+    "contrasts",
 )
 """The CSVs that are committed beside the runs they were computed from."""
 CHARTS = ("fig9", "pareto", "critical_difference", "training")

@@ -1,0 +1,119 @@
+"""What the runs say to the questions that were asked before they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mednext.config import load_datasets, load_profile
+from mednext.config.names import display_name
+from mednext.config.questions import Part, load_questions
+from mednext.layout import reference_root
+from mednext.report.findings.facts import Results, unique
+from mednext.report.scale import scale_of
+from mednext.report.wording import ALPHA, Estimate
+from mednext.results import HEADLINE, RunRecord, read_rows, read_run
+from mednext.results.contrasts import ContrastRow, PlannedRow
+
+EQUAL = 1.0
+"""Points: an interval within them says *equal*, as the protocol has it."""
+
+
+def second_wave(results: Results) -> dict[str, Any] | None:
+    """Each part with what was asked, how much of it is there, and what it says; None without any
+    run of it.
+    """
+    if not results.contrasts:
+        return None
+    planned = reference_root("wave2") / "planned.csv"
+    can_show = {_key(row): row.detectable for row in read_rows(planned, PlannedRow)}
+    parts = load_questions().parts
+    asked = [_part(name, part, results.contrasts, can_show) for name, part in parts.items()]
+    return {
+        "parts": [part for part in asked if part["finished"]],
+        "missing": [part for part in asked if not part["finished"]],
+    }
+
+
+def _key(row: ContrastRow | PlannedRow) -> tuple[str, str, str, str]:
+    return row.part, row.dataset, row.a, row.b
+
+
+def _part(
+    name: str,
+    part: Part,
+    rows: Sequence[ContrastRow],
+    can_show: Mapping[tuple[str, str, str, str], float],
+) -> dict[str, Any]:
+    profile = load_profile(Path("config") / f"{part.profile}.yaml")
+    records = _records(reference_root(part.profile))
+    scales = [scale_of(profile, dataset) for dataset in profile.datasets]
+    lines = [_line(row, can_show[_key(row)]) for row in rows if row.part == name]
+    return {
+        "name": name,
+        "question": part.question,
+        "finished": sum(record.status == "ok" for record in records),
+        "failed": sum(record.status != "ok" for record in records),
+        "cells": sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),
+        "hours": sum((r.wall_seconds or 0) * r.threads for r in records) / 3600,
+        "machines": unique(record.machine.get("cpu", record.device) for record in records),
+        "scale": ", ".join(
+            f"{'/'.join(unique(scale.words(word) for scale in scales))}{unit}"
+            for word, unit in (("img_size", " px"), ("epochs", " epochs"))
+        ),
+        "lines": [line for line in lines if line["decides"]],
+        "beside": [line for line in lines if not line["decides"]],
+    }
+
+
+def _records(folder: Path) -> list[RunRecord]:
+    return [read_run(file) for file in sorted(folder.glob("runs/*/*/*/seed*/run.json"))]
+
+
+def _line(row: ContrastRow, can_show: float) -> dict[str, Any]:
+    return {
+        "decides": row.selection == HEADLINE.selection,
+        "selection": row.selection,
+        "name": load_datasets()[row.dataset].name,
+        "contrast": _contrast(row),
+        "primary": row.primary,
+        "done": row.status == "ok",
+        "a": None if row.value_a is None else 100 * row.value_a,
+        "b": None if row.value_b is None else 100 * row.value_b,
+        "words": words(row),
+        "p": row.p_holm if row.primary else None,
+        "seeds": row.seeds,
+        "trainings": row.trainings,
+        "cases": row.n_cases,
+        "groups": row.n_groups,
+        "can_show": 100 * can_show,
+    }
+
+
+def _contrast(row: ContrastRow) -> str:
+    """``MedNeXt − ResNet18``, or of one method ``MedNeXt: overlap_in − overlap_out``."""
+    (a, _, protocol), (b, _, other) = row.a.partition("/"), row.b.partition("/")
+    if protocol:
+        return f"{display_name(a)}: `{protocol}` − `{other}`"
+    return f"{display_name(a)} − {display_name(b)}"
+
+
+def words(row: ContrastRow) -> str:
+    """*higher* or *lower* where the corrected p-value is small, *equal* where the interval lies
+    within a point, else *inconclusive*; of a contrast that is not primary the interval alone.
+    """
+    if row.status != "ok" or row.difference is None:
+        return f"pending: {row.reason}"
+    if row.ci_low is None or row.ci_high is None:
+        return "inconclusive: no interval"
+    found = Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high)))
+    interval = found.words.partition(": ")[2]
+    if not row.primary:
+        return f"no verdict: {interval}"
+    if row.p_holm is not None and row.p_holm < ALPHA:
+        return f"{'higher' if row.difference > 0 else 'lower'}: {interval}"
+    assert found.low is not None and found.high is not None
+    if found.low > -EQUAL and found.high < EQUAL:
+        return f"equal within a point: {interval}"
+    return f"inconclusive: {interval}"

@@ -1,0 +1,133 @@
+"""The questions asked beforehand, as FINDINGS.md and the README answer them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mednext.layout import reference_root
+from mednext.report.findings.second_wave import second_wave, words
+from mednext.report.findings.text import findings_texts
+from mednext.results import write_rows
+from mednext.results.contrasts import ContrastRow
+from tests.checkout import ROOT
+from tests.finished_runs import run_of, trained
+
+from .made_up import reduced_results
+
+
+def row(**changes: Any) -> ContrastRow:
+    values: dict[str, Any] = {
+        "status": "ok", "part": "A", "dataset": "sars_cov2_ct", "selection": "last",
+        "metric": "accuracy", "a": "mednext/overlap_in", "b": "mednext/overlap_out",
+        "primary": True, "seeds": 5, "trainings": 5, "n_cases": 372, "n_groups": 220,
+        "value_a": 0.95, "value_b": 0.9, "difference": 0.05, "ci_low": 0.02, "ci_high": 0.08,
+        "p": 0.001, "p_holm": 0.004,
+    }  # fmt: skip
+    return ContrastRow(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "higher: +5.0 points, the interval is [+2.0, +8.0]"),
+        # The correction decides, not the interval.
+        ({"p_holm": 0.051}, "inconclusive: +5.0 points, the interval is [+2.0, +8.0]"),
+        (
+            {"difference": -0.05, "ci_low": -0.08, "ci_high": -0.02},
+            "lower: -5.0 points, the interval is [-8.0, -2.0]",
+        ),
+        (
+            {"difference": 0.002, "ci_low": -0.005, "ci_high": 0.009, "p_holm": 0.6},
+            "equal within a point: +0.2 points, the interval is [-0.5, +0.9]",
+        ),
+        (
+            {"difference": 0.002, "ci_low": -0.008, "ci_high": 0.012, "p_holm": 0.6},
+            "inconclusive: +0.2 points, the interval is [-0.8, +1.2]",
+        ),
+        (
+            {"primary": False, "p_holm": None},
+            "no verdict: +5.0 points, the interval is [+2.0, +8.0]",
+        ),
+        ({"ci_low": None, "ci_high": None}, "inconclusive: no interval"),
+        ({"status": "pending", "reason": "no run", "difference": None}, "pending: no run"),
+    ],
+)
+def test_words_are_those_of_the_protocol(changes: dict[str, Any], expected: str) -> None:
+    assert words(row(**changes)) == expected
+
+
+@pytest.fixture
+def asked(reduced: Path) -> Path:
+    """Two runs of part A and one of part D, with what their contrasts say."""
+    shutil.copytree(ROOT / "config", "config")
+    target = reference_root("wave2") / "planned.csv"
+    target.parent.mkdir(parents=True)
+    shutil.copy(ROOT / target, target)
+    for task, profile, seed, minutes in (
+        ("classification", "wave2_a", 0, 30),
+        ("classification", "wave2_a", 1, 60),
+        ("segmentation", "wave2_d", 0, 90),
+    ):
+        run = trained(run_of(task, profile=profile, seed=seed), wall_seconds=60.0 * minutes)
+        made = Path("results", profile, "runs", run.dataset, run.protocol, run.method)
+        place = reference_root(profile) / made.relative_to(f"results/{profile}") / f"seed{seed}"
+        shutil.copytree(made / f"seed{seed}", place)
+    segmenters = {"part": "D", "dataset": "acdc", "metric": "dice", "a": "medunext", "b": "unet"}
+    rows = [
+        row(),
+        row(
+            a="resnet18/overlap_in",
+            b="resnet18/overlap_out",
+            status="pending",
+            reason="no run",
+            **dict.fromkeys(("n_cases", "n_groups", "value_a", "value_b", "difference")),
+        ),
+        row(**segmenters, n_cases=20, n_groups=20, p_holm=0.2),
+        row(**segmenters, n_cases=20, n_groups=20, selection="averaged"),
+    ]
+    write_rows(reduced / "contrasts.csv", ContrastRow, rows)
+    return reduced
+
+
+def test_each_part_says_how_much_is_there_and_what_it_could_show(asked: Path) -> None:
+    found = second_wave(reduced_results())
+    assert found is not None
+    a, d = found["parts"]
+    assert (a["name"], a["finished"], a["cells"], a["hours"]) == ("A", 2, 40, 1.5)
+    assert (d["name"], d["finished"], d["cells"], d["hours"]) == ("D", 1, 20, 1.5)
+    assert [part["name"] for part in found["missing"]] == ["B", "C", "E"]
+    first, second = a["lines"]
+    assert first["contrast"] == "MedNeXt: `overlap_in` − `overlap_out`"
+    assert (first["a"], first["b"], round(first["can_show"], 1)) == (95, 90, 3.0)
+    assert (second["done"], second["words"]) == (False, "pending: no run")
+    # Other weights than those of the last epoch decide nothing.
+    assert [line["contrast"] for line in d["lines"]] == ["MedUNeXt − UNet"]
+    assert [line["selection"] for line in d["beside"]] == ["averaged"]
+
+
+def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path) -> None:
+    results = reduced_results()
+    texts = findings_texts(results.profile, [], {"report": "r.md", "figures": "figures"})
+    report = texts.report
+    assert report.index("## What the second wave answers") < report.index("## Which orderings")
+    assert "*2 of 40 runs are finished; 64 px, 10 epochs; 1.5 CPU hours of training" in report
+    assert "**Not complete: what is pending may\nchange the correction of the rest.**" in report
+    line = next(line for line in report.splitlines() if "pending: no run" in line)
+    assert line.endswith("| – | – | pending: no run | 0.004 | 5, 5 | – | 3.0 |")
+    assert "Not yet run: B (Is MedNeXt better" in report
+    assert (
+        "- What do leaked test data buy? SARS-COV2-CT-Scan, MedNeXt: `overlap_in` − `overlap_out`: "
+        "higher: +5.0 points, the interval is [+2.0, +8.0] (5 seeds; 372 cases of 220 groups)."
+    ) in texts.summary
+    assert "pending" not in texts.summary
+
+
+def test_without_any_run_nothing_is_said(reduced: Path) -> None:
+    results = reduced_results()
+    assert second_wave(results) is None
+    texts = findings_texts(results.profile, [], {"report": "r.md", "figures": "figures"})
+    assert "second wave" not in texts.report and "asked beforehand" not in texts.summary
