@@ -48,11 +48,12 @@ def _draw(profile: Profile, dataset: str, rows: Sequence[ConditionRow], stem: Pa
         for axis, panel in zip(axes.flat, panels, strict=False):
             if panel in curves:
                 _lines(axis, curves[panel], look)
-                axis.set_title(panel.replace("_", " "), loc="left", fontsize=7)
+                name = "JPEG" if panel == "jpeg" else panel.replace("_", " ").capitalize()
+                axis.set_title(name, loc="left", fontsize=7)
             else:
                 _moved(axis, [r for r in rows if r.condition == panel], look)
                 place = with_names(panel.removeprefix("external: "))
-                axis.set_title(f"on {place}", loc="left", fontsize=7)
+                axis.set_title(f"On {place}", loc="left", fontsize=7)
         for axis in axes.flat[len(panels) :]:
             axis.set_axis_off()
         for axis in axes[:, 0]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
-from scipy.stats import spearmanr
+from scipy.stats import permutation_test, spearmanr
 
 from mednext.report.findings.facts import Results, caption
 from mednext.results import HEADLINE
@@ -80,6 +81,19 @@ def _ranks(rows: list[ConditionRow]) -> dict[str, str]:
                 tuple(sum(side) / len(side) for side in zip(*seeds, strict=True))
                 for seeds in methods.values()
             ]
-            rho = spearmanr(*zip(*means, strict=True)).statistic
-            found[name] = f"{rho:.2f} ({len(methods)} methods)"
+            here, there = zip(*means, strict=True)
+            rho, p = spearmanr(here, there).statistic, _permuted(here, there)
+            found[name] = f"{rho:.2f} ({len(methods)} methods; p = {p:.2g} over their permutations)"
     return found
+
+
+def _permuted(here: Sequence[float], there: Sequence[float]) -> float:
+    """Two-sided p of a rank correlation: of few methods Student's approximation does not hold."""
+    return float(
+        permutation_test(
+            (here,),
+            lambda values: spearmanr(values, there).statistic,
+            permutation_type="pairings",
+            rng=0,
+        ).pvalue
+    )
