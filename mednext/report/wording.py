@@ -34,17 +34,30 @@ class Estimate:
     value: float
     low: float | None
     high: float | None
+    p: float | None = None
+    """Corrected for what else was compared, if it was: then it decides."""
+
+    @property
+    def told(self) -> bool:
+        """Is the difference told from 0?"""
+        if self.low is None or self.high is None:
+            return False
+        return not self.low <= 0 <= self.high if self.p is None else self.p < ALPHA
 
     @property
     def words(self) -> str:
-        """``higher`` or ``lower`` where the interval excludes 0, else ``inconclusive``."""
+        """``higher`` or ``lower`` where the difference is told from 0, else ``inconclusive``."""
+        if self.low is None or self.high is None or not self.told:
+            return f"inconclusive: {self.interval}"
+        return f"{'higher' if self.low + self.high > 0 else 'lower'}: {self.interval}"
+
+    @property
+    def interval(self) -> str:
+        """The difference and its interval in words."""
         if self.low is None or self.high is None:
-            return "inconclusive: no interval"
+            return "no interval"
         value, low, high = (signed(v) for v in (self.value, self.low, self.high))
-        interval = f"{value} points, the interval is [{low}, {high}]"
-        if self.low > 0:
-            return f"higher: {interval}"
-        return f"lower: {interval}" if self.high < 0 else f"inconclusive: {interval}"
+        return f"{value} points, the interval is [{low}, {high}]"
 
 
 def signed(value: float) -> str:

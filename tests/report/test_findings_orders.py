@@ -8,6 +8,7 @@ import pytest
 
 from mednext.report.findings.laffn import laffn
 from mednext.report.findings.orders import order
+from mednext.report.findings.orders import placed as of_pair
 from mednext.report.findings.training import _not_found, ceiling, training
 from mednext.results import ComparisonRow, CurveRow, DifferenceRow, MetricRow, write_rows
 from mednext.results.orders import CeilingRow, OrderRow
@@ -103,6 +104,15 @@ def test_a_lead_over_one_seed_is_called_one_seed(reduced: Path) -> None:
         "+10.0 points, no seeds to borrow from",
     ]
     assert said["resmlp"] == ["one seed", "+10.0 points, no seeds to borrow from"]
+
+
+@pytest.mark.parametrize(("p", "word"), [(0.049, "higher"), (0.051, "inconclusive")])
+def test_of_corrected_pairs_the_corrected_p_decides(reduced: Path, p: float, word: str) -> None:
+    """The interval of the pair alone excludes 0 in both: the counts above the table say the same."""
+    write_rows(reduced / "orders.csv", OrderRow, [placed("mednext", "vit", 0.1, p)])
+    found = of_pair(reduced_results(), "sars_cov2_ct", "mednext", "vit", "seeds")
+    assert found is not None
+    assert found.words == f"{word}: +10.0 points, the interval is [+7.9, +12.1]"
 
 
 def test_an_order_stands_beside_the_training_behind_it(reduced: Path) -> None:

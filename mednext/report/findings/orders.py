@@ -141,13 +141,15 @@ def _words(
 
 
 def placed(results: Results, dataset: str, a: str, b: str, basis: Basis) -> Estimate | None:
-    """``a`` minus ``b`` with the unadjusted 95 % interval; None if there is no such comparison."""
+    """``a`` minus ``b`` with the 95 % interval of this pair alone and p after Holm over all pairs of
+    the data set; None if there is no such comparison.
+    """
     found = row_of(results, dataset, a, b, basis)
     if found is None:
         return None
     value = 100 * found.difference * (1 if found.method_a == a else -1)
     half = 100 * float(t.ppf(0.975, found.df)) * found.error
-    return Estimate(value, value - half, value + half)
+    return Estimate(value, value - half, value + half, found.p_holm)
 
 
 def row_of(results: Results, dataset: str, a: str, b: str, basis: Basis) -> OrderRow | None:

@@ -12,7 +12,7 @@ from mednext.config.questions import Part, load_questions
 from mednext.layout import reference_root
 from mednext.report.findings.facts import Results, unique
 from mednext.report.scale import scale_of
-from mednext.report.wording import ALPHA, Estimate
+from mednext.report.wording import Estimate
 from mednext.results import HEADLINE, RunRecord, read_rows, read_run
 from mednext.results.contrasts import ContrastRow, PlannedRow
 
@@ -105,15 +105,11 @@ def words(row: ContrastRow) -> str:
     """
     if row.status != "ok" or row.difference is None:
         return f"pending: {row.reason}"
-    if row.ci_low is None or row.ci_high is None:
-        return "inconclusive: no interval"
-    found = Estimate(*(100 * v for v in (row.difference, row.ci_low, row.ci_high)))
-    interval = found.words.partition(": ")[2]
+    low, high = (None if v is None else 100 * v for v in (row.ci_low, row.ci_high))
+    found = Estimate(100 * row.difference, low, high, row.p_holm)
     if not row.primary:
-        return f"no verdict: {interval}"
-    if row.p_holm is not None and row.p_holm < ALPHA:
-        return f"{'higher' if row.difference > 0 else 'lower'}: {interval}"
-    assert found.low is not None and found.high is not None
-    if found.low > -EQUAL and found.high < EQUAL:
-        return f"equal within a point: {interval}"
-    return f"inconclusive: {interval}"
+        return f"no verdict: {found.interval}"
+    within = low is not None and high is not None and low > -EQUAL and high < EQUAL
+    if within and not found.told:
+        return f"equal within a point: {found.interval}"
+    return found.words
