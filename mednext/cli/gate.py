@@ -103,5 +103,5 @@ def _rounding(arguments: argparse.Namespace) -> None:
     from mednext.gate.rules import load_rules
 
     rows = measure_rounding(arguments.configfile, arguments.out)
-    allowed = tolerances(rows, load_rules().first_losses)
-    print(f"tolerance {allowed[0]:.2g} at the first step, {allowed[-1]:.2g} at the last")
+    for dataset, allowed in tolerances(rows, load_rules().first_losses).items():
+        print(f"{dataset}: tolerance {allowed[0]:.2g} at step 1, {allowed[-1]:.2g} at the last")

@@ -80,22 +80,27 @@ def recorded(folder: Path) -> list[FirstLossRow]:
     return rows
 
 
-def tolerances(rows: Iterable[RoundingRow], rule: FirstLosses) -> list[float]:
-    """The tolerance of each step: the largest change of a loss, or of one before, that any other
-    way of computing made with any method and seed, times the safety factor.
+def tolerances(rows: Iterable[RoundingRow], rule: FirstLosses) -> dict[str, list[float]]:
+    """Per data set the tolerance of each step: the largest change of a loss, or of one before, that
+    any other way of computing made with any method and seed, times the safety factor.
 
-    One for all methods: how soon rounding grows is chance, and a method measured at one seed may
-    have been lucky.
+    One for all methods of a data set: how soon rounding grows is chance, and a method measured at
+    one seed may have been lucky.
     """
     values: dict[tuple[Cell, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
         values[cell_of(row), row.seed, row.step][row.variant] = row.loss
-    largest: dict[int, float] = defaultdict(float)
-    for (_, _, step), losses in values.items():
+    largest: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for ((dataset, *_), _, step), losses in values.items():
         change = max(abs(loss - losses[CONFIGURED]) for loss in losses.values())
-        largest[step] = max(largest[step], change)
-    up_to = accumulate((largest[step] for step in sorted(largest)), max)
-    return [max(rule.absolute, rule.factor * change) for change in up_to]
+        largest[dataset][step] = max(largest[dataset][step], change)
+    return {
+        dataset: [
+            max(rule.absolute, rule.factor * change)
+            for change in accumulate((changes[step] for step in sorted(changes)), max)
+        ]
+        for dataset, changes in largest.items()
+    }
 
 
 def compare_first_losses(
@@ -122,9 +127,11 @@ def compare_rows(
     factor: float = 1.0,
 ) -> list[Finding]:
     """One finding per training of ``before``."""
-    allowed = [factor * tolerance for tolerance in tolerances(rounding, rule)]
-    others = _by_training(after)
-    return [_training(rows, others, allowed, rule) for rows in _by_training(before).values()]
+    allowed, others = tolerances(rounding, rule), _by_training(after)
+    return [
+        _training(rows, others, [factor * t for t in allowed.get(rows[0].dataset, [])], rule)
+        for rows in _by_training(before).values()
+    ]
 
 
 Training = tuple[str, str, str, int]

@@ -38,6 +38,8 @@ VARIANTS = {
             "MKL_ENABLE_INSTRUCTIONS": "AVX2",
         }
     ),
+    # Threads that wait must not spin: they would slow whatever else runs on the machine.
+    "2 threads": Variant(("--threads", "2"), {"OMP_WAIT_POLICY": "PASSIVE"}),
 }
 
 

@@ -67,9 +67,16 @@ def outcome() -> tuple[str, str]:
 
 
 def test_the_tolerance_is_ten_times_what_rounding_did_up_to_a_step() -> None:
-    allowed = tolerances(rounding(), RULE)
+    # Another data set lends nothing: its own changes, by hand, are 0, 0 and 0.1.
+    other = [
+        row.model_copy(update={"dataset": "acdc"} | ({"loss": 0.6} if row.loss != 0.5 else {}))
+        for row in rounding()
+        if row.step == 3
+    ]
+    allowed = tolerances([*rounding(), *other], RULE)
+    assert allowed["acdc"] == pytest.approx([1.0])
     # Changes by hand: 1e-6, 2e-4, 5e-5. The first is below a millionth times ten: the least holds.
-    assert allowed == pytest.approx([1e-5, 2e-3, 2e-3])
+    assert allowed["sars_cov2_ct"] == pytest.approx([1e-5, 2e-3, 2e-3])
 
 
 @pytest.mark.parametrize(

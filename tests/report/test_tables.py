@@ -15,7 +15,16 @@ from mednext.report.spec import Column, load_tables
 from mednext.report.tables import write_tables
 from mednext.results import DatasetRow, Metric, MetricRow, write_rows
 
-from .made_up import SEGMENTERS, bad_row, dataset_rows, make_profile, metric_rows, slugs_in
+from .made_up import (
+    SEGMENTERS,
+    bad_row,
+    dataset_rows,
+    full_profile,
+    make_profile,
+    metric_rows,
+    slugs_in,
+    synapse_rows,
+)
 
 FORMS = ("csv", "md", "tex", "html")
 BANNER = "PHANTOM (synthetic) data"
@@ -341,3 +350,17 @@ def test_writing_twice_gives_the_same_bytes(local: Path) -> None:
 def test_a_column_is_one_kind() -> None:
     with pytest.raises(ValueError, match="a text, a cost, a count or a metric"):
         Column(name="a", header="A", text=True, metric=Metric.DICE)
+
+
+def test_hd95_is_judged_in_voxels_with_millimetres_beside_it(
+    made_up: Callable[[str], Path],
+) -> None:
+    """TransUNet's code, which the printed numbers come from, calls HD95 without a spacing."""
+    root = made_up("local")
+    write_rows(root / "metrics.csv", MetricRow, [*metric_rows(), *synapse_rows()])
+    write_tables(full_profile(), root / "tables", partial=True)
+    text = (root / "tables" / "table5.md").read_text()
+    # The difference is that of the voxels, 31.70 - 23.96; the millimetres stand in a footnote.
+    cell = rows_of(text)["MedUNeXt (Ours)"][1]
+    found = re.fullmatch(r"\*\*23\.96\*\* \((\w)\) → 31\.70 \[20\.10, 140\.20\] Δ \+7\.74 .+", cell)
+    assert found and re.search(rf"^\({found[1]}\).*52\.25 mm", text, re.MULTILINE), text[-1500:]
