@@ -108,7 +108,7 @@ def test_a_lead_over_one_seed_is_called_one_seed(reduced: Path) -> None:
 
 @pytest.mark.parametrize(("p", "word"), [(0.049, "higher"), (0.051, "inconclusive")])
 def test_of_corrected_pairs_the_corrected_p_decides(reduced: Path, p: float, word: str) -> None:
-    """The interval of the pair alone excludes 0 in both: the counts above the table say the same."""
+    """The interval of the pair alone excludes 0 in both."""
     write_rows(reduced / "orders.csv", OrderRow, [placed("mednext", "vit", 0.1, p)])
     found = of_pair(reduced_results(), "sars_cov2_ct", "mednext", "vit", "seeds")
     assert found is not None

@@ -141,8 +141,8 @@ def _words(
 
 
 def placed(results: Results, dataset: str, a: str, b: str, basis: Basis) -> Estimate | None:
-    """``a`` minus ``b`` with the 95 % interval of this pair alone and p after Holm over all pairs of
-    the data set; None if there is no such comparison.
+    """``a`` minus ``b`` with the 95 % interval of this pair alone, and p after Holm over all pairs;
+    None if there is no such comparison.
     """
     found = row_of(results, dataset, a, b, basis)
     if found is None:
