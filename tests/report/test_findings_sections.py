@@ -20,14 +20,15 @@ def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
     common: dict[str, Any] = {"dataset": "monkeypox_msld", "method": "resnet18"}
     rows = [
         metric_row(protocol="paper", value=0.9, ci_low=0.87, ci_high=0.93, n_cases=40, **common),
-        metric_row(protocol="grouped", value=0.8, ci_low=0.76, ci_high=0.84, n_cases=50, **common),
+        metric_row(protocol="grouped", value=0.8, ci_low=0.76, ci_high=0.84, n_cases=50,
+                   n_groups=20, **common),
         # Neither another seed, nor another selection, nor a metric beside accuracy may be taken.
         metric_row(protocol="grouped", value=0.1, seed=1, **common),
         metric_row(protocol="grouped", value=0.2, selection="best_test", **common),
         metric_row(protocol="grouped", value=0.3, metric="f1", **common),
         # A method that one of the two protocols lacks has no difference.
         metric_row(dataset="monkeypox_msld", method="mednext", protocol="paper", value=0.7),
-    ]
+    ]  # fmt: skip
     write_rows(reduced / "metrics.csv", MetricRow, rows)
     found = {
         (f["caption"].split(",")[0], f["protocol"]): f["lines"]
@@ -38,7 +39,7 @@ def test_a_protocol_costs_the_difference_of_two_scores(reduced: Path) -> None:
         (
             "resnet18",
             "90.0 [87.0, 93.0] (n = 40)",
-            "80.0 [76.0, 84.0] (n = 50)",
+            "80.0 [76.0, 84.0] (n = 50 of 20 groups)",
             "higher: +10.0 points, the interval is [+5.0, +15.0]",
         )
     ]

@@ -140,8 +140,11 @@ def headline(results: Results, dataset: str, protocol: str, method: str) -> Metr
 
 
 def interval_words(row: MetricRow) -> str:
-    """A score in percent with its 95 % interval and number of cases."""
+    """A score in percent with its 95 % interval, its cases and, where these are fewer, groups."""
     value = 100 * (row.value or 0.0)
     if row.ci_low is None or row.ci_high is None:
         return f"{value:.1f}"
-    return f"{value:.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}] (n = {row.n_cases})"
+    interval = f"{value:.1f} [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]"
+    cases, groups = row.n_cases, row.n_groups
+    grouped = cases is not None and groups is not None and groups < cases
+    return f"{interval} (n = {cases}{f' of {groups} groups' if grouped else ''})"
