@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from mednext.layout import reference_root
+from mednext.report.findings.learning import learning_speed
 from mednext.report.findings.second_wave import second_wave, words
 from mednext.report.findings.text import findings_texts
-from mednext.results import write_rows
+from mednext.results import MetricRow, write_rows
 from mednext.results.contrasts import ContrastRow
+from mednext.results.orders import OrderRow
 from tests.checkout import ROOT
 from tests.finished_runs import run_of, trained
 
-from .made_up import reduced_results
+from .made_up import metric_row, reduced_results
 
 
 def row(**changes: Any) -> ContrastRow:
@@ -131,3 +133,46 @@ def test_without_any_run_nothing_is_said(reduced: Path) -> None:
     assert second_wave(results) is None
     texts = findings_texts(results.profile, [], {"report": "r.md", "figures": "figures"})
     assert "second wave" not in texts.report and "asked beforehand" not in texts.summary
+
+
+def early(b: str, difference: float, p: float) -> OrderRow:
+    return OrderRow(
+        dataset="sars_cov2_ct", protocol="paper", metric="accuracy", method_a="mednext",
+        method_b=b, basis="borrowed", seeds="0", n_cases=496, n_groups=378, difference=difference,
+        error=0.01, df=20.0, p=p, p_holm=p, family=6, design_effect=1.35, detectable=0.03,
+        detectable_holm=0.05, borrowed_from="resnet18 (3 seeds)",
+    )  # fmt: skip
+
+
+def test_an_order_that_more_epochs_undo_is_one_of_the_speed_of_learning(reduced: Path) -> None:
+    later: dict[str, Any] = {"part": "C", "a": "mednext", "value_a": 0.95, "p_holm": 0.5}
+    rows = [
+        # Half of eight points lies above the whole interval.
+        row(**later, b="resnet18", value_b=0.94, difference=0.01, ci_low=-0.01, ci_high=0.03),
+        # Told from 0 before, and turned round.
+        row(**later, b="vit", value_b=0.96, difference=-0.01, ci_low=-0.06, ci_high=0.05),
+        # The interval holds half of eight points.
+        row(**later, b="mlp_mixer", value_b=0.9, difference=0.05, ci_low=0.03, ci_high=0.07),
+    ]
+    orders = [early(b, 0.08, 0.01) for b in ("resnet18", "vit", "mlp_mixer")]
+    write_rows(reduced / "orders.csv", OrderRow, orders)
+    scores = {"mednext": 0.9, "resnet18": 0.82, "vit": 0.81, "mlp_mixer": 0.8}
+    write_rows(
+        reduced / "metrics.csv",
+        MetricRow,
+        [metric_row(method=m, value=v) for m, v in scores.items()],
+    )
+    for method in scores:
+        for seed, loss in ((0, 0.1), (1, 0.3)):
+            place = Path("export/runs/sars_cov2_ct/paper", method, f"seed{seed}")
+            place.mkdir(parents=True)
+            (place / "history.csv").write_text(f"epoch,train_loss\n1,0.9\n40,{loss}\n")
+    found = learning_speed(reduced_results(), rows, Path("export"))
+    assert found is not None
+    speed = {line["b"]: line["speed"] for line in found["lines"]}
+    assert speed == {"resnet18": True, "vit": True, "mlp_mixer": False}
+    assert found["methods"][0] == ("mednext", 90.0, 95.0, None, pytest.approx(0.2))
+    # Ranks before 4 3 2 1, after 3 2 4 1: 1 - 6 * (1 + 1 + 4) / 60
+    assert found["correlation"] == pytest.approx(0.4)
+    rows[0] = rows[0].model_copy(update={"status": "pending", "reason": "no run"})
+    assert learning_speed(reduced_results(), rows, Path("export")) is None

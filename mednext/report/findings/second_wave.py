@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ from mednext.config.names import display_name
 from mednext.config.questions import Part, load_questions
 from mednext.layout import reference_root
 from mednext.report.findings.facts import Results, unique
+from mednext.report.findings.learning import learning_speed
 from mednext.report.scale import scale_of
 from mednext.report.wording import Estimate
 from mednext.results import HEADLINE, RunRecord, read_rows, read_run
 from mednext.results.contrasts import ContrastRow, PlannedRow
 
+LONGER = "C"
+"""The part that trains the methods of the first wave for longer."""
 EQUAL = 1.0
 """Points: an interval within them says *equal*, as the protocol has it."""
 
@@ -29,7 +32,7 @@ def second_wave(results: Results) -> dict[str, Any] | None:
     planned = reference_root("wave2") / "planned.csv"
     can_show = {_key(row): row.detectable for row in read_rows(planned, PlannedRow)}
     parts = load_questions().parts
-    asked = [_part(name, part, results.contrasts, can_show) for name, part in parts.items()]
+    asked = [_part(results, name, part, can_show) for name, part in parts.items()]
     return {
         "parts": [part for part in asked if part["finished"]],
         "missing": [part for part in asked if not part["finished"]],
@@ -41,15 +44,18 @@ def _key(row: ContrastRow | PlannedRow) -> tuple[str, str, str, str]:
 
 
 def _part(
+    results: Results,
     name: str,
     part: Part,
-    rows: Sequence[ContrastRow],
     can_show: Mapping[tuple[str, str, str, str], float],
 ) -> dict[str, Any]:
     profile = load_profile(Path("config") / f"{part.profile}.yaml")
-    records = _records(reference_root(part.profile))
+    folder = reference_root(part.profile)
+    records = _records(folder)
     scales = [scale_of(profile, dataset) for dataset in profile.datasets]
-    lines = [_line(row, can_show[_key(row)]) for row in rows if row.part == name]
+    rows = [row for row in results.contrasts if row.part == name]
+    lines = [_line(row, can_show[_key(row)]) for row in rows]
+    deciding = [row for row in rows if row.selection == HEADLINE.selection]
     return {
         "name": name,
         "question": part.question,
@@ -62,6 +68,7 @@ def _part(
             f"{'/'.join(unique(scale.words(word) for scale in scales))}{unit}"
             for word, unit in (("img_size", " px"), ("epochs", " epochs"))
         ),
+        "learning": learning_speed(results, deciding, folder) if name == LONGER else None,
         "lines": [line for line in lines if line["decides"]],
         "beside": [line for line in lines if not line["decides"]],
     }
