@@ -112,7 +112,7 @@ def legend_of(figure: Figure, shown: dict[str, dict[str, Any]], line: float = 1)
 
 
 def axes_rows(
-    rows: int, columns: int, height: float, entries: int, foot: float = 0.55
+    rows: int, columns: int, height: float, entries: int, foot: float = 0.55, sharey: bool = False
 ) -> tuple[Figure, Any]:
     """A grid of charts with room on the right for a legend of ``entries``; lengths in inches."""
     import matplotlib.pyplot as plt
@@ -120,7 +120,7 @@ def axes_rows(
     height = max(height, (entries * LEGEND_LINE - 0.35) / rows)
     height = min(height, (PAGE_HEIGHT - 0.35 - foot) / rows)
     total = rows * height + 0.35 + foot
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, total), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, total), squeeze=False, sharey=sharey)
     figure.subplots_adjust(
         left=0.62 / WIDTH, right=1 - LEGEND / WIDTH, top=1 - 0.62 / total, bottom=foot / total,
         wspace=0.38, hspace=0.62 / (height - 0.62),

@@ -44,7 +44,9 @@ def _draw(profile: Profile, dataset: str, rows: Sequence[ConditionRow], stem: Pa
     look = looks([row.method for row in rows])
     score = "Accuracy" if rows[0].metric is Metric.ACCURACY else "Mean Dice"
     with plt.rc_context(STYLE):
-        figure, axes = axes_rows(ceil(len(panels) / COLUMNS), COLUMNS, 1.55, len(look), foot=0.45)
+        figure, axes = axes_rows(
+            ceil(len(panels) / COLUMNS), COLUMNS, 1.55, len(look), foot=0.62, sharey=True
+        )
         for axis, panel in zip(axes.flat, panels, strict=False):
             if panel in curves:
                 _lines(axis, curves[panel], look)
@@ -94,11 +96,13 @@ def _lines(
         ends = [steps[s][0] for s in severities]
         # Of several seeds no band: the interval of one of them is not that of their mean.
         if len(steps[severities[0]]) == 1 and all(row.ci_low is not None for row in ends):
-            low = [plain, *(plain + float(row.ci_low or 0) for row in ends)]
-            high = [plain, *(plain + float(row.ci_high or 0) for row in ends)]
+            # The interval of a change may reach beyond what a score can be.
+            low = [plain, *(max(0.0, plain + float(row.ci_low or 0)) for row in ends)]
+            high = [plain, *(min(1.0, plain + float(row.ci_high or 0)) for row in ends)]
             colour = look[method]["color"]
             axis.fill_between([0, *severities], low, high, color=colour, alpha=0.15, linewidth=0)
     axis.set_xticks(range(6))
+    axis.set_xlabel("severity", fontsize=7, labelpad=1)
 
 
 def _moved(axis: Any, rows: Sequence[ConditionRow], look: dict[str, dict[str, Any]]) -> None:
