@@ -291,7 +291,7 @@ PROCEDURES = (
     ),
     Procedure(
         "verdict `equivalent` (two one-sided tests)",
-        "both errors known, normal",
+        "normal; the printed value's error is known",
         "3 seeds; truth at the margin; power at no difference",
         lambda random, effect: equivalence(("equivalent",))(random, 1.0 - effect),
         1.0,
@@ -303,7 +303,13 @@ PROCEDURES = (
         equivalence(("higher", "lower")),
         2.0,
     ),
-    Procedure("Holm's correction", "none", "10 true hypotheses; one at 3.5 SE", family_speaks, 3.5),
+    Procedure(
+        "Holm's correction",
+        "each p-value is valid",
+        "10 true hypotheses; one at 3.5 SE",
+        family_speaks,
+        3.5,
+    ),
 )
 
 

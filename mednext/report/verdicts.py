@@ -94,13 +94,19 @@ class Ours:
     n_groups: int
 
     def estimate(self, seeds: int | None = None, cases: float = 1.0) -> Estimate:
-        """Value and error, as they are or with other seeds and ``cases`` times as many cases."""
+        """Value and error, as they are or with other seeds and ``cases`` times as many cases.
+
+        The printed network is one training more. How far trainings differ is known from our seeds
+        alone, so that both errors of it stand here, with the degrees of freedom of so few.
+        """
         seeds = seeds or self.seeds
-        parts = self.of_cases**2 / cases, self.between_seeds**2 / seeds
-        squares = parts[0] ** 2 / max(self.n_groups * cases - 1, 1)
-        squares += parts[1] ** 2 / max(seeds - 1, 1)
-        total = sum(parts)
-        return Estimate(self.value, math.sqrt(total), total**2 / squares if squares else math.inf)
+        return Estimate(
+            self.value,
+            self.of_cases / math.sqrt(cases),
+            max(self.n_groups * cases - 1, 1),
+            self.between_seeds * math.sqrt(1 + 1 / seeds),
+            max(seeds - 1, 1),
+        )
 
 
 def ours_of(rows: Sequence[MetricRow]) -> Ours | None:
@@ -118,12 +124,12 @@ def ours_of(rows: Sequence[MetricRow]) -> Ours | None:
 
 
 def printed_error(printed: float, metric: Metric, ours: Ours, trials: int | None) -> float:
-    """Standard error of a printed value: of its own test cases and of its one training.
+    """Standard error of a printed value over its own test cases.
 
     Args:
         printed: in the unit of ``metrics.csv``.
         metric: which it is of.
-        ours: the same metric here, whose spread between seeds a single training has, too.
+        ours: the same metric here.
         trials: cases behind a share (the test images for an accuracy, those called positive for a
             precision); None where the printed value is no share of cases: then ours is taken.
     """
@@ -135,7 +141,7 @@ def printed_error(printed: float, metric: Metric, ours: Ours, trials: int | None
         singly = (ours.value * ours.n_cases + 2) / (ours.n_cases + 4)
         alone = math.sqrt(singly * (1 - singly) / (ours.n_cases + 4))
         of_cases *= max(1.0, ours.of_cases / alone)  # groups, as ours show them
-    return math.hypot(of_cases, ours.between_seeds)
+    return of_cases
 
 
 def judge(
@@ -145,7 +151,7 @@ def judge(
 
     Args:
         printed: the printed value.
-        error: its standard error.
+        error: its standard error over test cases.
         ours: what the runs gave; None decides nothing.
         margin: of equivalence.
         min_seeds: fewer decide nothing.

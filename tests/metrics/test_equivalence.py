@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,15 +34,19 @@ def test_a_real_difference_within_the_margin_is_equivalent() -> None:
 
 
 def test_both_tests_by_hand() -> None:
-    # Equal errors with 5 degrees of freedom each: Welch has 10.
-    error = math.sqrt(2) * 0.2
-    limit = t.ppf(0.975, 10) * error
+    # Errors of 0.3 and 0.4 with the quantiles of 5 and 9 degrees of freedom; 0.1 of trainings with 2.
+    a, b = Estimate(50, 0.3, 5, 0.1, 2), Estimate(50, 0.4, 9)
+
+    def half(level: float) -> float:
+        quantiles = [t.ppf(level, df) for df in (5, 9, 2)]
+        return math.hypot(*(e * q for e, q in zip((0.3, 0.4, 0.1), quantiles, strict=True)))
+
+    limit = half(0.975)
     for shift, outcome in ((limit * 1.001, "higher"), (-limit * 1.001, "lower")):
-        found = compare(Estimate(50 + shift, 0.2, 5), Estimate(50, 0.2, 5), margin=0.1)
-        assert found == outcome
-    inside = 1 - t.ppf(0.95, 10) * error
+        assert compare(replace(a, value=50 + shift), b, margin=0.1) == outcome
+    inside = 2 - half(0.95)
     for shift, outcome in ((inside * 0.999, "equivalent"), (inside * 1.001, "undecided")):
-        assert compare(Estimate(50 + shift, 0.2, 5), Estimate(50, 0.2, 5), margin=1.0) == outcome
+        assert compare(replace(a, value=50 + shift), b, margin=2.0) == outcome
 
 
 @pytest.mark.parametrize(("truth", "wrong"), [(0.0, ("higher", "lower")), (1.0, ("equivalent",))])
