@@ -107,6 +107,8 @@ def test_groups_that_are_alike_have_their_design_effect() -> None:
     row = next(r for r in read_rows(OUT, OrderRow) if r.basis == "seeds")
     # Twice the variance, but for the divisors: 4 groups with s^2 = 1/3, 8 cases with s^2 = 2/7.
     assert row.n_groups == 4 and row.design_effect == pytest.approx((1 / 3 / 4) / (2 / 7 / 8))
+    # The groups are what is tested, not the images: two of four differ.
+    assert row.error == pytest.approx(stats.sem([0, 0, 1, 1])) and row.df == 3
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import permutation_test
+from scipy.stats import norm, permutation_test
 from sklearn.metrics import roc_auc_score
 
 from mednext.metrics.clustered import obuchowski, sign_flip
@@ -54,6 +54,24 @@ def test_obuchowski_of_single_cases_is_delong() -> None:
     assert found[0] == pytest.approx(roc_auc_score(positive, first))
     # It also divides the covariance of both classes, which is zero for single cases.
     assert found[2] == pytest.approx(expected[2], rel=0.02)
+
+
+def test_obuchowski_of_groups_with_both_classes_is_the_jackknife_over_groups() -> None:
+    """A group's scores lie high or low together, which moves its two classes against each other."""
+    random = np.random.default_rng(5)
+    groups = np.arange(60).repeat(4)
+    positive = np.tile([True, True, False, False], 60)
+    shared = 2 * random.normal(size=(2, 60)).repeat(4, axis=1)
+    first, second = shared + random.normal(size=(2, 240)) + np.array([[1.0], [0.5]]) * positive
+
+    def difference(kept: np.ndarray) -> float:
+        areas = [roc_auc_score(positive[kept], scores[kept]) for scores in (first, second)]
+        return float(areas[0] - areas[1])
+
+    without = np.array([difference(groups != group) for group in range(60)])
+    error = math.sqrt(59 / 60 * ((without - without.mean()) ** 2).sum())
+    p = obuchowski(positive, first, second, groups.astype(str))[2]
+    assert norm.isf(p / 2) == pytest.approx(abs(difference(groups >= 0)) / error, rel=0.03)
 
 
 @pytest.mark.parametrize("test", ["sign flip", "obuchowski"])

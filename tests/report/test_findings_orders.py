@@ -26,13 +26,14 @@ def compared(a: str, b: str, value_a: float, value_b: float, p: float) -> Compar
 
 
 def placed(
-    a: str, b: str, difference: float, p: float, basis: str = "seeds", **changes: object
+    a: str, b: str, difference: float, p_holm: float, basis: str = "seeds", **changes: object
 ) -> OrderRow:
+    """A row whose own p is a tenth of the corrected one: told apart alone, it may not be of many."""
     values: dict[str, object] = {
         "dataset": "sars_cov2_ct", "protocol": "paper", "metric": "accuracy", "method_a": a,
         "method_b": b, "basis": basis, "seeds": "0 1 2" if basis == "seeds" else "0",
         "n_cases": 496, "n_groups": 60, "difference": difference, "error": 0.01, "df": 20.0,
-        "p": p, "p_holm": p, "family": 5, "design_effect": 1.35, "detectable": 0.03,
+        "p": p_holm / 10, "p_holm": p_holm, "family": 5, "design_effect": 1.35, "detectable": 0.03,
         "detectable_holm": 0.05,
         "borrowed_from": "resnet18 (3 seeds)" if basis == "borrowed" else None,
     }  # fmt: skip
@@ -116,7 +117,8 @@ def test_of_corrected_pairs_the_corrected_p_decides(reduced: Path, p: float, wor
 
 
 def test_an_order_stands_beside_the_training_behind_it(reduced: Path) -> None:
-    reached = {"mednext": (0.1, 0.9, 0.2), "vit": (0.5, 0.7, 0.51), "resnet18": (0.3, 0.8, 0.31)}
+    # In one order, but on no straight line.
+    reached = {"mednext": (0.1, 0.9, 0.2), "vit": (0.5, 0.7, 0.51), "resnet18": (0.3, 0.71, 0.31)}
     common: dict[str, object] = {
         "profile": "reduced", "source": "local", "source_id": "local-0", "selection": "last",
         "dataset": "sars_cov2_ct", "protocol": "paper", "seed": 0, "curve": "train_loss", "n": 1,
