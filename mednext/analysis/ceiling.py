@@ -1,4 +1,4 @@
-"""ceiling.csv: the highest Dice that a resolution allows.
+"""ceiling.csv: the Dice of a network that hits every pixel of its small targets.
 
 Networks see small slices; their masks are resized back and judged in the resolution of the volume.
 What even a perfect small mask loses on the way is no fault of the network.

@@ -123,7 +123,8 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
     assert "Not yet run: B (Is MedNeXt better" in report
     assert (
         "- What do leaked test data buy? SARS-COV2-CT-Scan, MedNeXt: `overlap_in` − `overlap_out`: "
-        "higher: +5.0 points, the interval is [+2.0, +8.0] (5 seeds; 372 cases of 220 groups)."
+        "higher: +5.0 points, the interval is [+2.0, +8.0] (5 seeds; 372 cases of 220 groups; "
+        "can show 3.0 points)."
     ) in texts.summary
     assert "pending" not in texts.summary
 
@@ -174,5 +175,9 @@ def test_an_order_that_more_epochs_undo_is_one_of_the_speed_of_learning(reduced:
     assert found["methods"][0] == ("mednext", 90.0, 95.0, None, pytest.approx(0.2))
     # Ranks before 4 3 2 1, after 3 2 4 1: 1 - 6 * (1 + 1 + 4) / 60
     assert found["correlation"] == pytest.approx(0.4)
+    # What was told from 0 at no time is no order that more epochs could undo.
+    write_rows(reduced / "orders.csv", OrderRow, [early("resnet18", 0.08, 0.2)])
+    found = learning_speed(reduced_results(), rows[:1], Path("export"))
+    assert found is not None and found["lines"][0]["speed"] is False
     rows[0] = rows[0].model_copy(update={"status": "pending", "reason": "no run"})
     assert learning_speed(reduced_results(), rows, Path("export")) is None

@@ -32,13 +32,13 @@ def test_words_follow_the_corrected_p_of_the_mean_of_all(reduced: Path) -> None:
         row(method="darr", difference=0.1),
         row(method="all", worst=True),
         row(method="all", level="dilated", p_holm=0.051),
-        row(method="all", level="infarction", difference=0.1),
+        row(method="all", level="infarction", difference=0.1, diff_high=1.4, noticeable=1.2),
         row(method="all", level="hypertrophic", **empty),
     ]
     write_rows(reduced / "subgroups.csv", SubgroupRow, rows)
     (found,) = subgroups(reduced_results())
     assert found["who"] == "mean of 3 methods" and found["methods"] == 3
-    assert found["worse"] == ["normal (diagnosis): 1"]
+    assert found["worse"] == ["diagnosis, normal: 1 method"]
     lines = {line["level"]: line for line in found["lines"]}
     words = {level: line["words"] for level, line in lines.items()}
     assert words == {
@@ -48,4 +48,9 @@ def test_words_follow_the_corrected_p_of_the_mean_of_all(reduced: Path) -> None:
         "hypertrophic": "too few groups",
     }
     assert lines["normal (worst)"]["difference"] == "-10.0 [-15.0, -5.0]"
+    # No two scores lie more than 100 points apart, and no such deficit can be seen.
+    assert lines["infarction"]["difference"] == "+10.0 [-15.0, +100.0]"
+    assert lines["infarction"]["noticeable"] == "none"
+    assert lines["dilated"]["noticeable"] == "9.0"
+    assert lines["hypertrophic"]["noticeable"] == "–"
     assert lines["hypertrophic"]["score"] == "50.0" and lines["hypertrophic"]["power"] is None

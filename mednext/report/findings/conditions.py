@@ -61,6 +61,7 @@ def _line(row: ConditionRow) -> dict[str, Any]:
         "seed": row.seed,
         "condition": row.condition,
         "metric": row.metric,
+        "cases": f"{row.n_cases}, {row.n_groups}",
         "before": 100 * row.before,
         "after": 100 * row.after,
         "change": f"{100 * row.change:+.1f}{interval}",

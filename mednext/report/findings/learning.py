@@ -79,5 +79,5 @@ def _line(results: Results, row: ContrastRow) -> dict[str, Any]:
         return line
     turned = few.told and few.value * row.difference < 0
     half = few.value / 200
-    shrunk = row.ci_high < half if half > 0 else row.ci_low > half
+    shrunk = few.told and (row.ci_high < half if half > 0 else row.ci_low > half)
     return line | {"speed": turned or shrunk}

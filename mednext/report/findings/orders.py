@@ -67,6 +67,7 @@ def order(results: Results, number: str) -> dict[str, Any] | None:
         "one_seed": len(of_cases) - (over["pairs"] if over else 0),
         "borrowed": borrowed,
         "weights": _of_these_weights(of_cases, tests),
+        "ranked": len(best),
         "best": sorted(((r.share, r.method) for r in best if r.share >= 0.05), reverse=True),
         "ours": ours,
         "ours_first": next((r.share for r in best if r.method == ours), None),

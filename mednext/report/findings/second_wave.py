@@ -19,6 +19,14 @@ from mednext.results.contrasts import ContrastRow, PlannedRow
 
 LONGER = "C"
 """The part that trains the methods of the first wave for longer."""
+LIMITS = {
+    "A": "The tested images are those that have relatives: the answer speaks of such images, not of "
+    "single ones.",
+    "B": "The training sets of two folds share most of their images, so that trainings are more alike "
+    "than independent ones: the intervals may be too narrow for other data sets of this size.",
+    "C": "The split is that of the first wave, with its leaks; two seeds show large differences only.",
+}
+"""What the answer of a part cannot say, as the protocol has it."""
 EQUAL = 1.0
 """Points: an interval within them says *equal*, as the protocol has it."""
 
@@ -59,6 +67,7 @@ def _part(
     return {
         "name": name,
         "question": part.question,
+        "limits": LIMITS.get(name),
         "finished": sum(record.status == "ok" for record in records),
         "failed": sum(record.status != "ok" for record in records),
         "cells": sum(len(run.cells(profile.seeds)) for run in profile.datasets.values()),

@@ -26,18 +26,28 @@ def _section(
     together = ALL_METHODS if ALL_METHODS in methods else methods[0]
     shown = [row for row in rows if row.method == together]
     single = [row for row in rows if row.method != ALL_METHODS and _found(row)]
-    worse = Counter(f"{row.level} ({row.attribute})" for row in single if row.difference < 0)
+    worse = Counter(f"{row.attribute}, {row.level}" for row in single if row.difference < 0)
     return {
         "caption": caption(results, dataset, protocol, results.profile.seeds[:1]),
         "who": f"mean of {len(methods) - 1} methods" if together == ALL_METHODS else together,
         "lines": [_line(row) for row in shown],
         "methods": len(set(methods) - {ALL_METHODS}),
-        "worse": [f"{level}: {count}" for level, count in worse.most_common()],
+        "worse": [
+            f"{level}: {count} {'method' if count == 1 else 'methods'}"
+            for level, count in worse.most_common()
+        ],
     }
 
 
 def _found(row: SubgroupRow) -> bool:
     return row.p_holm is not None and row.p_holm <= ALPHA
+
+
+def _noticeable(value: float | None) -> str:
+    """Of scores from 0 to 1 no deficit is larger than 100 points."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f}" if value <= 1 else "none"
 
 
 def _line(row: SubgroupRow) -> dict[str, Any]:
@@ -48,7 +58,8 @@ def _line(row: SubgroupRow) -> dict[str, Any]:
             words = "**worse**" if row.difference < 0 else "better"
     interval = "–"
     if row.diff_low is not None and row.diff_high is not None:
-        interval = f"[{100 * row.diff_low:+.1f}, {100 * row.diff_high:+.1f}]"
+        low, high = max(row.diff_low, -1.0), min(row.diff_high, 1.0)  # of scores from 0 to 1
+        interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
     score = f"{100 * row.value:.1f}"
     if row.ci_low is not None and row.ci_high is not None:
         score += f" [{100 * row.ci_low:.1f}, {100 * row.ci_high:.1f}]"
@@ -60,6 +71,6 @@ def _line(row: SubgroupRow) -> dict[str, Any]:
         "difference": f"{100 * row.difference:+.1f} {interval}",
         "p": "–" if row.p_holm is None else f"{row.p_holm:.3f}",
         "words": words,
-        "noticeable": None if row.noticeable is None else 100 * row.noticeable,
+        "noticeable": _noticeable(row.noticeable),
         "power": None if row.power is None else 100 * row.power,
     }
