@@ -34,7 +34,7 @@ def test_a_real_difference_within_the_margin_is_equivalent() -> None:
 
 
 def test_both_tests_by_hand() -> None:
-    # Errors of 0.3 and 0.4 with the quantiles of 5 and 9 degrees of freedom; 0.1 of trainings with 2.
+    # Errors of 0.3 and 0.4 with quantiles of 5 and 9 degrees of freedom; of trainings 0.1 with 2.
     a, b = Estimate(50, 0.3, 5, 0.1, 2), Estimate(50, 0.4, 9)
 
     def half(level: float) -> float:

@@ -28,7 +28,7 @@ def compared(a: str, b: str, value_a: float, value_b: float, p: float) -> Compar
 def placed(
     a: str, b: str, difference: float, p_holm: float, basis: str = "seeds", **changes: object
 ) -> OrderRow:
-    """A row whose own p is a tenth of the corrected one: told apart alone, it may not be of many."""
+    """A row whose own p is a tenth of the corrected one: alone a pair may well differ."""
     values: dict[str, object] = {
         "dataset": "sars_cov2_ct", "protocol": "paper", "metric": "accuracy", "method_a": a,
         "method_b": b, "basis": basis, "seeds": "0 1 2" if basis == "seeds" else "0",

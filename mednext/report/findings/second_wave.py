@@ -20,11 +20,12 @@ from mednext.results.contrasts import ContrastRow, PlannedRow
 LONGER = "C"
 """The part that trains the methods of the first wave for longer."""
 LIMITS = {
-    "A": "The tested images are those that have relatives: the answer speaks of such images, not of "
-    "single ones.",
-    "B": "The training sets of two folds share most of their images, so that trainings are more alike "
-    "than independent ones: the intervals may be too narrow for other data sets of this size.",
-    "C": "The split is that of the first wave, with its leaks; two seeds show large differences only.",
+    "A": "The tested images are those that have relatives: the answer speaks of such images, not "
+    "of single ones.",
+    "B": "The training sets of two folds share most of their images, so that trainings are more "
+    "alike than independent ones: the intervals may be too narrow for other such data sets.",
+    "C": "The split is that of the first wave, with its leaks; two seeds show large differences "
+    "only.",
 }
 """What the answer of a part cannot say, as the protocol has it."""
 EQUAL = 1.0
