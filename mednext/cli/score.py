@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from mednext.analysis.score import Truth
 
 
+FILES = ("metrics.csv", "against.csv", "cases.csv", "score.json", "score.html")
+"""What is written."""
+
+
 def register(verbs: Verbs) -> None:
     """Add the verb."""
     text = "score predictions made elsewhere, and compare them with finished runs"
@@ -55,6 +59,13 @@ def _score(arguments: argparse.Namespace) -> None:
     against = arguments.against
     if against is None:
         against = results_root(profile.profile) if profile else reference_root("reduced")
+        if not (against / "runs").is_dir() and profile is None:
+            raise UserError(
+                "there are no runs to compare with",
+                file=against.absolute(),
+                expected="the committed runs of a checkout of this suite",
+                remedy=f"run this in the checkout, or add --against CHECKOUT/{against}",
+            )
     runs = any((against / "runs" / dataset / protocol).glob("*/seed*/run.json"))
     if profile is not None and arguments.against is None and not runs:
         truth, against = truth_of_split(profile, dataset, protocol), None
@@ -63,9 +74,10 @@ def _score(arguments: argparse.Namespace) -> None:
     if arguments.predictions is None or arguments.template is not None:
         _template(truth, arguments.template)
         return
+    out = arguments.out or results_root("score") / arguments.predictions.stem
+    _check_out(out, arguments.predictions)
     report, cases = judge(arguments.predictions, truth, selection, against, __version__)
     page = score_html(report)
-    out = arguments.out or results_root("score") / arguments.predictions.stem
     write_rows(out / "metrics.csv", ScoreRow, report.metrics)
     write_rows(out / "against.csv", AgainstRow, report.against_rows)
     write_csv(out / "cases.csv", for_spreadsheets(cases))
@@ -73,6 +85,21 @@ def _score(arguments: argparse.Namespace) -> None:
     write_text(out / "score.html", page)
     print(summary(report))
     print(out / "score.html")
+
+
+def _check_out(out: Path, predictions: Path) -> None:
+    """Before minutes of work: the results go to a folder, and not over the predictions."""
+    place = out.resolve()
+    standing = next(p for p in (place, *place.parents) if p.exists())
+    over = predictions.resolve() in (place, *(place / name for name in FILES))
+    if over or not standing.is_dir():
+        raise UserError(
+            "the results cannot be written there",
+            file=out,
+            found=f"the predictions {predictions}" if over else f"the file {standing}",
+            expected=f"a folder for {', '.join(FILES)}",
+            remedy="give another --out",
+        )
 
 
 def _template(truth: Truth, file: Path | None) -> None:

@@ -99,6 +99,8 @@ def test_a_name_that_is_markup_stays_text(checkout: Path) -> None:
         (["none.csv"], "there are no predictions"),
         (["--template", "t.csv", "--protocol", "fold1"], "no finished run"),
         (["--template", "t.csv", "--against", "nowhere"], "the folder holds no run"),
+        (["results/reference", "--out", "results/reference"], "the results cannot be written"),
+        (["x.csv", "--out", "results/reference/reduced/metrics.csv/x"], "metrics.csv"),
     ],
 )
 def test_nothing_is_written_if_something_is_wrong(
@@ -107,6 +109,25 @@ def test_nothing_is_written_if_something_is_wrong(
     assert main(["score", *words, "--dataset", "sars_cov2_ct"]) == 2
     assert message in capsys.readouterr().err
     assert sorted(p.name for p in checkout.iterdir()) == ["results"]
+
+
+@pytest.mark.parametrize("out", [".", "cases.csv", "cases.csv/in"])
+def test_predictions_are_not_written_over(
+    out: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cases.csv").write_text("path,score\n")
+    assert main(["score", "cases.csv", *SMALL, "--out", out]) == 2
+    assert "the results cannot be written there" in capsys.readouterr().err
+    assert Path("cases.csv").read_text() == "path,score\n"
+
+
+def test_outside_a_checkout_it_is_said_where_the_runs_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["score", *SMALL, "--template", "mine.csv"]) == 2
+    assert "--against CHECKOUT/results/reference/reduced" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_data_than_those_of_the_runs_are_refused(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.score.truth import Truth
+from mednext.analysis.score.truth import Truth, nearest
 from mednext.config import load_datasets
 from mednext.datasets.decode import ENDINGS
 from mednext.datasets.scan import normal
@@ -41,14 +40,23 @@ def read_predictions(file: Path, truth: Truth) -> tuple[pd.DataFrame, bool, tupl
     """
     file = _csv(file)
     table = read_csv(file, remedy="save it as CSV with commas, in UTF-8")
+    _check_header(table, truth, file)
     path = _one_of(table, PATHS, file)
     if path is None or not len(table):
         raise UserError(
             "the predictions have no column of paths" if path is None else "the table is empty",
             file=file,
-            found=", ".join(map(str, table.columns)) if path is None else "0 rows",
+            found=_listed(table) if path is None else "0 rows",
             expected=FORM,
-            remedy="write one row per test image",
+            remedy="name the columns so, separated by commas; one row per test image",
+        )
+    if len(blank := np.flatnonzero(table[path].str.strip() == "")):
+        raise UserError(
+            "a row names no image",
+            file=file,
+            found=f"{len(blank)} such rows, the first in line {blank[0] + 2}",
+            expected="a path in every row",
+            remedy="remove these rows",
         )
     order, notes = _matched(table[path].tolist(), truth, file)
     table = table.iloc[order].reset_index(drop=True)
@@ -63,7 +71,7 @@ def read_predictions(file: Path, truth: Truth) -> tuple[pd.DataFrame, bool, tupl
         raise UserError(
             "the predictions hold neither classes nor scores",
             file=file,
-            found=", ".join(map(str, table.columns)),
+            found=_listed(table),
             expected=FORM,
             remedy=f"add a column, e.g. score_{truth.run.classes[0]}",
         )
@@ -99,6 +107,34 @@ def _csv(place: Path) -> Path:
     return found[0]
 
 
+def _listed(table: pd.DataFrame) -> str:
+    return ", ".join(map(str, table.columns))[:200]
+
+
+def _check_header(table: pd.DataFrame, truth: Truth, file: Path) -> None:
+    """Refuse names that are only nearly those of columns, and rows longer than the header."""
+    classes = truth.run.classes
+    scores = ["score", *(f"score_{word}" for k, slug in enumerate(classes) for word in (slug, k))]
+    known = {*PATHS, *CLASSES, *scores}
+    for name in map(str, table.columns):
+        if name not in known and (meant := name.strip().casefold()) in known:
+            raise UserError(
+                "the name of a column is not quite the one that is read",
+                file=file,
+                found=repr(name),
+                expected=repr(meant),
+                remedy="rename the column",
+            )
+    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first values for row names
+        raise UserError(
+            "the rows have more values than the header has names",
+            file=file,
+            found=f"names {_listed(table)}; line 2 begins with {table.index[0]!r}",
+            expected="as many values as names; quotes around a text that holds a comma",
+            remedy="name every column",
+        )
+
+
 def _one_of(table: pd.DataFrame, names: tuple[str, ...], file: Path) -> str | None:
     there = [name for name in names if name in table]
     if len(there) > 1:
@@ -108,9 +144,14 @@ def _one_of(table: pd.DataFrame, names: tuple[str, ...], file: Path) -> str | No
     return there[0] if there else None
 
 
+def _plain(path: str) -> str:
+    """The path as it is compared: one Unicode form, slashes."""
+    return normal(path.strip()).replace("\\", "/").removeprefix("./")
+
+
 def _bare(path: str) -> str:
-    """The path as it is compared: one Unicode form, slashes, no suffix of a picture."""
-    path = normal(path.strip()).replace("\\", "/").removeprefix("./")
+    """The path without the suffix of a picture."""
+    path = _plain(path)
     ending = PurePosixPath(path).suffix
     return path.removesuffix(ending) if ending.lower() in ENDINGS else path
 
@@ -124,6 +165,7 @@ def _tails(path: str) -> list[str]:
 def _matched(paths: list[str], truth: Truth, file: Path) -> tuple[list[int], list[str]]:
     """Of each test case the row of the table, and notes."""
     cases = [_bare(path) for path in truth.cases.path]
+    as_given = {_plain(path): n for n, path in enumerate(truth.cases.path)}
     whole = {name: n for n, name in enumerate(cases)}
     owners: dict[str, set[int]] = {}
     for n, name in enumerate(cases):
@@ -133,8 +175,11 @@ def _matched(paths: list[str], truth: Truth, file: Path) -> tuple[list[int], lis
     unknown: list[str] = []
     shortened = 0
     for row, path in enumerate(paths):
-        bare = _bare(path.removeprefix("'"))  # as written for spreadsheets
-        place = next((whole[tail] for tail in _tails(bare) if tail in whole), None)
+        path = path.removeprefix("'")  # as written for spreadsheets
+        bare = _bare(path)
+        place = next((as_given[tail] for tail in _tails(_plain(path)) if tail in as_given), None)
+        if place is None:
+            place = next((whole[tail] for tail in _tails(bare) if tail in whole), None)
         if place is None:
             found = owners.get(bare, set())
             if len(found) > 1:
@@ -160,7 +205,7 @@ def _matched(paths: list[str], truth: Truth, file: Path) -> tuple[list[int], lis
             rows[place] = row
             shortened += path != truth.cases.path.iloc[place]
     if unknown:
-        raise _unknown(unknown, truth, file)
+        raise _unknown(unknown, len(paths), len(rows) == len(cases), truth, file)
     if missing := [truth.cases.path.iloc[n] for n in range(len(cases)) if n not in rows]:
         raise UserError(
             f"{len(missing)} of {len(cases)} test images have no prediction",
@@ -173,20 +218,22 @@ def _matched(paths: list[str], truth: Truth, file: Path) -> tuple[list[int], lis
     return [rows[n] for n in range(len(cases))], notes
 
 
-def _unknown(paths: list[str], truth: Truth, file: Path) -> UserError:
+def _unknown(paths: list[str], count: int, complete: bool, truth: Truth, file: Path) -> UserError:
+    """The message on rows that belong to no test image; ``complete`` if none of these lacks one."""
     path = paths[0]
     others = {_bare(name): place for name, place in truth.elsewhere.items()}
     places = Counter(others[_bare(p)] for p in paths if _bare(p) in others)
-    near = difflib.get_close_matches(path, truth.cases.path.tolist(), n=1, cutoff=0.8)
+    near = None if complete else nearest(path, truth.cases.path)
     run = truth.run
     if places:
         remedy = f"test image of {places.most_common(1)[0][0]}: give that, or remove these rows"
     elif near:
-        remedy = f"did you mean {near[0]}? Otherwise remove the row"
+        remedy = f"did you mean {near}? Otherwise remove the row"
     else:
-        remedy = "keep the rows of test images alone"
+        remedy = "keep the rows of test images alone; --template lists them"
     return UserError(
-        f"{len(paths)} paths are no test images of {run.dataset}, protocol {run.protocol}",
+        f"{len(paths)} of {count} paths are no test images of {run.dataset}, "
+        f"protocol {run.protocol}",
         file=file,
         found=", ".join(paths[:3]) + (", ..." if len(paths) > 3 else ""),
         expected=f"one row for each of {len(truth.cases)}, e.g. {truth.cases.path.iloc[0]}",
@@ -206,28 +253,39 @@ def _score_columns(table: pd.DataFrame, truth: Truth, file: Path) -> list[str]:
     raise UserError(
         "the columns of scores are not those of the classes",
         file=file,
-        found=", ".join(given),
+        found=", ".join(given)[:200],
         expected=f"{', '.join(by_name)}, or {', '.join(by_place)}"
         + (", or 'score' of the disease" if one else ""),
-        remedy="name one column per class",
+        remedy="name one column per class, and no other column 'score...'",
     )
 
 
 def _check_numbers(table: pd.DataFrame, columns: list[str], file: Path) -> None:
     for column in columns:
         values = pd.to_numeric(table[column], errors="coerce").to_numpy(float)
-        for bad, what, wanted in (
-            (np.isnan(values), "is not a number", "a number in every row"),
-            ((values < 0) | (values > 1), "is no probability", "0 to 1; apply the softmax"),
+        for bad, what, wanted, remedy in (
+            (
+                np.isnan(values),
+                "is not a number",
+                "a number in every row, with a decimal point",
+                "correct these rows",
+            ),
+            (
+                (values < 0) | (values > 1),
+                "is no probability",
+                "0 to 1",
+                "apply the softmax to logits, divide percents by 100",
+            ),
         ):
             if bad.any():
                 row = int(bad.argmax())
                 raise UserError(
                     f"a score {what}",
                     file=file,
-                    found=f"{table[column].iloc[row]!r} in column {column}, {int(bad.sum())} rows",
+                    found=f"{table[column].iloc[row]!r} in column {column}, "
+                    f"{int(bad.sum())} of {len(bad)} rows",
                     expected=wanted,
-                    remedy="correct these rows",
+                    remedy=remedy,
                 )
 
 

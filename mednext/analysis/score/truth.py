@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +69,17 @@ class Truth:
         return found
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one that may be meant, for messages; upper and lower case count alike.
+
+    >>> nearest("PATIENT001", ["patient001", "patient011"])
+    'patient001'
+    """
+    folded = {word.casefold(): word for word in known}
+    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.8)
+    return folded[found[0]] if found else None
+
+
 def files_of(source: Source) -> Files:
     """The files of a source, whether they have been fetched or lie in a local folder.
 
@@ -100,12 +113,16 @@ def truth_of_runs(
             cases = _cases(run, selection)
             peers[cases.run.method, cases.run.seed] = cases
     if not peers:
-        known = sorted({"/".join(run.name.split("/")[:2]) for run in found})
+        done = [run for run in found if run.record.status == "ok"]
+        known = {
+            "/".join(run.name.split("/")[:2]) for run in done if selection in run.record.weights
+        }
+        known |= {f"{dataset}/{protocol} ({other})" for run in kept for other in run.record.weights}
         raise UserError(
             "the reference holds no finished run of this data set and protocol",
             file=folder,
             found=f"{dataset}/{protocol} ({selection})",
-            expected=", ".join(known),
+            expected=", ".join(sorted(known)),
             remedy="give another --protocol, --selection or --against, or --configfile alone",
         )
     first, *rest = peers.values()

@@ -66,6 +66,13 @@ def without_path(t: pd.DataFrame) -> pd.DataFrame:
 BAD = {
     "no column of paths": (without_path, "no column of paths"),
     "two columns of paths": (lambda t: t.assign(file=t.path), "two columns mean the same"),
+    "another delimiter": (
+        lambda t: t.rename(columns={"path": "path;score"}),
+        "separated by commas",
+    ),
+    "a blank in the header": (lambda t: t.rename(columns={"score_1": " score_1"}), "' score_1'"),
+    "capitals in the header": (lambda t: t.rename(columns={"prediction": "Class"}), "'class'"),
+    "a row without a path": (lambda t: t.assign(path=["", *t.path[1:]]), "the first in line 2"),
     "no rows": (lambda t: t.head(0), "the table is empty"),
     "neither class nor score": (lambda t: t[["path"]], "neither classes nor scores"),
     "one score of two": (lambda t: t[["path", "score_0"]], "not those of the classes"),
@@ -77,8 +84,13 @@ BAD = {
     "doubled": (lambda t: pd.concat([t, t.iloc[[3]]]), "lines 5 and 12"),
     "unknown": (
         lambda t: t.assign(path=["quite/else.png", *t.path[1:]]),
-        "1 paths are no test images",
+        "1 of 10 paths are no test images",
     ),
+    "more than the test images": (
+        lambda t: pd.concat([t, t.head(1).assign(path="ill/00.png")]),
+        "keep the rows of test images alone",
+    ),
+    "in capitals": (lambda t: t.assign(path=t.path.str.upper()), "did you mean ill/0.png"),
     "misnamed": (lambda t: t.assign(path=["ill/0_.png", *t.path[1:]]), "did you mean ill/0.png"),
     "of another protocol": (
         lambda t: t.assign(path=["other/10.png", *t.path[1:]]),
@@ -88,7 +100,7 @@ BAD = {
     "NaN": (lambda t: t.assign(score_0=["NaN", *t.score_0[1:]]), "is not a number"),
     "a word": (lambda t: t.assign(score_0=["high", *t.score_0[1:]]), "'high' in column score_0"),
     "logits": (lambda t: t.assign(score_1=[3.2, *t.score_1[1:]]), "is no probability"),
-    "percent": (lambda t: t.assign(score_0=100 * t.score_0), "is no probability"),
+    "percent": (lambda t: t.assign(score_0=100 * t.score_0), "divide percents by 100"),
     "negative": (lambda t: t.assign(score_1=[-0.1, *t.score_1[1:]]), "is no probability"),
     "not one in sum": (lambda t: t.assign(score_1=0.2), "do not sum to 1"),
     "an unknown class": (lambda t: t.assign(prediction=["flu", *[0] * 9]), "'flu' for ill/0.png"),
@@ -104,6 +116,23 @@ def test_what_is_wrong_is_said(what: str, truth: Truth) -> None:
         read(truth, change(good(truth)))
     assert message in str(error.value)
     assert error.value.file == "mine.csv" and error.value.found
+
+
+def test_a_comma_that_is_not_quoted(truth: Truth) -> None:
+    """The first values of every row would else be taken for row names."""
+    FILE.write_text("path,score\nill/0,x.png,0.5\n" + "ill/1.png,0.5\n" * 9)
+    with pytest.raises(UserError, match="more values than the header") as error:
+        read_predictions(FILE, truth)
+    assert "'ill/0'" in str(error.value)
+
+
+def test_names_that_differ_in_their_suffix_alone(truth: Truth) -> None:
+    truth.cases.loc[[0, 1], "path"] = ["ill/0.png", "ill/0.jpg"]
+    table = good(truth).assign(path=["ill/0.png", "ill/0.jpg", *truth.cases.path[2:]])
+    found = read(truth, table.iloc[::-1])
+    assert found[["score_0", "score_1"]].to_numpy() == pytest.approx(
+        table[["score_0", "score_1"]].to_numpy()
+    )
 
 
 def test_a_name_in_two_folders(truth: Truth) -> None:
