@@ -61,6 +61,8 @@ def judge(
     metrics = [row for row in values_of(ours) if scored or row["metric"] not in OF_SCORES]
     if not scored:
         notes = (*notes, "classes without scores: no AUC, ECE and Brier score")
+    elif run.task == "classification" and (area := auc(ours.ill, ours.ill_scores)) < 0.5:
+        notes = (*notes, f"AUC {area:.3f} is below chance, as if scores were of the other class")
     report = ScoreReport(
         name=predictions.name,
         sha256=_digest(predictions),
@@ -86,7 +88,7 @@ def judge(
 def _digest(predictions: Path) -> str:
     files = [predictions]
     if predictions.is_dir():
-        files = sorted(file for file in predictions.rglob("*") if file.is_file())
+        files = sorted(file for file in predictions.iterdir() if file.is_file())
     return hash_json([[file.name, sha256_file(file)] for file in files])
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,14 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.score.truth import Truth, files_of
+from mednext.analysis.score.truth import Truth, files_of, nearest
 from mednext.config import DatasetSpec
+from mednext.config.names import target_name
 from mednext.datasets.decode import ENDINGS, check_size, read_label_map
 from mednext.datasets.labels import class_indices, whole
 from mednext.datasets.manifest import list_entries
 from mednext.datasets.reader import Files, Volume
-from mednext.datasets.scan import normal, scan
+from mednext.datasets.scan import left_out, normal, scan
 from mednext.datasets.volumes import MOST_VOXELS, VOLUMES, open_nifti, readable, upright
 from mednext.errors import UserError
 from mednext.metrics.segmentation import image_diagonal, organ_counts
@@ -30,10 +31,16 @@ from mednext.results import DIAGONALS, DISTANCES
 
 ARRAYS = (".npz", ".h5")
 KNOWN = (*VOLUMES, *ARRAYS, *ENDINGS)
-KEYS = ("label", "prediction")
-"""Names of the array in an npz or h5 file that holds several."""
+IMAGE = "image"
+"""Name of the one array that may lie beside the label map in an npz or h5 file."""
 SLICE = re.compile(r"(.+)_slice_?(\d+)")
-FORM = f"one label map per case, named after it ({', '.join((*VOLUMES, *ARRAYS))}, or .png)"
+FORM = (
+    "a folder with one label map per case, named after it "
+    f"({', '.join((*VOLUMES, *ARRAYS))}, or .png), or one .npz of all"
+)
+NOTHING = "there are no predictions"
+UNREADABLE = "the volume cannot be read"
+"""What ``readable`` says, of a data set's file."""
 NEAR = 0.01
 """How far two affines may differ, in parts of a voxel."""
 
@@ -89,7 +96,14 @@ def read_maps(folder: Path, truth: Truth) -> tuple[pd.DataFrame, tuple[str, ...]
             raise _wrong_shape(found.shape, case, shapes, file)
         found = _classes(found, source.spec, file)
         rows += _rows(case, group, truth.run.classes, volume, found)
-    return pd.DataFrame(rows), tuple(sorted(notes))
+    table = pd.DataFrame(rows)
+    for organ, counts in table.groupby("organ", sort=False)[["tp", "fp", "fn"]].sum().iterrows():
+        if not counts.tp + counts.fp:
+            name = target_name(truth.run.dataset, str(organ))
+            notes.add(f"no voxel of any case is predicted as {name}")
+    if not table[["fp", "fn"]].to_numpy().any():
+        notes.add("every voxel equals the truth, as if the truth itself had been given")
+    return table, tuple(sorted(notes))
 
 
 def _find(folder: Path, cases: list[str]) -> tuple[Files, dict[str, Place]]:
@@ -98,30 +112,39 @@ def _find(folder: Path, cases: list[str]) -> tuple[Files, dict[str, Place]]:
         files = Files(folder.parent, list_entries(folder.parent, [folder.name]))
         with readable(folder), np.load(folder, allow_pickle=False) as stored:
             found = {name: [Place((folder.name,), name)] for name in stored.files}
-        names = found
+        names, others = found, {}
     else:
         if not folder.is_dir():
-            raise UserError("there are no predictions", file=folder, expected=FORM)
+            what = "one file is not the label maps of all cases" if folder.exists() else NOTHING
+            raise UserError(what, file=folder, expected=FORM, remedy="give their folder")
         listed = scan(folder, KNOWN)
+        others = left_out(folder, listed, KNOWN)
         files = Files(folder, list_entries(folder, listed))
         names = _by_case(listed, {_stem(case) for case in cases})
     wanted = {_stem(case): case for case in cases}
+    beside = "".join(f"; not read: {number} {what}" for what, number in others.items())
     if not names:
-        raise UserError("the folder holds no label map", file=folder, found="none", expected=FORM)
-    if unknown := sorted(set(names) - set(wanted)):
-        near = difflib.get_close_matches(unknown[0], wanted, n=1, cutoff=0.6)
         raise UserError(
-            f"{len(unknown)} label maps are of no test case",
+            "the folder holds no label map",
+            file=folder,
+            found=f"none{beside}",
+            expected=FORM,
+            remedy="give the folder in which they lie, in one of these forms",
+        )
+    if unknown := sorted(set(names) - set(wanted)):
+        near = nearest(unknown[0], wanted)
+        raise UserError(
+            f"{len(unknown)} of {len(names)} label maps are of no test case",
             file=folder,
             found=", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else ""),
             expected=f"the names of {len(cases)} test cases, e.g. {cases[0]}",
-            remedy=f"did you mean {near[0]}?" if near else "keep the test cases alone",
+            remedy=f"did you mean {near}?" if near else "keep the test cases alone",
         )
     if missing := sorted(set(wanted) - set(names)):
         raise UserError(
             f"{len(missing)} of {len(cases)} test cases have no label map",
             file=folder,
-            found=f"none of {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}",
+            found=f"none of {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}{beside}",
             expected=FORM,
             remedy="predict these cases, too",
         )
@@ -145,25 +168,24 @@ def _stem(name: str) -> str:
 def _by_case(listed: list[str], stems: set[str]) -> dict[str, list[Place]]:
     """Stem -> its label maps; the pictures of its slices, in their order, are one."""
     found: dict[str, list[Place]] = {}
-    slices: dict[str, dict[int, str]] = {}
+    slices: dict[str, list[tuple[int, str]]] = {}
     for name in listed:
         stem = _stem(name)
         part = SLICE.fullmatch(stem)
         if part and stem not in stems and name.lower().endswith(ENDINGS):
-            slices.setdefault(part[1], {})[int(part[2])] = name
+            slices.setdefault(part[1], []).append((int(part[2]), name))
         else:
             found.setdefault(stem, []).append(Place((name,)))
     for stem, planes in slices.items():
-        first = min(planes)
-        if first > 1 or sorted(planes) != list(range(first, first + len(planes))):
+        numbers, pictures = zip(*sorted(planes), strict=True)
+        if numbers[0] > 1 or numbers != tuple(range(numbers[0], numbers[0] + len(numbers))):
             raise UserError(
-                "slices of a case are missing",
-                found=f"{stem}: {', '.join(map(str, sorted(planes)))}",
-                expected="every number from 0 or 1 on",
+                "slices of a case are missing or doubled",
+                found=f"{stem}: {', '.join(map(str, numbers))}",
+                expected="every number from 0 or 1 on, once",
                 remedy="write one picture per slice",
             )
-        ordered = tuple(planes[k] for k in sorted(planes))
-        found.setdefault(stem, []).append(Place(ordered))
+        found.setdefault(stem, []).append(Place(pictures))
     return found
 
 
@@ -183,7 +205,7 @@ def _read(files: Files, place: Place, truth: nib.Nifti1Image | None, notes: set[
                 expected="one size",
             )
         return np.stack(planes)
-    with readable(file):
+    with _as_predicted(file):
         if name.lower().endswith(".npz"):
             with zipfile.ZipFile(files.read(name)) as members:
                 total = sum(member.file_size for member in members.infolist())
@@ -193,39 +215,67 @@ def _read(files: Files, place: Place, truth: nib.Nifti1Image | None, notes: set[
         else:
             with h5py.File(files.read(name), "r") as stored:
                 array = stored[_key(list(stored), file)]
+                if not isinstance(array, h5py.Dataset):
+                    raise ValueError(f"{array.name} is a group, not an array")
                 check_size(int(array.size or 0), MOST_VOXELS, file, "voxels")
                 values = array[()]
     values = np.asarray(values)
+    if values.ndim not in (2, 3):
+        raise _no_volume(values.shape, "(slice, y, x)", file)
     return values[None] if values.ndim == 2 else values
 
 
+@contextmanager
+def _as_predicted(file: Path) -> Iterator[None]:
+    """``readable``, in the words of someone who can write the file again."""
+    try:
+        with readable(file):
+            yield
+    except UserError as error:
+        if error.what != UNREADABLE:
+            raise
+        raise UserError(
+            "the label map cannot be read",
+            file=file,
+            found=error.found,
+            expected=f"a complete file ({', '.join((*VOLUMES, *ARRAYS))}) of numbers",
+            remedy="write the label map again",
+        ) from None
+
+
+def _no_volume(shape: tuple[int, ...], axes: str, file: Path) -> UserError:
+    return UserError(
+        "the label map is not a volume",
+        file=file,
+        found=f"shape {shape}",
+        expected=f"three axes {axes}",
+        remedy="save one label per voxel, not a channel per class, and one case per file",
+    )
+
+
 def _key(names: list[str], file: Path) -> str:
-    there = [name for name in names if name in KEYS] or names
+    there = [name for name in names if name != IMAGE]
     if len(there) != 1:
         raise UserError(
             "the file does not say which array is the label map",
             file=file,
             found=", ".join(names) or "no array",
-            expected=f"an array named {' or '.join(KEYS)}, or one alone",
-            remedy="save the label map alone",
+            expected=f"one array, or one beside {IMAGE!r}; another could be the truth",
+            remedy="save the predicted label map alone",
         )
     return there[0]
 
 
 def _nifti(files: Files, name: str, truth: nib.Nifti1Image | None, notes: set[str]) -> np.ndarray:
-    image, file = open_nifti(files, name), files.file(name)
+    file = files.file(name)
+    with _as_predicted(file):
+        image = open_nifti(files, name)
     shape = image.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) not in (2, 3):
-        raise UserError(
-            "the label map is not a volume",
-            file=file,
-            found=f"shape {image.shape}",
-            expected="three axes (x, y, slice)",
-            remedy="save one label per voxel, not a channel per class",
-        )
-    with readable(file):
+        raise _no_volume(image.shape, "(x, y, slice)", file)
+    with _as_predicted(file):
         plain = np.asarray(image.dataobj).reshape((*shape, 1)[:3])
     image = nib.Nifti2Image(plain, image.affine)
     if truth is None:
@@ -276,6 +326,14 @@ def _wrong_shape(
 
 
 def _classes(values: np.ndarray, spec: DatasetSpec, file: Path) -> np.ndarray:
+    if values.dtype.kind not in "buif":
+        raise UserError(
+            "a label map does not hold numbers",
+            file=file,
+            found=f"numpy type {values.dtype}",
+            expected="whole numbers, e.g. uint8",
+            remedy="write the number of a class into every voxel",
+        )
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise UserError(
             "a label map holds NaN",

@@ -168,6 +168,31 @@ def two_arrays(masks: Path) -> None:
     np.savez(masks / file.name.replace(".nii.gz", ".npz"), a=np.zeros(3), b=np.zeros(3))
 
 
+def stored(masks: Path, ending: str, **arrays: np.ndarray) -> None:
+    file = first(masks)
+    file.unlink()
+    np.savez(masks / file.name.replace(".nii.gz", ending), **arrays)
+
+
+def group_alone(masks: Path) -> None:
+    file = first(masks)
+    file.unlink()
+    with h5py.File(masks / file.name.replace(".nii.gz", ".h5"), "w") as place:
+        place["network/label"] = np.zeros((2, 8, 8))
+
+
+def slice_doubled(masks: Path) -> None:
+    as_picture(masks, "_slice000.png", np.zeros((8, 8)))
+    file = first(masks)
+    shutil.copy(file, file.with_name(file.name.replace("000", "0")))
+
+
+def into_a_folder(masks: Path) -> None:
+    (masks / "in").mkdir()
+    for file in masks.glob("*.nii.gz"):
+        file.rename(masks / "in" / file.name)
+
+
 def lost_affine(masks: Path) -> None:
     file = first(masks)
     nib.save(nib.Nifti1Image(np.asarray(nib.load(file).dataobj), np.eye(4)), file)
@@ -206,6 +231,26 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda m: as_picture(m, ".png", np.arange(192).reshape(8, 8, 3)),
         "its pixels are colours",
     ),
+    "the truth beside it": (
+        lambda m: stored(m, ".npz", label=np.zeros((2, 8, 8)), pred=np.zeros((2, 8, 8))),
+        "another could be the truth",
+    ),
+    "classes on an axis": (
+        lambda m: stored(m, ".npz", label=np.zeros((4, 2, 8, 8))),
+        "not a channel per class",
+    ),
+    "one number": (lambda m: stored(m, ".npz", label=np.array(3)), "is not a volume"),
+    "a group": (group_alone, "write the label map again"),
+    "a slice doubled": (slice_doubled, "0, 0"),
+    "in a folder below": (into_a_folder, "none; not read: 4 in in/"),
+    "in another form": (
+        lambda m: first(m).rename(m / first(m).name.replace(".nii.gz", ".npy")),
+        "1 .npy",
+    ),
+    "in capitals": (
+        lambda m: first(m).rename(m / (first(m).name.split(".")[0].upper() + ".nii.gz")),
+        "did you mean patient",
+    ),
     "two arrays": (two_arrays, "which array is the label map"),
     "without its affine": (lost_affine, "lies elsewhere"),
     "a slice missing": (slices_missing, "slices of a case are missing"),
@@ -219,3 +264,30 @@ def test_what_is_wrong_is_said(what: str, hearts: Truth, masks: Path) -> None:
     with pytest.raises(UserError) as error:
         read_maps(masks, hearts)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["<U1", "complex64", "datetime64[s]"])
+def test_what_is_no_number_is_refused(kind: str, hearts: Truth, masks: Path) -> None:
+    (case, values) = next(iter(stacks(hearts, masks).items()))
+    (masks / f"{case}.nii.gz").unlink()
+    np.savez(masks / f"{case}.npz", label=values.astype("int64").astype(kind))
+    with pytest.raises(UserError, match="does not hold numbers"):
+        read_maps(masks, hearts)
+
+
+def test_a_class_that_is_never_predicted_and_the_truth_itself_are_noted(
+    hearts: Truth, tmp_path: Path
+) -> None:
+    for case, image in labels(hearts).items():
+        nib.save(image, tmp_path / f"{case}.nii.gz")
+    assert any("equals the truth" in note for note in read_maps(tmp_path, hearts)[1])
+    for case, image in labels(hearts).items():
+        values = np.asarray(image.dataobj) > 0
+        nib.save(
+            nib.Nifti1Image(values.astype(np.uint8), image.affine), tmp_path / f"{case}.nii.gz"
+        )
+    notes = read_maps(tmp_path, hearts)[1]
+    assert [note for note in notes if "no voxel" in note] == [
+        "no voxel of any case is predicted as left ventricle",
+        "no voxel of any case is predicted as myocardium",
+    ]
