@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import asin, exp, log, sin, sqrt
+from math import asin, sin, sqrt
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -40,8 +40,6 @@ def drawn(
 ) -> list[float]:
     """Values of ``count`` seeds, normal on the scale on which seeds spread alike."""
     centre = row.mean - lost
-    if row.metric is Metric.TRAIN_LOSS:
-        return [exp(v) for v in random.normal(log(centre), row.deviation / row.mean, count)]
     angle = row.deviation / (2 * sqrt(row.mean * (1 - row.mean)))
     angles = random.normal(asin(sqrt(centre)), angle, count)
     return [sin(min(max(float(a), 0.0), 1.5707)) ** 2 for a in angles]

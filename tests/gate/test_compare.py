@@ -12,7 +12,8 @@ from scipy.stats import t
 
 from mednext.cli import main
 from mednext.gate.compare import exit_code, gate
-from mednext.gate.rules import load_rules
+from mednext.gate.rules import GateRule, GateRules
+from mednext.gate.rules import load_rules as committed_rules
 from mednext.results import CostRow, Metric, MetricRow, ProbeRow, write_rows
 from tests.report.made_up import bad_row, cost_rows, metric_row
 
@@ -20,9 +21,17 @@ OLD, NEW = Path("old"), Path("new")
 SEEDS = (0.90, 0.92, 0.94)
 
 
+def load_rules(path: Path | None = None) -> GateRules:
+    """The committed rules, and one of a number that has no upper end and is better when low."""
+    rules = committed_rules(path)
+    loss = GateRule(direction="lower", absolute=0.02, relative=0.05)
+    return rules.model_copy(update={"metrics": {**rules.metrics, Metric.TRAIN_LOSS: loss}})
+
+
 @pytest.fixture(autouse=True)
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mednext.gate.rules.load_rules", load_rules)
 
 
 def accuracies(values: tuple[float, ...] = SEEDS, **changes: Any) -> list[MetricRow]:

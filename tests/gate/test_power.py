@@ -29,8 +29,8 @@ def test_false_alarms_of_all_metrics_together_are_below_one_in_twenty(
         found, alarms = gate_sees.simulated(REFERENCE, 150)
     finally:
         sys.modules.pop("gate_sees", None)
-    # Two methods with accuracy, AUC, Brier score and loss; three with Dice and loss.
-    assert len(found) == 2 * 4 + 3 * 2
+    # Two methods with accuracy, AUC and Brier score; three with Dice.
+    assert len(found) == 2 * 3 + 3
     # 5 %, and what 150 draws may add to it by chance in one of 100 repetitions.
     assert alarms <= 0.05 + 2.33 * (0.05 * 0.95 / 150) ** 0.5
     for seen in found:
