@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,20 +19,34 @@ from mednext.metrics.intervals import mover
 from mednext.metrics.statistics import bootstrap, interval, resample
 from mednext.results import CASE_KEYS, HEADLINE, SCORE, Metric, write_rows
 from mednext.results.conditions import ConditionRow
+from mednext.runs.resolve import run_name
 
 BASELINES = {"classification": "resnet18", "segmentation": "unet"}
-MEAN = "shifted: mean"
+WORSE = "shifted: "
+MEAN = f"{WORSE}mean"
 Statistic = Callable[[np.ndarray], np.ndarray]
 """Rows of cases -> a value of each metric."""
 
 
-def changes(runs: Sequence[RunConfig], path: Path) -> None:
+def changes(
+    runs: Sequence[RunConfig], path: Path, worse: Callable[[RunConfig], Collection[str]]
+) -> list[str]:
     """Write ``conditions.csv`` of the runs that were evaluated under any condition.
+
+    Args:
+        runs: of a profile.
+        path: of the file.
+        worse: the names of all corruptions and severities of a run. A run that lacks some of them
+            has no row of any: its mean would be one of whatever came first.
+
+    Returns:
+        In words each run whose evaluation on worse images was not finished.
 
     Raises:
         UserError: a run has not been evaluated, or a file is damaged.
     """
     rows: list[ConditionRow] = []
+    unfinished = []
     errors: dict[tuple[str, str, int, str], dict[str, float]] = {}
     for run in runs:
         plain = read(run)
@@ -41,11 +55,16 @@ def changes(runs: Sequence[RunConfig], path: Path) -> None:
         sums: dict[str, list[float]] = defaultdict(list)
         shifted = []
         weights = recorded(run)[1].weights[HEADLINE.selection][:12]
-        for name, other in conditions(run):
+        found, wanted = dict(conditions(run)), {f"{WORSE}{name}" for name in worse(run)}
+        if (there := wanted & found.keys()) and there != wanted:
+            said = f"{len(there)} of {len(wanted)} corruptions and severities"
+            unfinished.append(f"{run_name(run)}: {said}")
+            found = {name: cases for name, cases in found.items() if name not in wanted}
+        for name, other in found.items():
             rows += _change(plain, other, weights, name)
-            if name.startswith("shifted: "):
+            if name.startswith(WORSE):
                 shifted.append(other)
-                corruption = name.removeprefix("shifted: ").rsplit(" ", 1)[0]
+                corruption = name.removeprefix(WORSE).rsplit(" ", 1)[0]
                 sums[corruption].append(1 - float(other.row_scores().mean()))
         if shifted:
             rows.append(_mean(plain, shifted, weights))
@@ -53,6 +72,7 @@ def changes(runs: Sequence[RunConfig], path: Path) -> None:
                 name: sum(parts) for name, parts in sums.items()
             }
     write_rows(path, ConditionRow, [_relative(row, errors, runs) for row in rows])
+    return unfinished
 
 
 def _statistic(cases: Cases) -> tuple[list[Metric], Statistic]:

@@ -63,7 +63,7 @@ def test_a_temperature_of_the_validation_set_keeps_the_classes(done: Tiny) -> No
     rows = read_rows(Path("metrics.csv"), MetricRow)
     conditional = [row for row in rows if row.condition == shown]
     assert len(conditional) == 20 and len(unconditional(rows)) == len(rows) - 20
-    changes([run], Path("conditions.csv"))
+    changes([run], Path("conditions.csv"), lambda _: [])
     by_metric = {row.metric: row for row in read_rows(Path("conditions.csv"), ConditionRow)}
     assert by_metric[Metric.ACCURACY].change == 0 and by_metric[Metric.AUC].change == 0
     ece = next(r for r in conditional if (r.metric, r.target) == (Metric.ECE, "disease"))
@@ -105,7 +105,8 @@ def test_worse_images_by_name_and_severity(
         once, again = (pd.read_csv(p) for p in (folder / name, _file(content)))
         numbers = once.select_dtypes("number").columns
         assert np.allclose(once[numbers], again[numbers], atol=1e-4, equal_nan=True)
-    changes([run], Path("conditions.csv"))
+    worse = [f"{name} {severity}" for name in few for severity in range(1, 6)]
+    assert changes([run], Path("conditions.csv"), lambda _: worse) == []
     rows = read_rows(Path("conditions.csv"), ConditionRow)
     (mean,) = [row for row in rows if row.condition == MEAN]
     score = Metric.ACCURACY if task == "classification" else Metric.DICE
@@ -114,6 +115,21 @@ def test_worse_images_by_name_and_severity(
     is_baseline = run.method in ("resnet18", "unet")
     # Measured against itself a baseline has 1, unless it makes no error at all.
     assert is_baseline and mean.relative == (None if mean.after == 1 else pytest.approx(1.0))
+
+
+def test_an_evaluation_that_was_stopped_has_no_row(
+    done: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = {"pixelate": CT["pixelate"]}
+    monkeypatch.setattr(other, "corruptions_of", lambda *_: few)
+    run = done("classification")
+    other.evaluate_under(run, "shifted")
+    other.evaluate_under(run, "calibrated")
+    worse = [f"{name} {k}" for name in ("pixelate", "jpeg") for k in range(1, 6)]
+    (said,) = changes([run], Path("conditions.csv"), lambda _: worse)
+    assert said.endswith("/seed0: 5 of 10 corruptions and severities")
+    rows = read_rows(Path("conditions.csv"), ConditionRow)
+    assert rows and all(row.condition.startswith("calibrated") for row in rows)
 
 
 def _file(content: bytes) -> Path:
@@ -142,7 +158,7 @@ def test_outside_data_are_all_tested_and_scans_stay_whole(
     assert groups["COVID/img1.png"] == groups["COVID/img3.png"] != groups["COVID/img7.png"]
     label = dict(zip(found.table.path, found.table.label, strict=True))
     assert label["COVID/img1.png"] == 1 and label["NonCOVID/img1.png"] == 0
-    changes([run], Path("conditions.csv"))
+    changes([run], Path("conditions.csv"), lambda _: [])
     row = next(r for r in read_rows(Path("conditions.csv"), ConditionRow) if r.metric == "accuracy")
     assert row.after == (found.table.label == found.table.prediction).mean()
     assert (row.n_cases, row.n_groups) == (10, 4)
