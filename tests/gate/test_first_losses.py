@@ -106,6 +106,15 @@ def test_the_note_names_the_step_that_is_farthest_off() -> None:
     assert finding.outcome == "ok" and finding.tolerance == pytest.approx(12e-3)
 
 
+def test_a_training_is_judged_by_the_rounding_of_its_own_data_set() -> None:
+    steadier = [row.model_copy(update={"dataset": "acdc", "loss": 0.5}) for row in rounding()]
+    write_rows(OLD / ROUNDING, RoundingRow, [*steadier, *rounding()])
+    train((0.7, 0.6019, 0.5))
+    assert outcome()[0] == "ok"
+    write_rows(OLD / ROUNDING, RoundingRow, steadier)
+    assert outcome()[0] == "not comparable"
+
+
 @pytest.mark.parametrize("changes", [{"data_hash": "1" * 16}, {"img_size": 64}], ids=str)
 def test_another_experiment_is_not_compared(changes: dict[str, Any]) -> None:
     train(**changes)

@@ -95,3 +95,13 @@ def test_the_chart_shows_each_corruption_by_severity_and_the_data_of_others(
     assert sorted(edges[edges[:, 0] == 5][:, 1])[0] == pytest.approx(0.38)
     assert sorted(edges[edges[:, 0] == 5][:, 1])[-1] == pytest.approx(0.42)
     plt.close(figure)
+
+
+def test_bands_end_where_scores_do() -> None:
+    # A change by -0.98 to +0.3 of 0.9 would reach below 0 and above 1.
+    wide = [row(condition="shifted: jpeg 1", after=0.8, ci_low=-0.98, ci_high=0.3)]
+    figure, axis = plt.subplots()
+    _lines(axis, _curves(wide)["jpeg"], looks(["resnet18"]))
+    heights = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.0, 1.0)
+    plt.close(figure)
