@@ -12,9 +12,9 @@ from mednext.audit.schema import CellRow
 from mednext.layout import audit_cells, results_root
 from mednext.report.figures import write_figures
 from mednext.report.tables import write_tables
-from mednext.results import write_rows
+from mednext.results import MetricRow, write_rows
 
-from .made_up import full_profile, make_profile
+from .made_up import full_profile, make_profile, metric_rows, synapse_rows
 from .made_up_results import write_results
 
 
@@ -33,6 +33,18 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         write_tables(make_profile(), write_results("local") / "tables")
     return folder
+
+
+@pytest.fixture(scope="session")
+def table5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Table 5 with every cell of two segmenters, without its ending: written once, to be read."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("table5")
+        patch.chdir(folder)
+        root = write_results("local")
+        write_rows(root / "metrics.csv", MetricRow, [*metric_rows(), *synapse_rows()])
+        write_tables(full_profile(), root / "tables", partial=True)
+    return folder / root / "tables" / "table5"
 
 
 @pytest.fixture
