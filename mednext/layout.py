@@ -140,6 +140,11 @@ class RunPaths:
         return self.root / "conditions" / weights[:12]
 
     @property
+    def condition_scores(self) -> Path:
+        """Score of each case under other conditions: what an export holds of the folder above."""
+        return self.root / "condition_scores.csv"
+
+    @property
     def imported(self) -> Path:
         """Says that the run was imported from another folder of results."""
         return self.root / "imported"

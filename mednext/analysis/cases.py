@@ -21,9 +21,13 @@ from mednext.results import (
     RunRecord,
     policy_of,
     read_cases,
+    read_rows,
     read_run,
 )
+from mednext.results.conditions import ConditionScoreRow
 from mednext.runs.resolve import run_paths
+
+OUTSIDE = "external: "
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,29 @@ def conditions(run: RunConfig) -> Iterator[tuple[str, Cases]]:
         kind, _, detail = file.stem.partition(".")
         name = f"{kind}: {detail.replace('.', ' ') if kind == 'shifted' else detail}"
         yield name, Cases(config, read_cases(file, config))
+
+
+def scored_under(run: RunConfig, condition: str) -> pd.Series | None:
+    """Per case by its group what the headline's weights score under ``condition``; None without.
+
+    Raises:
+        UserError: the run has not been trained, a file is damaged, or the scores are those of other
+            weights.
+    """
+    _, record = recorded(run)
+    digest, file = record.weights.get(HEADLINE.selection), run_paths(run).condition_scores
+    if record.status != "ok" or digest is None or not file.is_file():
+        return None
+    rows = [row for row in read_rows(file, ConditionScoreRow) if row.condition == condition]
+    if others := {row.weights for row in rows} - {digest[:12]}:
+        raise UserError(
+            "scores under other conditions are not of this run's weights",
+            file=file,
+            found=min(others),
+            expected=digest[:12],
+            remedy="run 'mednext evaluate --under' and 'mednext results conditions' again",
+        )
+    return pd.Series([r.score for r in rows], index=[r.group for r in rows]) if rows else None
 
 
 def history(run: RunConfig) -> pd.DataFrame:

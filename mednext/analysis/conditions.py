@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import Cases, conditions, known, read, recorded
+from mednext.analysis.cases import OUTSIDE, Cases, conditions, known, read, recorded
 from mednext.analysis.differences import half_width
 from mednext.analysis.metrics import NO_INTERVAL
 from mednext.config import RunConfig
@@ -18,8 +18,8 @@ from mednext.metrics.classification import auc, expected_calibration_error
 from mednext.metrics.intervals import mover
 from mednext.metrics.statistics import bootstrap, interval, resample
 from mednext.results import CASE_KEYS, HEADLINE, SCORE, Metric, write_rows
-from mednext.results.conditions import ConditionRow
-from mednext.runs.resolve import run_name
+from mednext.results.conditions import ConditionRow, ConditionScoreRow
+from mednext.runs.resolve import run_name, run_paths
 
 BASELINES = {"classification": "resnet18", "segmentation": "unet"}
 WORSE = "shifted: "
@@ -31,7 +31,8 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 def changes(
     runs: Sequence[RunConfig], path: Path, worse: Callable[[RunConfig], Collection[str]]
 ) -> list[str]:
-    """Write ``conditions.csv`` of the runs that were evaluated under any condition.
+    """Write ``conditions.csv`` of the runs that were evaluated under any condition, and into each
+    run ``condition_scores.csv``, its score of every case.
 
     Args:
         runs: of a profile.
@@ -60,12 +61,18 @@ def changes(
             said = f"{len(there)} of {len(wanted)} corruptions and severities"
             unfinished.append(f"{run_name(run)}: {said}")
             found = {name: cases for name, cases in found.items() if name not in wanted}
+        scores: dict[str, list[pd.Series]] = defaultdict(list)
         for name, other in found.items():
             rows += _change(plain, other, weights, name)
             if name.startswith(WORSE):
                 shifted.append(other)
+                scores[MEAN].append(other.scored())
                 corruption = name.removeprefix(WORSE).rsplit(" ", 1)[0]
                 sums[corruption].append(1 - float(other.row_scores().mean()))
+            elif name.startswith(OUTSIDE):
+                scores[name].append(other.scored())
+        if scores:
+            _write_scores(run, weights, scores)
         if shifted:
             rows.append(_mean(plain, shifted, weights))
             errors[run.dataset, run.protocol, run.seed, run.method] = {
@@ -73,6 +80,15 @@ def changes(
             }
     write_rows(path, ConditionRow, [_relative(row, errors, runs) for row in rows])
     return unfinished
+
+
+def _write_scores(run: RunConfig, weights: str, scores: dict[str, list[pd.Series]]) -> None:
+    rows = [
+        ConditionScoreRow(condition=name, weights=weights, group=str(group), score=float(score))
+        for name, parts in sorted(scores.items())
+        for group, score in zip(parts[0].index, np.mean(parts, axis=0), strict=True)
+    ]
+    write_rows(run_paths(run).condition_scores, ConditionScoreRow, rows)
 
 
 def _statistic(cases: Cases) -> tuple[list[Metric], Statistic]:

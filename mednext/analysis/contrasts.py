@@ -12,8 +12,9 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from mednext.analysis.cases import known, read
+from mednext.analysis.cases import OUTSIDE, known, read, scored_under
 from mednext.config import RunConfig, load_datasets
 from mednext.config.questions import Arm, Contrast, Part, Questions
 from mednext.errors import UserError
@@ -30,7 +31,7 @@ class Scores:
 
     seeds: tuple[int, ...]
     values: np.ndarray
-    """(S, N)"""
+    """(S, N): one row per training of the arm; of folds that test their own cases, per seed."""
     groups: list[str]
     folds: list[str]
     """Protocol under which each case was tested."""
@@ -45,8 +46,16 @@ def by_axes(runs: Sequence[RunConfig]) -> Runs:
     return {(run.dataset, run.protocol, run.method, run.seed): run for run in runs}
 
 
-def scores(runs: Runs, dataset: str, arm: Arm, seeds: Sequence[int], selection: str) -> Scores:
-    """Scores of ``arm`` by these seeds, the folds one after the other.
+def scores(
+    runs: Runs,
+    dataset: str,
+    arm: Arm,
+    seeds: Sequence[int],
+    selection: str,
+    under: str | None = None,
+) -> Scores:
+    """Scores of ``arm`` by these seeds, the folds one after the other; on outside data, which all
+    folds are tested on, each fold of a seed is a row of its own.
 
     Raises:
         UserError: a run is missing or has no such weights, or the seeds hold different cases.
@@ -60,24 +69,33 @@ def scores(runs: Runs, dataset: str, arm: Arm, seeds: Sequence[int], selection: 
         parts = []
         for protocol in arm.protocols:
             run = runs.get((dataset, protocol, arm.method, seed))
-            cases = read(run, selection) if run else None
-            if cases is None:
+            found = _scored(run, selection, under) if run else None
+            if found is None:
                 raise UserError(
                     "a contrast lacks a run",
-                    found=f"no {dataset}/{protocol}/{arm.method}/seed{seed} ({selection})",
+                    found=f"no {dataset}/{protocol}/{arm.method}/seed{seed} ({under or selection})",
                     expected="every seed of both arms",
                     remedy="finish the runs of the profile",
                 )
-            parts.append(cases.scored())
-        names = [str(name) for part in parts for name in part.index]
-        if rows and names != groups:
-            raise UserError(
-                "two seeds hold different cases", found=f"{dataset}/{arm.method}/seed{seed}"
-            )
-        groups = names
-        folds = [p for p, part in zip(arm.protocols, parts, strict=True) for _ in part]
-        rows.append(np.concatenate([part.to_numpy(float) for part in parts]))
+            parts.append((protocol, found))
+        shared = under is not None and under.startswith(OUTSIDE)
+        for row in [[part] for part in parts] if shared else [parts]:
+            names = [str(name) for _, part in row for name in part.index]
+            if rows and names != groups:
+                raise UserError(
+                    "two seeds hold different cases", found=f"{dataset}/{arm.method}/seed{seed}"
+                )
+            groups = names
+            folds = ["all" if shared else p for p, part in row for _ in part]
+            rows.append(np.concatenate([part.to_numpy(float) for _, part in row]))
     return Scores(tuple(seeds), np.stack(rows), groups, folds)
+
+
+def _scored(run: RunConfig, selection: str, under: str | None) -> pd.Series | None:
+    if under is not None:
+        return scored_under(run, under)
+    cases = read(run, selection)
+    return None if cases is None else cases.scored()
 
 
 def contrast_rows(
@@ -125,7 +143,10 @@ def _contrast(
         ("n_cases", "n_groups", "value_a", "value_b", "difference", "ci_low", "ci_high", "p")
     )
     try:
-        a, b = (scores(runs, dataset, arm, seeds, selection) for arm in (contrast.a, contrast.b))
+        a, b = (
+            scores(runs, dataset, arm, seeds, selection, contrast.under)
+            for arm in (contrast.a, contrast.b)
+        )
     except UserError as error:
         pending: dict[str, Any] = {"status": "pending", "reason": error.found or str(error)}
         return ContrastRow(**base, **empty, p_holm=None, **pending)
@@ -161,6 +182,7 @@ def _named(name: str, contrast: Contrast) -> dict[str, Any]:
         "part": name,
         "dataset": contrast.dataset,
         "metric": Metric.ACCURACY if task == "classification" else Metric.DICE,
+        "condition": contrast.under,
         "a": a,
         "b": b,
         "primary": contrast.primary,
@@ -186,7 +208,12 @@ def planned_rows(
     for name, contrasts in designs.items():
         for contrast, seeds, cases, groups in contrasts:
             variances, source = parts[contrast.dataset]
+            if contrast.under is not None:
+                source = f"{source}, of its own test set"
             folds = len(contrast.a.protocols)
+            # Outside data are tested by every fold: as many trainings, one set of cases.
+            outside = (contrast.under or "").startswith(OUTSIDE)
+            design = (seeds * folds, 1) if outside else (seeds, folds)
             rows.append(
                 PlannedRow(
                     **_named(name, contrast),
@@ -195,7 +222,7 @@ def planned_rows(
                     n_cases=cases,
                     n_groups=groups,
                     pilot=f"{questions.pilot}: {source}",
-                    detectable=detectable(variances, groups, seeds, folds),
+                    detectable=detectable(variances, groups, *design),
                 )
             )
     return rows

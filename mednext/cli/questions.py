@@ -13,7 +13,7 @@ from mednext.cli.common import Verbs, add_verb
 from mednext.layout import reference_root, results_root
 
 if TYPE_CHECKING:
-    from mednext.config import RunConfig
+    from mednext.config import Profile, RunConfig
     from mednext.config.questions import Contrast, Questions
     from mednext.results.contrasts import PlannedRow
 
@@ -50,7 +50,7 @@ def _contrasts(arguments: argparse.Namespace) -> None:
     from mednext.analysis.contrasts import contrast_rows
     from mednext.config import load_profile
     from mednext.config.questions import load_questions
-    from mednext.results import write_rows
+    from mednext.results import HEADLINE, write_rows
     from mednext.results.contrasts import ContrastRow
 
     rows: list[ContrastRow] = []
@@ -58,9 +58,13 @@ def _contrasts(arguments: argparse.Namespace) -> None:
         profile = load_profile(Path("config") / f"{part.profile}.yaml")
         if not (reference_root(part.profile) / "runs").is_dir():
             continue
+        # best_val was chosen by a look at other data and decides nothing; other conditions are
+        # evaluated by the headline's weights alone.
+        elsewhere = any(contrast.under for contrast in part.contrasts)
+        unwanted = set(profile.selections) - {HEADLINE.selection} if elsewhere else {"best_val"}
         with _exported(part.profile) as runs:
             for selection in profile.selections:
-                if selection != "best_val":  # chosen by a look at other data: decides nothing
+                if selection not in unwanted:
                     rows += contrast_rows(name, part, runs, profile.seeds, selection)
     write_rows(arguments.out, ContrastRow, rows)
     there = sum(row.status == "ok" for row in rows)
@@ -87,30 +91,58 @@ def _planned(arguments: argparse.Namespace) -> None:
 
 
 def _designs(questions: Questions) -> dict[str, list[tuple[Contrast, int, int, int]]]:
-    """Part -> (contrast, seeds, test cases, groups), from the drawn splits of its profile."""
+    """Part -> (contrast, seeds, test cases, groups) of each of its contrasts."""
+    from mednext.analysis.cases import OUTSIDE
     from mednext.config import load_profile
-    from mednext.datasets.subsets import read_split
-    from mednext.layout import DataPaths
-    from mednext.runs.resolve import resolve_runs
 
     designs: dict[str, list[tuple[Contrast, int, int, int]]] = {}
     for name, part in questions.parts.items():
         profile = load_profile(Path("config") / f"{part.profile}.yaml")
-        source = {run.dataset: run.source_id for run in resolve_runs(profile)}
         for contrast in part.contrasts:
-            groups: list[str] = []
-            for protocol in contrast.a.protocols:
-                paths = DataPaths(source[contrast.dataset], contrast.dataset)
-                split = read_split(paths.split(protocol))
-                groups += split.group[split.subset == "test"].tolist()
-            limit = profile.datasets[contrast.dataset].limit
-            count = len(set(groups))
-            # Volumes are judged by patient, and a limit counts patients.
-            cases = count if limit is not None else len(groups)
-            if limit is not None:
-                cases = count = min(count, limit.test)
-            designs.setdefault(name, []).append((contrast, len(profile.seeds), cases, count))
+            if (contrast.under or "").startswith(OUTSIDE):
+                tested = _outside(questions.pilot, contrast)
+            else:
+                tested = _drawn(profile, contrast)
+            designs.setdefault(name, []).append((contrast, len(profile.seeds), *tested))
     return designs
+
+
+def _drawn(profile: Profile, contrast: Contrast) -> tuple[int, int]:
+    """Test cases and groups of the drawn splits."""
+    from mednext.datasets.subsets import read_split
+    from mednext.layout import DataPaths
+    from mednext.runs.resolve import resolve_runs
+
+    source = {run.dataset: run.source_id for run in resolve_runs(profile)}
+    groups: list[str] = []
+    for protocol in contrast.a.protocols:
+        paths = DataPaths(source[contrast.dataset], contrast.dataset)
+        split = read_split(paths.split(protocol))
+        groups += split.group[split.subset == "test"].tolist()
+    count = len(set(groups))
+    limit = profile.datasets[contrast.dataset].limit
+    if limit is None:
+        return len(groups), count
+    # Volumes are judged by patient, and a limit counts patients.
+    return (min(count, limit.test),) * 2
+
+
+def _outside(pilot: str, contrast: Contrast) -> tuple[int, int]:
+    """Cases and groups of outside data, as the first wave was tested on them."""
+    from mednext.errors import UserError
+    from mednext.results import read_rows
+    from mednext.results.conditions import ConditionRow
+
+    file = reference_root(pilot) / "conditions.csv"
+    for row in read_rows(file, ConditionRow):
+        if (row.dataset, row.condition) == (contrast.dataset, contrast.under):
+            return row.n_cases, row.n_groups
+    raise UserError(
+        "no run was tested on these outside data",
+        file=file,
+        found=f"{contrast.dataset}, {contrast.under}",
+        remedy="mednext evaluate --under external",
+    )
 
 
 def _table(rows: Sequence[PlannedRow]) -> str:
@@ -122,7 +154,9 @@ def _table(rows: Sequence[PlannedRow]) -> str:
                 (
                     row.part,
                     row.dataset,
-                    f"`{row.a}` - `{row.b}`" + ("" if row.primary else " (not primary)"),
+                    f"`{row.a}` - `{row.b}`"
+                    + (f", {row.condition}" if row.condition else "")
+                    + ("" if row.primary else " (not primary)"),
                     row.seeds,
                     row.trainings,
                     row.n_cases,

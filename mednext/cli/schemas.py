@@ -18,7 +18,7 @@ from mednext.gate.first_losses import FirstLossRow, RoundingRow
 from mednext.gate.rules import GateRules
 from mednext.gate.seed_spread import SpreadRow
 from mednext.report.verdicts import VerdictRules
-from mednext.results.conditions import ConditionRow
+from mednext.results.conditions import ConditionRow, ConditionScoreRow
 from mednext.results.contrasts import ContrastRow, PlannedRow
 from mednext.results.orders import CeilingRow, OrderRow
 from mednext.results.protocols import SharedRow
@@ -53,6 +53,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "shared": SharedRow,
     "subgroups": SubgroupRow,
     "conditions": ConditionRow,
+    "condition_scores": ConditionScoreRow,
     "differences": results.DifferenceRow,
     "orders": OrderRow,
     "ceiling": CeilingRow,

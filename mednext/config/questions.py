@@ -25,6 +25,9 @@ class Contrast(Strict):
     b: Arm
     primary: bool = True
     """Corrected together with the other primary contrasts of the part."""
+    under: str | None = None
+    """Condition as ``conditions.csv`` names it, ``external: <folder>`` or ``shifted: mean``; empty
+    for the test set as it is."""
 
 
 class Part(Strict):

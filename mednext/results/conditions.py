@@ -1,4 +1,4 @@
-"""Rows of ``conditions.csv``: what other conditions change."""
+"""Rows of ``conditions.csv``, what other conditions change, and of the scores behind it."""
 
 from __future__ import annotations
 
@@ -31,3 +31,15 @@ class ConditionRow(Row):
     the baseline (ResNet-18 or U-Net of the same seed); below 1 is more robust."""
     n_cases: int
     n_groups: int
+
+
+class ConditionScoreRow(Row):
+    """One case of one run under another condition: what contrasts over trainings are made of."""
+
+    condition: str
+    """``external: <folder>``, or ``shifted: mean``: over all corruptions and severities."""
+    weights: str
+    """First 12 digits of the SHA-256 of the weights' file."""
+    group: str
+    score: float
+    """Share of the images that are right, or mean Dice of the patient over organs and frames."""

@@ -12,6 +12,8 @@ class PlannedRow(Row):
     part: str
     dataset: str
     metric: Metric
+    condition: str | None
+    """Of both arms, as in ``conditions.csv``; empty for the test set as it is."""
     a: str
     """``method`` or ``method/protocol``."""
     b: str
@@ -34,6 +36,7 @@ class ContrastRow(Outcome):
     dataset: str
     selection: str
     metric: Metric
+    condition: str | None
     a: str
     b: str
     primary: bool

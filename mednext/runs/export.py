@@ -14,6 +14,7 @@ from pathlib import Path
 from mednext.config import Profile, RunConfig
 from mednext.errors import UserError
 from mednext.files import exclusive, publish_folder, scratch_folder, write_bytes
+from mednext.layout import RunPaths
 from mednext.results import read_run
 from mednext.runs.merge import RECORD, Found, check_equal, check_wanted, runs_in, take_all
 from mednext.runs.resolve import resolve_run, run_name
@@ -30,6 +31,7 @@ SMALL = (
     "plan_paper.csv",
 )
 """Results that need data or networks, and are taken along if they are there."""
+SCORES = RunPaths("", "", "", "", 0).condition_scores.name
 RETIRED = {
     "losses.csv": "metrics.csv",
     "relatives.csv": "overlap_groups.csv",
@@ -70,6 +72,7 @@ def export_runs(folder: Path, profile: Profile, out: Path) -> Exported:
     with exclusive(out, f"the export of profile '{profile.profile}'"):
         for run in finished:
             _pack(run, out / "runs" / run.name)
+            _pack_scores(run, out / "runs" / run.name)
         files = [name for name in SMALL if (folder / name).is_file()]
         for name in files:
             write_bytes(out / name, (folder / name).read_bytes())
@@ -151,9 +154,20 @@ def _pack(run: Found, target: Path) -> None:
             shutil.copyfile(run.folder / name, part / name)
         for selection in run.record.config["selections"]:
             content = (run.folder / f"cases.{selection}.csv").read_bytes()
-            # No time and no name in the header: equal content gives equal bytes.
-            write_bytes(part / f"cases.{selection}.csv.gz", gzip.compress(content, 9, mtime=0))
+            write_bytes(part / f"cases.{selection}.csv.gz", _packed(content))
         for file in run.folder.glob("slices.*.csv"):
-            write_bytes(part / f"{file.name}.gz", gzip.compress(file.read_bytes(), 9, mtime=0))
+            write_bytes(part / f"{file.name}.gz", _packed(file.read_bytes()))
         shutil.rmtree(target, ignore_errors=True)
         publish_folder(part, target)
+
+
+def _pack_scores(run: Found, target: Path) -> None:
+    """Scores under other conditions, which may come long after the run was exported."""
+    file = run.folder / SCORES
+    if file.is_file():
+        write_bytes(target / f"{SCORES}.gz", _packed(file.read_bytes()))
+
+
+def _packed(content: bytes) -> bytes:
+    """Without time and name in the header: equal content gives equal bytes."""
+    return gzip.compress(content, 9, mtime=0)

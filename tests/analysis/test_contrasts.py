@@ -10,16 +10,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from mednext.analysis.cases import scored_under
 from mednext.analysis.contrasts import contrast_rows, planned_rows
 from mednext.cli import main
 from mednext.config import RunConfig, load_profile
 from mednext.config.questions import Arm, Contrast, Part, Questions, load_questions
 from mednext.errors import UserError
-from mednext.results import read_rows
+from mednext.results import read_rows, write_rows
+from mednext.results.conditions import ConditionScoreRow
 from mednext.results.contrasts import ContrastRow
 from tests.finished_runs import paths, run_of, trained
 
 ROOT = Path(__file__).resolve().parents[2]
+OUTSIDE = "external: elsewhere"
 IN_AGAINST_OUT = Contrast(
     dataset="sars_cov2_ct",
     a=Arm(method="mednext", protocols=("overlap_in",)),
@@ -96,6 +99,47 @@ def test_folds_are_trainings_of_one_arm() -> None:
     assert row.difference == pytest.approx(1 / 4 + 1 / 12)
 
 
+def scored_outside(run: RunConfig, right: list[int], weights: str = "0" * 12) -> None:
+    rows = [
+        ConditionScoreRow(condition=OUTSIDE, weights=weights, group=f"o{i // 2}", score=score)
+        for i, score in enumerate(right)
+    ]
+    write_rows(paths(run).condition_scores, ConditionScoreRow, rows)
+
+
+def test_folds_share_outside_data_and_are_trainings_of_their_own() -> None:
+    folds, better, worse = ("cv1", "cv2"), [1, 1, 1, 1, 0, 1, 1, 1], [1, 0, 1, 1, 0, 0, 1, 0]
+    runs = []
+    for seed in (0, 1, 2):
+        for k, fold in enumerate(folds):
+            for method, right in (("mednext", better), ("resnet18", worse)):
+                # On its own test set, which other folds do not have, each is as good as the other.
+                run = finished([1, 1], first=2 * k, protocol=fold, method=method, seed=seed)
+                scored_outside(run, right)
+                runs.append(run)
+    arms = {m: Arm(method=m, protocols=folds) for m in ("mednext", "resnet18", "vit")}
+    asked = [
+        Contrast(dataset="sars_cov2_ct", a=arms["mednext"], b=arms[b], under=OUTSIDE)
+        for b in ("resnet18", "vit")
+    ]
+    row, absent = contrast_rows("FB", part(*asked), runs, (0, 1, 2))
+    assert (row.condition, row.trainings, row.n_cases, row.n_groups) == (OUTSIDE, 6, 8, 4)
+    assert row.difference == pytest.approx(3 / 8)
+    # Trainings agree: what is left is the paired t-interval over groups of two images each.
+    by_group = np.subtract(better, worse).reshape(4, 2).mean(axis=1)
+    low, high = stats.t.interval(0.95, 3, by_group.mean(), stats.sem(by_group))
+    assert (row.ci_low, row.ci_high) == (pytest.approx(low), pytest.approx(high))
+    assert absent.reason == f"no sars_cov2_ct/cv1/vit/seed0 ({OUTSIDE})"
+
+
+def test_scores_of_other_weights_are_refused() -> None:
+    run = finished([1, 1])
+    assert scored_under(run, OUTSIDE) is None
+    scored_outside(run, [1, 0], weights="1" * 12)
+    with pytest.raises(UserError, match="not of this run's weights"):
+        scored_under(run, OUTSIDE)
+
+
 def test_a_missing_run_leaves_its_contrast_pending_and_counts_in_the_correction() -> None:
     runs = [
         finished(right, method=method, seed=seed)
@@ -137,7 +181,12 @@ def test_the_verb_reads_what_was_exported() -> None:
         "mednext/overlap_in", pytest.approx(1 / 5), 5
     )  # fmt: skip
     assert first.p is not None and first.p_holm == pytest.approx(min(1, 4 * first.p))
-    assert [row.status for row in others] == ["pending"] * 3
+    assert [row.status for row in others] == ["pending"] * 6
+    # Nothing was evaluated elsewhere yet.
+    assert [(row.part, row.reason) for row in others[3:5]] == [
+        ("FA", f"no sars_cov2_ct/overlap_out/mednext/seed0 ({under})")
+        for under in ("external: covid-ct-ucsd", "shifted: mean")
+    ]
 
 
 def test_arms_tested_on_different_images_are_refused() -> None:

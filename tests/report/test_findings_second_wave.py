@@ -24,7 +24,8 @@ from .made_up import metric_row, reduced_results
 def row(**changes: Any) -> ContrastRow:
     values: dict[str, Any] = {
         "status": "ok", "part": "A", "dataset": "sars_cov2_ct", "selection": "last",
-        "metric": "accuracy", "a": "mednext/overlap_in", "b": "mednext/overlap_out",
+        "metric": "accuracy", "condition": None,
+        "a": "mednext/overlap_in", "b": "mednext/overlap_out",
         "primary": True, "seeds": 5, "trainings": 5, "n_cases": 372, "n_groups": 220,
         "value_a": 0.95, "value_b": 0.9, "difference": 0.05, "ci_low": 0.02, "ci_high": 0.08,
         "p": 0.001, "p_holm": 0.004,
@@ -101,11 +102,12 @@ def test_each_part_says_how_much_is_there_and_what_it_could_show(asked: Path) ->
     a, d = found["parts"]
     assert (a["name"], a["finished"], a["cells"], a["hours"]) == ("A", 2, 40, 1.5)
     assert (d["name"], d["finished"], d["cells"], d["hours"]) == ("D", 1, 20, 1.5)
-    assert [part["name"] for part in found["missing"]] == ["B", "C", "E"]
+    assert [part["name"] for part in found["missing"]] == ["B", "C", "E", "FA", "FB", "FD"]
     first, second = a["lines"]
     assert first["contrast"] == "MedNeXt: `overlap_in` − `overlap_out`"
     assert (first["a"], first["b"], round(first["can_show"], 1)) == (95, 90, 3.0)
     assert (second["done"], second["words"]) == (False, "pending: no run")
+    # Part FA waits for its evaluations, though the runs of A are there.
     # Other weights than those of the last epoch decide nothing.
     assert [line["contrast"] for line in d["lines"]] == ["MedUNeXt − UNet"]
     assert [line["selection"] for line in d["beside"]] == ["averaged"]

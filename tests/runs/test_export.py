@@ -97,6 +97,18 @@ def test_an_export_grows_with_the_sweep(profile: Profile) -> None:
     assert before.items() <= files(out).items()
 
 
+def test_scores_under_other_conditions_may_come_after_the_run(profile: Profile) -> None:
+    finish(profile)
+    main(["results", "export", *CONFIG, "--out", "out"])
+    before = files(Path("out"))
+    file = run_paths(resolve_runs(profile)[0]).condition_scores
+    file.write_text("condition,weights,group,score\nexternal: x,000000000000,g,1.0\n")
+    main(["results", "export", *CONFIG, "--out", "out"])
+    (new,) = files(Path("out")).keys() - before.keys()
+    assert new == f"runs/{file.relative_to('results/tiny/runs')}.gz"
+    assert gzip.decompress(Path("out", new).read_bytes()) == file.read_bytes()
+
+
 def test_counts_per_slice_travel_with_a_run(profile: Profile) -> None:
     finish(profile)
     file = run_paths(resolve_runs(profile)[0]).root / "slices.last.csv"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mednext.analysis.cases import conditions
+from mednext.analysis.cases import conditions, read, scored_under
 from mednext.analysis.conditions import MEAN, changes
 from mednext.analysis.metrics import collect
 from mednext.config import RunConfig
@@ -112,6 +112,10 @@ def test_worse_images_by_name_and_severity(
     score = Metric.ACCURACY if task == "classification" else Metric.DICE
     after = [r.after for r in rows if r.metric is score and r.condition != MEAN]
     assert len(after) == 10 and mean.after == pytest.approx(np.mean(after))
+    # Every patient has as many organs and frames, so that the mean over patients is that over rows.
+    kept = scored_under(run, MEAN)
+    assert kept is not None and kept.mean() == pytest.approx(mean.after)
+    assert list(kept.index) == list(read(run).scored().index)  # type: ignore[union-attr]
     is_baseline = run.method in ("resnet18", "unet")
     # Measured against itself a baseline has 1, unless it makes no error at all.
     assert is_baseline and mean.relative == (None if mean.after == 1 else pytest.approx(1.0))
@@ -162,6 +166,10 @@ def test_outside_data_are_all_tested_and_scans_stay_whole(
     row = next(r for r in read_rows(Path("conditions.csv"), ConditionRow) if r.metric == "accuracy")
     assert row.after == (found.table.label == found.table.prediction).mean()
     assert (row.n_cases, row.n_groups) == (10, 4)
+    kept = scored_under(run, "external: elsewhere")
+    assert kept is not None and list(kept.index) == found.table.group.tolist()
+    assert kept.tolist() == (found.table.label == found.table.prediction).tolist()
+    assert scored_under(run, "external: nowhere") is None
 
 
 def test_what_cannot_be_done_is_said(done: Tiny) -> None:
