@@ -87,7 +87,7 @@ bench: setup  ## side-by-side timings into results/speed/ (minutes)
 gpu-check: setup  ## check this machine's GPU in five minutes into results/gpu/ (exit code 5: none)
 	python -m mednext.planning.gpu_check
 
-gpu-hours: setup  ## write docs/gpu_hours.txt: the paper's matrix on five GPUs, by a roofline
+gpu-hours: setup  ## write docs/gpu_hours.txt: the paper's matrix on each of five models of GPU, by a roofline
 	python -m mednext plan --configfile config/paper.yaml --gpu-hours docs/gpu_hours.txt \
 	  --out results/reference/reduced/plan_paper.csv
 

@@ -131,9 +131,10 @@ A change counts from one tolerance on.
 
 {planted_table(planted)}
 
-Alone {enough} of the {len(powers)} metrics see such a loss with probability 0.9. What comes of
-data, labels, augmentation, network, loss, optimiser or rate is seen by the first losses, whatever
-it costs in the end: here {(planted.outcome[planted.planted] == "worse").sum()} of \
+Taken alone, {enough} of the {len(powers)} metrics detect such a loss with probability 0.9.
+What comes of data, labels, augmentation, network, loss, optimiser or rate is seen by the first
+losses, whatever it costs in the end: here \
+{(planted.outcome[planted.planted] == "worse").sum()} of \
 {planted.planted.sum()} trainings with a planted change, {planted.method.nunique()} methods with \
 {planted.seed.nunique()} seeds each. What acts later
 alone (the end of the schedule, the choice of weights, prediction, the counts per case) is seen by

@@ -124,7 +124,9 @@ def timing(
         gmacs, params = cost(dataset, method)
         image = forward.alone / _evaluated(profile, dataset)
         every = work_of(dataset, method).validated_every
-        return Timing(gmacs, params, 0.0, step.alone, image, "the roofline", every)
+        return Timing(
+            gmacs, params, 0.0, step.alone, image, f"the roofline of one {gpu.name}", every
+        )
 
     return answer
 

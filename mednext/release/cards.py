@@ -11,19 +11,22 @@ from mednext.templates import markdown_cell
 WRITTEN = "Written by `make cards` from `benchmarks/`; do not edit."
 CLINICAL = (
     "**Not for clinical use.** Networks trained here are instruments for comparing methods. They "
-    "are no medical device, were never tested on patients of another hospital, and must not take "
-    "part in a diagnosis."
+    "are no medical device; those tried on images from elsewhere did badly (`results/FINDINGS.md`, "
+    "*Under other conditions*); none was validated clinically, and none must take part in a "
+    "diagnosis."
 )
 SKEW = {
     "sars_cov2_ct": "Images carry no patient number: slices of one scan lie in several subsets "
-    "under the protocol `paper`, which flatters every method.",
+    "under the protocol `paper`, which may flatter every method. *Normal* is the article's name "
+    "of the folder `non-COVID`: patients without COVID-19, some of whom have other lung diseases.",
     "monkeypox_msld": "Photographs were collected from the web; skin colour, age and camera are "
-    "not documented, some persons are children. 14 augmented copies of each photograph lie on "
+    "not documented, some persons are children. 14 augmented copies of each photograph lie in "
     "several subsets under the protocol `paper`.",
     "large_covid_ct": "Joined from seven sources of different hospitals and devices: a network may "
     "learn the source instead of the disease.",
     "synapse": "30 patients of one hospital, portal venous phase.",
-    "acdc": "100 patients of one hospital, five equal groups that are not the share of patients.",
+    "acdc": "100 patients of one hospital, five diagnostic groups of equal size, which do not "
+    "reflect their prevalence.",
 }
 """What each data set makes easy or hides."""
 
@@ -76,7 +79,9 @@ def _data_card(slug: str, spec: DatasetSpec) -> list[str]:
         "Reference": spec.reference,
         "Licence": spec.licence,
         "Terms": source.terms,
-        "Credentials": f"{source.credentials}: {source.credentials_how}",
+        "Credentials": source.credentials_how
+        if source.credentials == "none"
+        else f"{source.credentials}: {source.credentials_how}",
         "Intended use": f"research on {spec.task} of medical images, non-commercial",
         "Not for": "diagnosis, identification of persons, training of products",
         "Known skew": SKEW[slug],

@@ -45,7 +45,7 @@ def summary(report: ScoreReport) -> str:
     place = next((place for place in report.places if place.method == YOURS), None)
     if place is not None:
         rows = [row for row in report.against_rows if row.metric == metric]
-        differ = sum(row.p_holm is not None and row.p_holm <= 0.05 for row in rows)
+        differ = sum(row.p_holm is not None and row.p_holm < 0.05 for row in rows)
         lines.append(
             f"rank {place.rank} of {len(report.places)} methods (95 % of the draws: "
             f"{place.rank_low} to {place.rank_high}); significantly apart from {differ} of "

@@ -40,7 +40,7 @@ def _section(
 
 
 def _found(row: SubgroupRow) -> bool:
-    return row.p_holm is not None and row.p_holm <= ALPHA
+    return row.p_holm is not None and row.p_holm < ALPHA
 
 
 def _noticeable(value: float | None) -> str:
