@@ -138,6 +138,14 @@ def test_without_any_run_nothing_is_said(reduced: Path) -> None:
     assert "second wave" not in texts.report and "asked beforehand" not in texts.summary
 
 
+def test_the_readme_has_no_heading_without_an_answer(asked: Path) -> None:
+    file = asked / "contrasts.csv"
+    pending = {"status": "pending", "reason": "no run", "difference": None}
+    write_rows(file, ContrastRow, [row(**pending), row(primary=False)])
+    texts = findings_texts(reduced_results().profile, [], {"report": "r.md", "figures": "figures"})
+    assert "second wave" in texts.report and "asked beforehand" not in texts.summary
+
+
 def early(b: str, difference: float, p: float) -> OrderRow:
     return OrderRow(
         dataset="sars_cov2_ct", protocol="paper", metric="accuracy", method_a="mednext",

@@ -48,6 +48,7 @@ def second_wave(results: Results) -> dict[str, Any] | None:
     parts = load_questions().parts
     asked = [_part(results, name, part, can_show) for name, part in parts.items()]
     return {
+        "answered": any(x["primary"] and x["done"] for part in asked for x in part["lines"]),
         "parts": [part for part in asked if part["begun"]],
         "missing": [part for part in asked if not part["begun"]],
     }
