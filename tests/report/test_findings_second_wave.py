@@ -104,7 +104,7 @@ def test_each_part_says_how_much_is_there_and_what_it_could_show(asked: Path) ->
     assert (d["name"], d["finished"], d["cells"], d["hours"]) == ("D", 1, 20, 1.5)
     assert [part["name"] for part in found["missing"]] == ["B", "C", "E", "FA", "FB", "FD"]
     first, second = a["lines"]
-    assert first["contrast"] == "MedNeXt: `overlap_in` − `overlap_out`"
+    assert first["contrast"] == "MedNeXt, with − without train images that overlap with test"
     assert (first["a"], first["b"], round(first["can_show"], 1)) == (95, 90, 3.0)
     assert (second["done"], second["words"]) == (False, "pending: no run")
     # Part FA waits for its evaluations, though the runs of A are there.
@@ -124,9 +124,9 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
     assert line.endswith("| – | – | pending: no run | 0.004 | 5, 5 | – | 3.0 |")
     assert "Not yet run: B (Is MedNeXt better" in report
     assert (
-        "- What do leaked test data buy? SARS-COV2-CT-Scan, MedNeXt: `overlap_in` − `overlap_out`: "
-        "higher: +5.0 points, the interval is [+2.0, +8.0] (5 seeds; 372 cases of 220 groups; "
-        "can show 3.0 points)."
+        "- What do leaked test data buy? SARS-COV2-CT-Scan, MedNeXt, with − without train "
+        "images that overlap with test: higher: +5.0 points, the interval is [+2.0, +8.0] "
+        "(5 seeds; 372 cases of 220 groups; can show 3.0 points)."
     ) in texts.summary
     assert "pending" not in texts.summary
 

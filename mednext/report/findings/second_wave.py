@@ -21,8 +21,9 @@ Key = tuple[str, str, str, str, str | None]
 LONGER = "C"
 """The part that trains the methods of the first wave for longer."""
 LIMITS = {
-    "A": "The tested images are those that have relatives: the answer speaks of such images, not "
-    "of single ones.",
+    "A": "Test images and the number of training images are the same on both sides; the first "
+    "also trains on other images of the test images' groups. Only images that have such a group "
+    "are tested: the answer speaks of them, not of single ones.",
     "B": "The training sets of two folds share most of their images, so that trainings are more "
     "alike than independent ones: the intervals may be too narrow for other such data sets.",
     "C": "The split is that of the first wave, with its leaks; two seeds show large differences "
@@ -119,11 +120,13 @@ def _line(row: ContrastRow, can_show: float) -> dict[str, Any]:
 
 
 def _contrast(row: ContrastRow) -> str:
-    """``MedNeXt − ResNet18``, or of one method ``MedNeXt: overlap_in − overlap_out``; with the
-    condition of both.
+    """``MedNeXt − ResNet18``, or of one method what its two protocols are; with the condition of
+    both.
     """
     under = f", `{row.condition}`" if row.condition else ""
     (a, _, protocol), (b, _, other) = row.a.partition("/"), row.b.partition("/")
+    if (protocol, other) == ("overlap_in", "overlap_out"):
+        return f"{display_name(a)}, with − without train images that overlap with test{under}"
     if protocol:
         return f"{display_name(a)}: `{protocol}` − `{other}`{under}"
     return f"{display_name(a)} − {display_name(b)}{under}"
