@@ -29,8 +29,8 @@ LIMITS = {
     "C": "The split is that of the first wave, with its leaks; two seeds show large differences "
     "only.",
     "FA": "Both networks were trained without relatives of their test images. The outside set is "
-    "small, and its classes are not quite those of the training set (docs/conditions.md). Where both "
-    "scores lie near chance or below it, a difference between them says little.",
+    "small, and its classes are not quite those of the training set (docs/conditions.md). Where "
+    "both scores lie near chance or below it, a difference between them says little.",
     "FB": "All folds of a seed are tested on the same outside images, and their training sets "
     "share most of their images.",
 }
