@@ -146,6 +146,21 @@ def test_the_readme_has_no_heading_without_an_answer(asked: Path) -> None:
     assert "second wave" in texts.report and "asked beforehand" not in texts.summary
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("external: covid-ct-ucsd", "MedNeXt − ResNet18 on covid-ct-ucsd"),
+        ("shifted: mean", "MedNeXt − ResNet18 on corrupted images (mean)"),
+    ],
+)
+def test_a_condition_is_said_in_words(asked: Path, condition: str, expected: str) -> None:
+    elsewhere = row(part="FA", a="mednext", b="resnet18", condition=condition)
+    write_rows(asked / "contrasts.csv", ContrastRow, [elsewhere])
+    found = second_wave(reduced_results())
+    assert found is not None
+    assert [line["contrast"] for part in found["parts"] for line in part["lines"]] == [expected]
+
+
 def early(b: str, difference: float, p: float) -> OrderRow:
     return OrderRow(
         dataset="sars_cov2_ct", protocol="paper", metric="accuracy", method_a="mednext",

@@ -124,7 +124,8 @@ def _contrast(row: ContrastRow) -> str:
     """``MedNeXt − ResNet18``, or of one method what its two protocols are; with the condition of
     both.
     """
-    under = f", `{row.condition}`" if row.condition else ""
+    kind, _, detail = (row.condition or "").partition(": ")
+    under = {"": "", "external": f" on {detail}", "shifted": " on corrupted images (mean)"}[kind]
     (a, _, protocol), (b, _, other) = row.a.partition("/"), row.b.partition("/")
     if (protocol, other) == ("overlap_in", "overlap_out"):
         return f"{display_name(a)}, with − without train images that overlap with test{under}"
