@@ -15,7 +15,8 @@ from mednext.config import Profile, RunConfig
 from mednext.errors import UserError
 from mednext.files import exclusive, publish_folder, scratch_folder, write_bytes
 from mednext.layout import RunPaths
-from mednext.results import read_run
+from mednext.results import read_rows, read_run, write_rows
+from mednext.results.conditions import ConditionRow, ConditionScoreRow
 from mednext.runs.merge import RECORD, Found, check_equal, check_wanted, runs_in, take_all
 from mednext.runs.resolve import resolve_run, run_name
 
@@ -27,10 +28,11 @@ SMALL = (
     "cost.csv",
     "probes.csv",
     "signal.csv",
-    "conditions.csv",
     "plan_paper.csv",
 )
 """Results that need data or networks, and are taken along if they are there."""
+CONDITIONS = "conditions.csv"
+"""The same with rows of its own for each run: those of runs that are not evaluated here stay."""
 SCORES = RunPaths("", "", "", "", 0).condition_scores.name
 RETIRED = {
     "losses.csv": "metrics.csv",
@@ -76,6 +78,9 @@ def export_runs(folder: Path, profile: Profile, out: Path) -> Exported:
         files = [name for name in SMALL if (folder / name).is_file()]
         for name in files:
             write_bytes(out / name, (folder / name).read_bytes())
+        if (folder / CONDITIONS).is_file():
+            _add_conditions(folder / CONDITIONS, out / CONDITIONS, profile)
+            files.append(CONDITIONS)
     there = {run.name for run in (*before, *finished)}
     return Exported(sorted(there), [name for name in sorted(names) if name not in there], files)
 
@@ -162,10 +167,35 @@ def _pack(run: Found, target: Path) -> None:
 
 
 def _pack_scores(run: Found, target: Path) -> None:
-    """Scores under other conditions, which may come long after the run was exported."""
-    file = run.folder / SCORES
-    if file.is_file():
-        write_bytes(target / f"{SCORES}.gz", _packed(file.read_bytes()))
+    """Scores under other conditions, which may come long after the run was exported, and one
+    condition after the other.
+    """
+    file, packed = run.folder / SCORES, target / f"{SCORES}.gz"
+    if not file.is_file():
+        return
+    rows = read_rows(file, ConditionScoreRow)
+    conditions, weights = ({getattr(r, name) for r in rows} for name in ("condition", "weights"))
+    before = read_rows(packed, ConditionScoreRow) if packed.is_file() else []
+    rows += [r for r in before if r.condition not in conditions and r.weights in weights]
+    with scratch_folder(target) as part:
+        write_rows(part / SCORES, ConditionScoreRow, sorted(rows, key=lambda row: row.condition))
+        write_bytes(packed, _packed((part / SCORES).read_bytes()))
+
+
+def _add_conditions(new: Path, out: Path, profile: Profile) -> None:
+    """The rows of ``new``, and those of ``out`` about other runs or conditions, in the order of the
+    profile's runs.
+    """
+    rows = read_rows(new, ConditionRow)
+    made = {(_run_of(row), row.condition) for row in rows}
+    before = read_rows(out, ConditionRow) if out.is_file() else []
+    rows += [row for row in before if (_run_of(row), row.condition) not in made]
+    order = {name: place for place, (name, _) in enumerate(cells(profile))}
+    write_rows(out, ConditionRow, sorted(rows, key=lambda row: order.get(_run_of(row), len(order))))
+
+
+def _run_of(row: ConditionRow) -> str:
+    return f"{row.dataset}/{row.protocol}/{row.method}/seed{row.seed}"
 
 
 def _packed(content: bytes) -> bytes:

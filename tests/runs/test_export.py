@@ -15,7 +15,8 @@ from mednext.analysis.metrics import collect
 from mednext.cli import main
 from mednext.config import Profile, load_profile
 from mednext.errors import UserError
-from mednext.results import read_run, write_run
+from mednext.results import read_rows, read_run, write_rows, write_run
+from mednext.results.conditions import ConditionRow
 from mednext.runs.export import export_runs
 from mednext.runs.resolve import resolve_runs, run_paths, with_weights
 from tests.finished_runs import images, trained
@@ -106,7 +107,43 @@ def test_scores_under_other_conditions_may_come_after_the_run(profile: Profile) 
     main(["results", "export", *CONFIG, "--out", "out"])
     (new,) = files(Path("out")).keys() - before.keys()
     assert new == f"runs/{file.relative_to('results/tiny/runs')}.gz"
-    assert gzip.decompress(Path("out", new).read_bytes()) == file.read_bytes()
+    packed = Path("out", new)
+    assert gzip.decompress(packed.read_bytes()) == file.read_bytes()
+    head, before, later = "condition,weights,group,score\n", file.read_text(), "{},{},h,0.5\n"
+    file.write_text(head + later.format("external: a", "0" * 12))
+    main(["results", "export", *CONFIG, "--out", "out"])
+    both = head + later.format("external: a", "0" * 12) + before.removeprefix(head)
+    assert gzip.decompress(packed.read_bytes()).decode() == both
+    # Scores of other weights are not those of this run.
+    file.write_text(head + later.format("external: a", "1" * 12))
+    main(["results", "export", *CONFIG, "--out", "out"])
+    assert gzip.decompress(packed.read_bytes()) == file.read_bytes()
+
+
+def changed(method: str, seed: int, condition: str, after: float) -> ConditionRow:
+    values: dict[str, Any] = {"dataset": "sars_cov2_ct", "protocol": "paper", "weights": "0" * 12}
+    values |= {"metric": "accuracy", "before": 0.5, "change": after - 0.5, "relative": None}
+    values |= {"ci_low": None, "ci_high": None, "n_cases": 8, "n_groups": 8}
+    return ConditionRow(method=method, seed=seed, condition=condition, after=after, **values)
+
+
+def test_what_other_conditions_change_grows_with_the_sweep(profile: Profile) -> None:
+    finish(profile)
+    file, out = Path("results/tiny/conditions.csv"), Path("out/conditions.csv")
+    shown = [changed("resnet18", 1, "external: x", 0.5), changed("mednext", 0, "external: x", 0.75)]
+    write_rows(file, ConditionRow, shown)
+    main(["results", "export", *CONFIG, "--out", "out"])
+    assert read_rows(out, ConditionRow) == shown[::-1]  # the profile's order
+    # On another machine, where one of these was made again and another run for the first time.
+    newer = [changed("mednext", 0, "external: x", 1.0), changed("mednext", 1, "external: x", 0.25)]
+    write_rows(file, ConditionRow, newer)
+    main(["results", "export", *CONFIG, "--out", "out"])
+    assert read_rows(out, ConditionRow) == [*newer, shown[0]]
+    # And another condition of a run that has one.
+    worse = changed("mednext", 0, "shifted: mean", 0.5)
+    write_rows(file, ConditionRow, [worse])
+    main(["results", "export", *CONFIG, "--out", "out"])
+    assert read_rows(out, ConditionRow) == [worse, *newer, shown[0]]
 
 
 def test_counts_per_slice_travel_with_a_run(profile: Profile) -> None:
