@@ -28,11 +28,12 @@ SMALL = (
     "cost.csv",
     "probes.csv",
     "signal.csv",
+    "conditions.csv",
     "plan_paper.csv",
 )
 """Results that need data or networks, and are taken along if they are there."""
 CONDITIONS = "conditions.csv"
-"""The same with rows of its own for each run: those of runs that are not evaluated here stay."""
+"""Has rows of its own for each run: those of runs that are not evaluated here stay."""
 SCORES = RunPaths("", "", "", "", 0).condition_scores.name
 RETIRED = {
     "losses.csv": "metrics.csv",
@@ -77,10 +78,10 @@ def export_runs(folder: Path, profile: Profile, out: Path) -> Exported:
             _pack_scores(run, out / "runs" / run.name)
         files = [name for name in SMALL if (folder / name).is_file()]
         for name in files:
-            write_bytes(out / name, (folder / name).read_bytes())
-        if (folder / CONDITIONS).is_file():
-            _add_conditions(folder / CONDITIONS, out / CONDITIONS, profile)
-            files.append(CONDITIONS)
+            if name == CONDITIONS:
+                _add_conditions(folder / name, out / name, profile)
+            else:
+                write_bytes(out / name, (folder / name).read_bytes())
     there = {run.name for run in (*before, *finished)}
     return Exported(sorted(there), [name for name in sorted(names) if name not in there], files)
 
