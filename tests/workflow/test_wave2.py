@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -47,3 +49,25 @@ def test_every_committed_run_was_made_after_it() -> None:
     found = [json.loads(record.read_text()) for record in records]
     assert not any(run["git_dirty"] for run in found)
     assert not made_before(ROOT, {run["git_commit"] for run in found})
+
+
+def test_the_committed_accuracy_is_that_of_the_committed_predictions() -> None:
+    files = sorted((ROOT / "results/reference").glob("wave2_*/metrics.csv"))
+    rows = [row for file in files for row in _accuracies(file)]
+    assert rows
+    for folder, row in rows:
+        name = f"{row['dataset']}/{row['protocol']}/{row['method']}/seed{row['seed']}"
+        packed = folder / "runs" / name / f"cases.{row['selection']}.csv.gz"
+        with gzip.open(packed, "rt") as stream:
+            right = [case["label"] == case["prediction"] for case in csv.DictReader(stream)]
+        assert float(row["value"]) == pytest.approx(sum(right) / len(right), abs=1e-12), name
+        assert int(row["n_cases"]) == len(right)
+
+
+def _accuracies(file: Path) -> list[tuple[Path, dict[str, str]]]:
+    with file.open() as stream:
+        return [
+            (file.parent, row)
+            for row in csv.DictReader(stream)
+            if (row["metric"], row["target"], row["condition"]) == ("accuracy", "disease", "")
+        ]
