@@ -124,7 +124,7 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
     assert line.endswith("| – | – | pending: no run | 0.004 | 5, 5 | – | 3.0 |")
     assert "Not yet run: B (Is MedNeXt better" in report
     assert (
-        "- What do leaked test data buy? SARS-COV2-CT-Scan, MedNeXt, with − without train "
+        "- What do leaked test data buy?\n  - SARS-COV2-CT-Scan, MedNeXt, with − without train "
         "images that overlap with test: higher: +5.0 points, the interval is [+2.0, +8.0] "
         "(5 seeds; 372 cases of 220 groups; can show 3.0 points)."
     ) in texts.summary
