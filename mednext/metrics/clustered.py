@@ -106,10 +106,11 @@ def obuchowski(
         on_pos.append(np.bincount(group[positive], pos, count) - of_pos * areas[-1])
         on_neg.append(np.bincount(group[~positive], neg, count) - of_neg * areas[-1])
     pos, neg = on_pos[0] - on_pos[1], on_neg[0] - on_neg[1]
+    # Exact sums: those of a BLAS end in other digits on a CPU of another maker.
     variance = (
-        with_pos / (with_pos - 1) * float(pos @ pos) / n_pos**2
-        + with_neg / (with_neg - 1) * float(neg @ neg) / n_neg**2
-        + 2 * count / (count - 1) * float(pos @ neg) / (n_pos * n_neg)
+        with_pos / (with_pos - 1) * math.fsum(pos * pos) / n_pos**2
+        + with_neg / (with_neg - 1) * math.fsum(neg * neg) / n_neg**2
+        + 2 * count / (count - 1) * math.fsum(pos * neg) / (n_pos * n_neg)
     )
     if variance <= 1e-15:
         return areas[0], areas[1], 1.0 if areas[0] == areas[1] else math.nan

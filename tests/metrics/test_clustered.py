@@ -74,6 +74,19 @@ def test_obuchowski_of_groups_with_both_classes_is_the_jackknife_over_groups() -
     assert norm.isf(p / 2) == pytest.approx(abs(difference(groups >= 0)) / error, rel=0.03)
 
 
+def test_obuchowski_does_not_depend_on_the_order_of_its_sums() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        positive = generator.random(200) < 0.5
+        first, second = (positive + generator.normal(0, 2, 200) for _ in range(2))
+        groups = generator.integers(0, 60, 200)
+        found = [
+            obuchowski(positive, first, second, [f"{g:02}" for g in names])
+            for names in (groups, 59 - groups)
+        ]
+        assert found[0] == found[1]  # to the last bit
+
+
 @pytest.mark.parametrize("test", ["sign flip", "obuchowski"])
 def test_size_with_groups_of_six(test: str) -> None:
     random = np.random.default_rng(4)
