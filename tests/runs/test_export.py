@@ -111,9 +111,10 @@ def test_scores_under_other_conditions_may_come_after_the_run(profile: Profile) 
     assert gzip.decompress(packed.read_bytes()) == file.read_bytes()
     head, before, later = "condition,weights,group,score\n", file.read_text(), "{},{},h,0.5\n"
     file.write_text(head + later.format("external: a", "0" * 12))
-    main(["results", "export", *CONFIG, "--out", "out"])
     both = head + later.format("external: a", "0" * 12) + before.removeprefix(head)
-    assert gzip.decompress(packed.read_bytes()).decode() == both
+    for _ in range(2):  # a second export replaces what it exports, and doubles nothing
+        main(["results", "export", *CONFIG, "--out", "out"])
+        assert gzip.decompress(packed.read_bytes()).decode() == both
     # Scores of other weights are not those of this run.
     file.write_text(head + later.format("external: a", "1" * 12))
     main(["results", "export", *CONFIG, "--out", "out"])
