@@ -124,11 +124,12 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
     assert line.endswith("| – | – | pending: no run | 0.004 | 5, 5 | – | 3.0 |")
     assert "Not yet run: B (Is MedNeXt better" in report
     assert (
-        "- What do leaked test data buy?\n  - SARS-COV2-CT-Scan, MedNeXt, with − without train "
-        "images that overlap with test: higher: +5.0 points, the interval is [+2.0, +8.0] "
+        "- What do leaked test data buy? *Not complete: 2 of 40 runs.*\n"
+        "  - SARS-COV2-CT-Scan, MedNeXt, with − without train images that overlap with test: "
+        "higher: +5.0 points, the interval is [+2.0, +8.0] "
         "(5 seeds; 372 cases of 220 groups; can show 3.0 points)."
     ) in texts.summary
-    assert "pending" not in texts.summary
+    assert "pending" not in texts.summary and "**Does LAFFN contribute?**" not in texts.summary
 
 
 def test_without_any_run_nothing_is_said(reduced: Path) -> None:
@@ -136,6 +137,7 @@ def test_without_any_run_nothing_is_said(reduced: Path) -> None:
     assert second_wave(results) is None
     texts = findings_texts(results.profile, [], {"report": "r.md", "figures": "figures"})
     assert "second wave" not in texts.report and "asked beforehand" not in texts.summary
+    assert "**Does LAFFN contribute?**" in texts.summary
 
 
 def test_the_readme_has_no_heading_without_an_answer(asked: Path) -> None:

@@ -58,10 +58,7 @@ def picture(file: Path, bright: bool, random: np.random.Generator) -> None:
 
 def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
     text = (ROOT / "README.md").read_text()
-    before, results, after = re.split(r"<!-- .*main results.* -->", text)
-    # Each part of the second wave that is answered adds its question and a line per contrast.
-    assert len((before + after).splitlines()) <= 125 and len(results.splitlines()) <= 70
-    assert text.count("\n![") == 1
+    assert len(text.splitlines()) <= 170 and text.count("\n![") == 1
     first = text[: text.index("```")]
     assert "monai.networks.nets.MedNeXt" in first and "10.1371/journal.pone.0340108" in first
     pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
