@@ -3,7 +3,9 @@
 # below results/ is neither read nor written. make findings
 from glob import glob
 
+from mednext.config.questions import load_questions
 from mednext.layout import move_results
+from mednext.report.findings.second_wave import elsewhere
 from mednext.report.findings.write import CHARTS
 from snakemake.utils import min_version
 
@@ -11,6 +13,11 @@ min_version("9.25")
 move_results("results/findings")
 FROM_EXPORT = True
 SECOND_WAVE = sorted(glob("results/reference/wave2_*/runs/*/*/*/*/*"))
+SERVED = [
+    part
+    for part in elsewhere(load_questions().parts.values())
+    if glob(f"results/reference/{part}/runs/*/*/*/*/*")
+]
 
 
 include: "rules/common.smk"
@@ -34,6 +41,31 @@ rule contrasts:
         code=folder_hash("metrics", "analysis/cases.py", "analysis/contrasts.py"),
     shell:
         "python -m mednext results contrasts --out {output} 2>&1 | tee {log:q}"
+
+
+# Who is served worse by the weights of the second wave (part F).
+rule served:
+    input:
+        lambda wildcards: glob(f"results/reference/{wildcards.part}/runs/*/*/*/*/*"),
+    output:
+        f"results/findings/{{part}}/subgroups.csv",
+    log:
+        f"{LOGS}/served.{{part}}.log",
+    wildcard_constraints:
+        part="wave2_[a-z]",
+    conda:
+        "../environment.yml"
+    params:
+        code=folder_hash(
+            "metrics",
+            "analysis/cases.py",
+            "analysis/slices.py",
+            "analysis/subgroups.py",
+        ),
+        options=lambda wildcards: f"results/reference/{wildcards.part} --configfile config/{wildcards.part}.yaml",
+    shell:
+        "(python -m mednext results import --as-recorded {params.options} && "
+        "python -m mednext results subgroups --runs {params.options}) 2>&1 | tee {log:q}"
 
 
 rule charts:
@@ -67,6 +99,7 @@ rule findings:
         rules.subgroups.output,
         rules.orders.output,
         rules.contrasts.output if SECOND_WAVE else [],
+        [f"results/findings/{part}/subgroups.csv" for part in SERVED],
         rules.shared.output,
         rules.train_overlap.output if small("overlap_groups.csv") else [],
         f"{AUDIT}/cells.csv",

@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from mednext.layout import reference_root
+from mednext.layout import reference_root, results_root
 from mednext.report.findings.learning import learning_speed
 from mednext.report.findings.second_wave import second_wave, words
 from mednext.report.findings.text import findings_texts
+from mednext.report.findings.write import BEGIN, CHARTS, END, write_findings
 from mednext.results import MetricRow, write_rows
 from mednext.results.contrasts import ContrastRow
 from mednext.results.orders import OrderRow
+from mednext.results.subgroups import SubgroupRow
 from tests.checkout import ROOT
 from tests.finished_runs import run_of, trained
 
 from .made_up import metric_row, reduced_results
+from .test_findings_subgroups import row as of_level
 
 
 def row(**changes: Any) -> ContrastRow:
@@ -117,7 +120,11 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
     results = reduced_results()
     texts = findings_texts(results.profile, [], {"report": "r.md", "figures": "figures"})
     report = texts.report
-    assert report.index("## What the second wave answers") < report.index("## Which orderings")
+    assert [line for line in report.splitlines() if line.startswith("## ")][:3] == [
+        "## What the second wave answers",
+        "## The first wave, run by run",
+        "## Which orderings of the paper hold",
+    ]
     assert "*2 of 40 runs are finished; 64 px, 10 epochs; 1.5 CPU hours of training" in report
     assert "**Not complete: what is pending may\nchange the correction of the rest.**" in report
     line = next(line for line in report.splitlines() if "pending: no run" in line)
@@ -161,6 +168,41 @@ def test_a_condition_is_said_in_words(asked: Path, condition: str, expected: str
     found = second_wave(reduced_results())
     assert found is not None
     assert [line["contrast"] for part in found["parts"] for line in part["lines"]] == [expected]
+
+
+def test_who_is_served_worse_by_the_weights_of_a_part(asked: Path) -> None:
+    base = {"dataset": "sars_cov2_ct", "metric": "accuracy", "attribute": "images of the group"}
+    levels = ("1", "2")
+    rows = [
+        of_level(**base, seeds=5, protocol=protocol, method=method, level=level)
+        for protocol in ("overlap_in", "overlap_out")
+        for method in ("mednext", "resnet18", "all")
+        for level in levels
+    ]
+    target = results_root("wave2_a") / "subgroups.csv"
+    write_rows(target, SubgroupRow, rows)
+    results = reduced_results()
+    found = second_wave(results)
+    assert found is not None
+    # Not what was trained with overlap; D was not computed.
+    (section,) = found["served"]
+    assert "protocol `overlap_out`, 64 px, epochs 10" in section["caption"]
+    assert "seed 0, 1, 2, 3, 4; not comparable" in section["caption"]
+    assert section["worse"] == [
+        "images of the group, 1: 2 methods",
+        "images of the group, 2: 2 methods",
+    ]
+    texts = findings_texts(results.profile, [], {"report": "r.md", "figures": "figures"})
+    answers, first_wave = texts.report.split("## The first wave, run by run")
+    assert "### F: Who is served worse?" in answers and "| images of the group | 1 |" in answers
+    assert "images of the group" not in first_wave
+    for chart in CHARTS:
+        (asked / "figures" / f"{chart}.png").parent.mkdir(exist_ok=True)
+        (asked / "figures" / f"{chart}.png").touch()
+    Path("mine.md").write_text(f"{BEGIN}{END}")
+    write_findings(results.profile, [], reference_root("reduced"), Path("r.md"), Path("mine.md"))
+    kept = reference_root("wave2_a") / "subgroups.csv"
+    assert kept.read_bytes() == target.read_bytes()
 
 
 def early(b: str, difference: float, p: float) -> OrderRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from mednext.config.questions import Part, load_questions
 from mednext.layout import reference_root
 from mednext.report.findings.facts import Results, unique
 from mednext.report.findings.learning import learning_speed
+from mednext.report.findings.subgroups import subgroups
 from mednext.report.scale import scale_of
 from mednext.report.wording import Estimate
 from mednext.results import HEADLINE, RunRecord, read_rows, read_run
@@ -53,7 +54,19 @@ def second_wave(results: Results) -> dict[str, Any] | None:
         "answered": any(x["primary"] and x["done"] for part in asked for x in part["lines"]),
         "parts": [part for part in asked if part["begun"]],
         "missing": [part for part in asked if not part["begun"]],
+        "served": [section for name in elsewhere(parts.values()) for section in _served(name)],
     }
+
+
+def elsewhere(parts: Iterable[Part]) -> list[str]:
+    """The profiles whose weights are looked at beyond their own contrasts (part F)."""
+    return list(dict.fromkeys(p.profile for p in parts if any(c.under for c in p.contrasts)))
+
+
+def _served(name: str) -> list[dict[str, Any]]:
+    """Who is served worse by the weights of a profile, trained without overlap."""
+    of_profile = Results(load_profile(Path("config") / f"{name}.yaml"), ())
+    return subgroups(of_profile, without=("overlap_in",))
 
 
 def _key(row: ContrastRow | PlannedRow) -> Key:
@@ -75,9 +88,9 @@ def _part(
     deciding = [row for row in rows if row.selection == HEADLINE.selection]
     finished = sum(record.status == "ok" for record in records)
     # What is evaluated elsewhere has its runs from another part.
-    elsewhere = any(contrast.under for contrast in part.contrasts)
+    evaluated_only = any(contrast.under for contrast in part.contrasts)
     return {
-        "begun": any(row.status == "ok" for row in rows) if elsewhere else finished > 0,
+        "begun": any(row.status == "ok" for row in rows) if evaluated_only else finished > 0,
         "name": name,
         "question": part.question,
         "limits": LIMITS.get(name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from mednext.report.findings.facts import Results, caption
@@ -11,12 +12,12 @@ from mednext.results import ALL_METHODS, grouped
 from mednext.results.subgroups import SubgroupRow
 
 
-def subgroups(results: Results) -> list[dict[str, Any]]:
-    """Per data set and protocol the levels of each attribute for the mean of all methods, and how
-    many methods serve which level worse.
+def subgroups(results: Results, without: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Per data set and protocol (but those of ``without``) the levels of each attribute for the
+    mean of all methods, and how many methods serve which level worse.
     """
     found = grouped(results.subgroups, lambda row: (row.dataset, row.protocol))
-    return [_section(results, *key, rows) for key, rows in found.items()]
+    return [_section(results, *key, rows) for key, rows in found.items() if key[1] not in without]
 
 
 def _section(
@@ -26,9 +27,12 @@ def _section(
     together = ALL_METHODS if ALL_METHODS in methods else methods[0]
     shown = [row for row in rows if row.method == together]
     single = [row for row in rows if row.method != ALL_METHODS and _found(row)]
+    seeds = results.profile.seeds
+    if {row.seeds for row in rows} != {len(seeds)}:
+        seeds = seeds[:1]
     worse = Counter(f"{row.attribute}, {row.level}" for row in single if row.difference < 0)
     return {
-        "caption": caption(results, dataset, protocol, results.profile.seeds[:1]),
+        "caption": caption(results, dataset, protocol, seeds),
         "who": f"mean of {len(methods) - 1} methods" if together == ALL_METHODS else together,
         "lines": [_line(row) for row in shown],
         "methods": len(set(methods) - {ALL_METHODS}),

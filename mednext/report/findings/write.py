@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mednext.config import Profile
+from mednext.config.questions import load_questions
 from mednext.files import write_bytes, write_text
-from mednext.layout import results_root
+from mednext.layout import reference_root, results_root
 from mednext.report.figures.conditions import write as draw_conditions
 from mednext.report.findings.facts import Runs
+from mednext.report.findings.second_wave import elsewhere
 from mednext.report.findings.text import findings_texts
 from mednext.templates import replace_between
 
@@ -55,6 +57,9 @@ def write_findings(
     whole = replace_between(summary, BEGIN, END, texts.summary) if summary else ""
     files = [root / f"{name}.csv" for name in MADE]
     _copy([file for file in files if file.is_file()], folder)
+    for name in elsewhere(load_questions().parts.values()):
+        file = results_root(name) / "subgroups.csv"
+        _copy([file] if file.is_file() else [], reference_root(name))
     for name in ("tables", "figures"):
         shutil.rmtree(folder / name, ignore_errors=True)
     # Nothing was run of Table 5, whose data set needs an account.
