@@ -134,8 +134,10 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
         "- What do leaked test data buy? *Not complete: 2 of 40 runs.*\n"
         "  - SARS-COV2-CT-Scan, MedNeXt, with − without train images that overlap with test: "
         "higher: +5.0 points, the interval is [+2.0, +8.0] "
-        "(5 seeds; 372 cases of 220 groups; can show 3.0 points)."
+        "(5 seeds; 372 images of 220 groups; can show 3.0 points)."
     ) in texts.summary
+    assert "MedUNeXt − UNet: inconclusive" in texts.summary
+    assert "(5 seeds; 20 patients; can show 14.4 points)." in texts.summary
     assert "pending" not in texts.summary and "**Does LAFFN contribute?**" not in texts.summary
 
 

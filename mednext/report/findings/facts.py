@@ -102,6 +102,12 @@ def unique(values: Iterable[object]) -> list[str]:
     return sorted({str(value) for value in values})
 
 
+def sample(dataset: str, cases: int, groups: int) -> str:
+    """What was tested: ``20 patients``, ``372 images of 220 groups``."""
+    unit = "patients" if load_datasets()[dataset].task == "segmentation" else "images"
+    return f"{cases} {unit}" + (f" of {groups} groups" if groups < cases else "")
+
+
 def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int]) -> str:
     """The scale in one line, for the head of a table."""
     scale = scale_of(results.profile, dataset, protocol)

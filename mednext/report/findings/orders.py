@@ -9,7 +9,7 @@ from typing import Any
 from scipy.stats import t
 
 from mednext.config import load_datasets
-from mednext.report.findings.facts import Results, caption
+from mednext.report.findings.facts import Results, caption, sample
 from mednext.report.findings.training import ceiling, training
 from mednext.report.spec import load_tables, reported
 from mednext.report.wording import ALPHA, Estimate
@@ -106,8 +106,7 @@ def _counts(rows: Sequence[OrderRow], printed: Mapping[str, float]) -> dict[str,
         "single": 100 * median(row.detectable for row in rows),
         "holm": 100 * median(row.detectable_holm for row in rows),
         "from": rows[0].borrowed_from,
-        "cases": rows[0].n_cases,
-        "groups": rows[0].n_groups,
+        "sample": sample(rows[0].dataset, rows[0].n_cases, rows[0].n_groups),
     }
 
 

@@ -10,7 +10,7 @@ from mednext.config import load_datasets, load_profile
 from mednext.config.names import display_name
 from mednext.config.questions import Part, load_questions
 from mednext.layout import reference_root
-from mednext.report.findings.facts import Results, unique
+from mednext.report.findings.facts import Results, sample, unique
 from mednext.report.findings.learning import learning_speed
 from mednext.report.findings.subgroups import subgroups
 from mednext.report.scale import scale_of
@@ -129,6 +129,7 @@ def _line(row: ContrastRow, can_show: float) -> dict[str, Any]:
         "trainings": row.trainings,
         "cases": row.n_cases,
         "groups": row.n_groups,
+        "sample": sample(row.dataset, row.n_cases or 0, row.n_groups or 0),
         "can_show": 100 * can_show,
     }
 
