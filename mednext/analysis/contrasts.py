@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mednext.analysis.cases import OUTSIDE, known, read, scored_under
+from mednext.analysis.cases import OUTSIDE, known, read, recorded, scored_under
 from mednext.config import RunConfig, load_datasets
 from mednext.config.questions import Arm, Contrast, Part, Questions
 from mednext.errors import UserError
 from mednext.metrics.comparison import holm
-from mednext.metrics.joint import joint
+from mednext.metrics.joint import joint, p_of_overlapping
 from mednext.metrics.power import Components, components, detectable, pooled
 from mednext.results import HEADLINE, Metric
 from mednext.results.contrasts import ContrastRow, PlannedRow
@@ -141,7 +141,7 @@ def _contrast(
     }
     empty: dict[str, Any] = dict.fromkeys(
         ("n_cases", "n_groups", "value_a", "value_b", "difference", "ci_low", "ci_high", "p")
-    )
+    ) | dict.fromkeys(("p_overlapping", "most_frequent"))
     try:
         a, b = (
             scores(runs, dataset, arm, seeds, selection, contrast.under)
@@ -169,8 +169,33 @@ def _contrast(
         ci_high=known(high),
         p=known(found.p_value()),
         p_holm=None,
+        p_overlapping=None if contrast.under else _p_overlapping(runs, dataset, contrast, a, b),
+        most_frequent=_most_frequent(runs, dataset, contrast, seeds[0]),
         status="ok",
     )
+
+
+def _p_overlapping(
+    runs: Runs, dataset: str, contrast: Contrast, a: Scores, b: Scores
+) -> float | None:
+    """Of arms over several folds, each fold of a seed as one value."""
+    protocols = contrast.a.protocols
+    if len(protocols) < 2:
+        return None
+    folds, values = np.asarray(a.folds), a.values - b.values
+    differences = [row[folds == fold].mean() for row in values for fold in protocols]
+    records = [recorded(runs[dataset, p, contrast.a.method, a.seeds[0]])[1] for p in protocols]
+    tested, trained = (sum(getattr(r, name) for r in records) for name in ("n_test", "n_train"))
+    return p_of_overlapping(np.array(differences), tested / trained)
+
+
+def _most_frequent(runs: Runs, dataset: str, contrast: Contrast, seed: int) -> float | None:
+    arm, outside = contrast.a, (contrast.under or "").startswith(OUTSIDE)
+    if outside or load_datasets()[dataset].task != "classification":
+        return None
+    cases = [read(runs[dataset, protocol, arm.method, seed]) for protocol in arm.protocols]
+    labels = pd.concat([found.table.label for found in cases if found is not None])
+    return float(labels.value_counts(normalize=True).max())
 
 
 def _named(name: str, contrast: Contrast) -> dict[str, Any]:

@@ -52,3 +52,8 @@ class ContrastRow(Outcome):
     p: float | None
     p_holm: float | None
     """Corrected for the primary contrasts of the part; empty for others."""
+    p_overlapping: float | None
+    """Of a cross-validation: each training one value, its overlap with the others' training sets
+    allowed for; not corrected, and decides nothing."""
+    most_frequent: float | None
+    """Of an accuracy on test images of the data set: share of their most frequent class."""

@@ -79,6 +79,7 @@ def test_the_same_images_with_and_without_their_groups_in_train() -> None:
         pytest.approx(3 / 8), pytest.approx(low), pytest.approx(high)
     )  # fmt: skip
     assert row.p == pytest.approx(stats.ttest_1samp(paired, 0).pvalue) == row.p_holm
+    assert row.p_overlapping is None  # no folds
 
 
 def test_folds_are_trainings_of_one_arm() -> None:
@@ -97,6 +98,11 @@ def test_folds_are_trainings_of_one_arm() -> None:
     (row,) = contrast_rows("B", part(contrast), runs, (0, 1, 2))
     assert (row.a, row.b, row.trainings, row.n_cases) == ("mednext", "resnet18", 6, 8)
     assert row.difference == pytest.approx(1 / 4 + 1 / 12)
+    # Of seed 1 each fold differs by 1/2, of the others by 1/4: variance 1/60 over six values.
+    # The records say that as many images are in train as in test.
+    error = np.sqrt((1 / 6 + 1) / 60)
+    assert row.p_overlapping == pytest.approx(2 * stats.t.sf((1 / 3) / error, 5))
+    assert row.most_frequent == 0.5
 
 
 def scored_outside(run: RunConfig, right: list[int], weights: str = "0" * 12) -> None:

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from mednext.config.questions import load_questions
 from mednext.layout import reference_root, results_root
 from mednext.report.findings.learning import learning_speed
 from mednext.report.findings.second_wave import second_wave, words
 from mednext.report.findings.text import findings_texts
+from mednext.report.findings.under import behind
 from mednext.report.findings.write import BEGIN, CHARTS, END, write_findings
-from mednext.results import MetricRow, write_rows
+from mednext.results import Metric, MetricRow, write_rows
+from mednext.results.conditions import ConditionRow
 from mednext.results.contrasts import ContrastRow
 from mednext.results.orders import OrderRow
 from mednext.results.subgroups import SubgroupRow
@@ -31,7 +34,7 @@ def row(**changes: Any) -> ContrastRow:
         "a": "mednext/overlap_in", "b": "mednext/overlap_out",
         "primary": True, "seeds": 5, "trainings": 5, "n_cases": 372, "n_groups": 220,
         "value_a": 0.95, "value_b": 0.9, "difference": 0.05, "ci_low": 0.02, "ci_high": 0.08,
-        "p": 0.001, "p_holm": 0.004,
+        "p": 0.001, "p_holm": 0.004, "p_overlapping": None, "most_frequent": 0.505,
     }  # fmt: skip
     return ContrastRow(**{**values, **changes})
 
@@ -56,6 +59,11 @@ def row(**changes: Any) -> ContrastRow:
         ),
         (
             {"primary": False, "p_holm": None},
+            "no verdict: +5.0 points, the interval is [+2.0, +8.0]",
+        ),
+        # Other weights than those that decide.
+        (
+            {"selection": "averaged"},
             "no verdict: +5.0 points, the interval is [+2.0, +8.0]",
         ),
         ({"ci_low": None, "ci_high": None}, "inconclusive: no interval"),
@@ -128,15 +136,17 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
     assert "*2 of 40 runs are finished; 64 px, 10 epochs; 1.5 CPU hours of training" in report
     assert "**Not complete: what is pending may\nchange the correction of the rest.**" in report
     line = next(line for line in report.splitlines() if "pending: no run" in line)
-    assert line.endswith("| – | – | pending: no run | 0.004 | 5, 5 | – | 3.0 |")
-    assert "Not yet run: B (Is MedNeXt better" in report
+    assert line.endswith("| – | – | 50.5 | pending: no run | 0.004 | 5, 5 | – | 3.0 |")
+    assert "\nWithout a run: B (Is MedNeXt better" in report
+    question = "- What do leaked test data buy? *Not complete: 2 of 40 runs.* *Test images and the"
+    assert question in texts.summary
     assert (
-        "- What do leaked test data buy? *Not complete: 2 of 40 runs.*\n"
-        "  - SARS-COV2-CT-Scan, MedNeXt, with − without train images that overlap with test: "
-        "higher: +5.0 points, the interval is [+2.0, +8.0] "
+        "answer speaks of them, not of single ones.*\n"
+        "  - SARS-COV2-CT-Scan, MedNeXt, with − without train images that overlap with test "
+        "(95.0 and 90.0 %): higher: +5.0 points, the interval is [+2.0, +8.0] "
         "(5 seeds; 372 images of 220 groups; can show 3.0 points)."
     ) in texts.summary
-    assert "MedUNeXt − UNet: inconclusive" in texts.summary
+    assert "MedUNeXt − UNet (95.0 and 90.0 %): inconclusive" in texts.summary
     assert "(5 seeds; 20 patients; can show 14.4 points)." in texts.summary
     assert "pending" not in texts.summary and "**Does LAFFN contribute?**" not in texts.summary
 
@@ -170,6 +180,54 @@ def test_a_condition_is_said_in_words(asked: Path, condition: str, expected: str
     found = second_wave(reduced_results())
     assert found is not None
     assert [line["contrast"] for part in found["parts"] for line in part["lines"]] == [expected]
+    # It trained nothing of its own.
+    assert [part["weights_of"] for part in found["parts"] if part["name"] == "FA"] == ["A"]
+
+
+def under(condition: str, method: str, seed: int, metric: Metric, after: float) -> ConditionRow:
+    return ConditionRow(
+        dataset="sars_cov2_ct", protocol="overlap_out", method=method, seed=seed,
+        weights="0" * 12, condition=condition, metric=metric, before=0.9, after=after,
+        change=after - 0.9, ci_low=None, ci_high=None, relative=None, n_cases=4, n_groups=4,
+    )  # fmt: skip
+
+
+def test_what_stands_behind_a_contrast_of_other_conditions(reduced: Path) -> None:
+    contrasts = load_questions().parts["FA"].contrasts
+    outside, corrupted = contrasts[:2]
+    folder = Path("export")
+    assert behind(folder, outside, "classification") is None
+    accuracy, auc, name = Metric.ACCURACY, Metric.AUC, "external: covid-ct-ucsd"
+    rows = [
+        under(name, "mednext", 0, auc, 0.4),
+        under(name, "mednext", 1, auc, 0.5),
+        under(name, "mednext", 1, accuracy, 0.9),
+        under(name, "resnet18", 0, auc, 0.3),
+        under("shifted: mean", "mednext", 0, accuracy, 0.1),
+    ]
+    for detail, ours, theirs in (
+        ("blur 1", (0.9, 0.8), 0.8),
+        ("blur 2", (0.6, 0.6), 0.6),
+        ("gamma_down 1", (0.5, 0.3), 0.6),
+        ("jpeg 1", (0.7, 0.7), 0.85),
+        ("pixelate 5", (0.9, 0.9), 0.8),
+    ):
+        condition = f"shifted: {detail}"
+        rows += [under(condition, "mednext", s, accuracy, v) for s, v in enumerate(ours)]
+        rows += [under(condition, "resnet18", 0, accuracy, theirs)]
+    # Of other protocols and methods nothing is taken.
+    rows.append(rows[0].model_copy(update={"protocol": "overlap_in", "after": 0.99}))
+    write_rows(folder / "conditions.csv", ConditionRow, rows)
+    assert behind(folder, outside, "classification") == (
+        "On covid-ct-ucsd the AUC of MedNeXt and ResNet18 is 0.45 and 0.30 (mean over trainings; "
+        "0.5 is chance)."
+    )
+    # blur: +5 and 0 points, gamma: -20, jpeg: -15, pixelate: +10.
+    assert behind(folder, corrupted, "classification") == (
+        "Of 5 kinds and severities of corruption MedNeXt is lower in 2 and higher in 2. Means over "
+        "severities: lowest -20.0 (gamma down), -15.0 (jpeg), highest +2.5 (blur), "
+        "+10.0 (pixelate) points."
+    )
 
 
 def test_who_is_served_worse_by_the_weights_of_a_part(asked: Path) -> None:
@@ -226,15 +284,22 @@ def test_an_order_that_more_epochs_undo_is_one_of_the_speed_of_learning(reduced:
         # The interval holds half of eight points.
         row(**later, b="mlp_mixer", value_b=0.9, difference=0.05, ci_low=0.03, ci_high=0.07),
     ]
+    # Told from 0 below it before: the interval lies beyond the half. Not told: not asked.
+    rows += [
+        row(**later, b="swin_v2", value_b=0.99, difference=-0.06, ci_low=-0.08, ci_high=-0.045),
+        row(**later, b="resmlp", value_b=0.94, difference=0.01, ci_low=-0.01, ci_high=0.03),
+    ]
     orders = [early(b, 0.08, 0.01) for b in ("resnet18", "vit", "mlp_mixer")]
+    orders += [early("swin_v2", -0.08, 0.01), early("resmlp", 0.08, 0.2)]
     write_rows(reduced / "orders.csv", OrderRow, orders)
     scores = {"mednext": 0.9, "resnet18": 0.82, "vit": 0.81, "mlp_mixer": 0.8}
+    others = ("swin_v2", "resmlp")
     write_rows(
         reduced / "metrics.csv",
         MetricRow,
         [metric_row(method=m, value=v) for m, v in scores.items()],
     )
-    for method in scores:
+    for method in (*scores, *others):
         for seed, loss in ((0, 0.1), (1, 0.3)):
             place = Path("export/runs/sars_cov2_ct/paper", method, f"seed{seed}")
             place.mkdir(parents=True)
@@ -242,13 +307,27 @@ def test_an_order_that_more_epochs_undo_is_one_of_the_speed_of_learning(reduced:
     found = learning_speed(reduced_results(), rows, Path("export"))
     assert found is not None
     speed = {line["b"]: line["speed"] for line in found["lines"]}
-    assert speed == {"resnet18": True, "vit": True, "mlp_mixer": False}
+    assert speed == {
+        "resnet18": ("yes", "its interval lies below half of what it was"),
+        "vit": ("yes", "it has changed its sign"),
+        "mlp_mixer": ("cannot tell", "its interval holds half of what it was"),
+        "swin_v2": ("no", "its interval lies above half of what it was"),
+        "resmlp": None,
+    }
+    assert found["answer"].startswith("yes (MedNeXt − ResNet18: its interval lies below")
+    assert found["few"] == "10"
+    answers = [
+        some["answer"].partition(" (")[0]
+        for chosen in (rows[2:4], rows[3:4], rows[4:])
+        if (some := learning_speed(reduced_results(), chosen, Path("export"))) is not None
+    ]
+    assert answers == [
+        "cannot tell",
+        "no",
+        "not asked: no difference was told from 0 after few epochs",
+    ]
     assert found["methods"][0] == ("mednext", 90.0, 95.0, None, pytest.approx(0.2))
     # Ranks before 4 3 2 1, after 3 2 4 1: 1 - 6 * (1 + 1 + 4) / 60
     assert found["correlation"] == pytest.approx(0.4)
-    # What was told from 0 at no time is no order that more epochs could undo.
-    write_rows(reduced / "orders.csv", OrderRow, [early("resnet18", 0.08, 0.2)])
-    found = learning_speed(reduced_results(), rows[:1], Path("export"))
-    assert found is not None and found["lines"][0]["speed"] is False
     rows[0] = rows[0].model_copy(update={"status": "pending", "reason": "no run"})
     assert learning_speed(reduced_results(), rows, Path("export")) is None
