@@ -138,10 +138,9 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
     line = next(line for line in report.splitlines() if "pending: no run" in line)
     assert line.endswith("| – | – | 50.5 | pending: no run | 0.004 | 5, 5 | – | 3.0 |")
     assert "\nWithout a run: B (Is MedNeXt better" in report
-    question = "- What do leaked test data buy? *Not complete: 2 of 40 runs.* *Test images and the"
-    assert question in texts.summary
     assert (
-        "answer speaks of them, not of single ones.*\n"
+        "- A: What do leaked test data buy? *Not complete: 2 of 40 runs.* (of images that have "
+        "relatives, on Monkeypox copies of one photograph)\n"
         "  - SARS-COV2-CT-Scan, MedNeXt, with − without train images that overlap with test "
         "(95.0 and 90.0 %): higher: +5.0 points, the interval is [+2.0, +8.0] "
         "(5 seeds; 372 images of 220 groups; can show 3.0 points)."

@@ -71,6 +71,17 @@ LIMITS = {
     "FD": f"Few patients. {_CORRUPTED}",
 }
 """What the answer of a part cannot say, as the protocol has it."""
+_NEAR_CHANCE = "where both are near chance or below it, a difference says little"
+BRIEF = {
+    "A": "of images that have relatives, on Monkeypox copies of one photograph",
+    "B": "folds share training images; LAFFN as printed adds next to nothing, judged as such",
+    "C": "one split, with its leaks; two seeds",
+    "D": "few patients; LAFFN as in B",
+    "FA": f"{_NEAR_CHANCE}; corruptions were chosen, not drawn",
+    "FB": f"{_NEAR_CHANCE}; LAFFN as in B",
+    "FD": "few patients; corruptions were chosen, not drawn",
+}
+"""The same for the README, which has no room for more."""
 EQUAL = 1.0
 """Points: an interval within them says *equal*, as the protocol has it."""
 
@@ -135,6 +146,7 @@ def _part(
         "name": name,
         "question": part.question,
         "limits": LIMITS.get(name),
+        "brief": BRIEF.get(name),
         "behind": [
             said
             for contrast in part.contrasts
