@@ -147,10 +147,8 @@ def test_the_answers_come_first_and_the_readme_has_the_primary_ones(asked: Path)
         "(5 seeds; 372 images of 220 groups; can show 3.0 points)."
     ) in texts.summary
     assert "MedUNeXt − UNet (95.0 and 90.0 %): inconclusive" in texts.summary
-    assert (
-        "(5 seeds; 20 patients; can show 14.4 points; overlap of training sets allowed for, p 0.14)."
-        in texts.summary
-    )
+    assert "(5 seeds; 20 patients; can show 14.4 points; overlap of" in texts.summary
+    assert "training sets allowed for, p 0.14)." in texts.summary
     assert "pending" not in texts.summary and "**Does LAFFN contribute?**" not in texts.summary
 
 
