@@ -53,7 +53,8 @@ LIMITS = {
         "The split is that of the first wave, with its leaks; two seeds show large differences "
         "only, and the interval of two is trusted only where trainings differ little. More "
         "epochs are another schedule of the learning rate, too, not only longer training. The "
-        "difference after few epochs is taken as known, and its first seeds are in both."
+        "difference after few epochs is taken as known, and its first seeds are in both. A method "
+        "whose training loss is still high was not trained to its end after more epochs either."
     ),
     "D": (
         "Few patients in train and test; a perfect mask of this size does not reach 100 % "
