@@ -9,13 +9,12 @@ set, as a labelled guess of what more seeds would show.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import t
 
 from mednext.analysis.cases import read
 from mednext.analysis.contrasts import Scores, by_axes, scores
@@ -127,13 +126,14 @@ def borrowed(known: Mapping[str, Scores], between: SeedVariance | None) -> list[
         by_group = joint(values, known[a].groups)
         parts = by_group.between_groups, 2 * between.value
         error = float(np.sqrt(sum(parts)))
-        df = sum(parts) ** 2 / (
-            parts[0] ** 2 / (by_group.n_groups - 1) + parts[1] ** 2 / between.df
-        )
+        squares = parts[0] ** 2 / (by_group.n_groups - 1) + parts[1] ** 2 / between.df
+        # Two methods may err on the same cases, and no seed move anything.
+        df = sum(parts) ** 2 / squares if squares else float(between.df)
+        found = replace(by_group, error=error, df=df)
         least, with_holm = (detectable_by(error, df, 1 - 0.05 / n) for n in (1, len(pairs)))
         rows.append(
             _row(a, b, "borrowed", seeds, values, known[a].groups)
-            | {"error": error, "df": df, "p": float(2 * t.sf(abs(by_group.value) / error, df))}
+            | {"error": error, "df": df, "p": found.p_value()}
             | {"detectable": least, "detectable_holm": with_holm, "borrowed_from": between.words}
         )
     return rows

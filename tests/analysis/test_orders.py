@@ -83,6 +83,14 @@ def test_one_bad_seed_of_one_method_is_no_order() -> None:
     assert stats.ttest_1samp(np.subtract(perfect, bad), 0).pvalue < 1e-10
 
 
+def test_equal_methods_whose_seeds_move_nothing_are_not_told_apart() -> None:
+    runs = [finished(GOOD, m, s) for m, s in (("mednext", 0), ("mednext", 1), ("vit", 0))]
+    orders(runs, OUT)
+    (row,) = read_rows(OUT, OrderRow)
+    assert (row.basis, row.difference, row.error, row.df) == ("borrowed", 0, 0, 1)
+    assert (row.p, row.p_holm, row.detectable) == (1, 1, 0)
+
+
 def test_a_borrowed_variance_by_hand() -> None:
     """Accuracies of 0.5, 0.75, 1 in one method, hence s = 0.25; the pair has a standard error."""
     shares = [[1, 0] * 2, [1, 1, 1, 0], [1] * 4]
