@@ -311,7 +311,7 @@ def test_an_order_that_more_epochs_undo_is_one_of_the_speed_of_learning(reduced:
     assert speed == {
         "resnet18": ("yes", "its interval lies below half of what it was"),
         "vit": ("yes", "it has changed its sign"),
-        "mlp_mixer": ("cannot tell", "its interval holds half of what it was"),
+        "mlp_mixer": ("inconclusive", "its interval holds half of what it was"),
         "swin_v2": ("no", "its interval lies above half of what it was"),
         "resmlp": None,
     }
@@ -323,7 +323,7 @@ def test_an_order_that_more_epochs_undo_is_one_of_the_speed_of_learning(reduced:
         if (some := learning_speed(reduced_results(), chosen, Path("export"))) is not None
     ]
     assert answers == [
-        "cannot tell",
+        "inconclusive",
         "no",
         "not asked: no difference was told from 0 after few epochs",
     ]

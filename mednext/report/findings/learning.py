@@ -77,7 +77,7 @@ def _answer(lines: Sequence[Mapping[str, Any]]) -> str:
     ]
     if not words:
         return "not asked: no difference was told from 0 after few epochs"
-    word = "yes" if "yes" in words else "no" if set(words) == {"no"} else "cannot tell"
+    word = "yes" if "yes" in words else "no" if set(words) == {"no"} else "inconclusive"
     return f"{word} ({'; '.join(of)})"
 
 
@@ -119,4 +119,4 @@ def _speed(few: Estimate, row: ContrastRow) -> Speed | None:
         return Speed("yes", "its interval lies below half of what it was")
     if low > half:
         return Speed("no", "its interval lies above half of what it was")
-    return Speed("cannot tell", "its interval holds half of what it was")
+    return Speed("inconclusive", "its interval holds half of what it was")
