@@ -54,7 +54,7 @@ def finished(right: list[int], first: int = 0, **axes: object) -> RunConfig:
             "prediction": prediction,
         }
     )
-    return trained(run, table)
+    return trained(run, table, n_train=4, n_test=1)
 
 
 def part(*contrasts: Contrast) -> Part:
@@ -99,10 +99,17 @@ def test_folds_are_trainings_of_one_arm() -> None:
     assert (row.a, row.b, row.trainings, row.n_cases) == ("mednext", "resnet18", 6, 8)
     assert row.difference == pytest.approx(1 / 4 + 1 / 12)
     # Of seed 1 each fold differs by 1/2, of the others by 1/4: variance 1/60 over six values.
-    # The records say that as many images are in train as in test.
-    error = np.sqrt((1 / 6 + 1) / 60)
+    # The records say that four times as many images are in train as in test.
+    error = np.sqrt((1 / 6 + 1 / 4) / 60)
     assert row.p_overlapping == pytest.approx(2 * stats.t.sf((1 / 3) / error, 5))
     assert row.most_frequent == 0.5
+
+
+def test_the_most_frequent_class_is_that_of_all_tested_images() -> None:
+    protocols = ("overlap_in", "overlap_out")
+    runs = [finished([1, 1, 0], protocol=p, seed=s) for s in (0, 1) for p in protocols]
+    (row,) = contrast_rows("A", part(IN_AGAINST_OUT), runs, (0, 1))
+    assert row.most_frequent == pytest.approx(2 / 3)  # labels 0, 1, 0
 
 
 def scored_outside(run: RunConfig, right: list[int], weights: str = "0" * 12) -> None:
@@ -130,6 +137,8 @@ def test_folds_share_outside_data_and_are_trainings_of_their_own() -> None:
     ]
     row, absent = contrast_rows("FB", part(*asked), runs, (0, 1, 2))
     assert (row.condition, row.trainings, row.n_cases, row.n_groups) == (OUTSIDE, 6, 8, 4)
+    # Of other images than those that the records and the counts are about.
+    assert row.p_overlapping is None and row.most_frequent is None
     assert row.difference == pytest.approx(3 / 8)
     # Trainings agree: what is left is the paired t-interval over groups of two images each.
     by_group = np.subtract(better, worse).reshape(4, 2).mean(axis=1)
