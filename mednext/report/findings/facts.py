@@ -102,10 +102,10 @@ def unique(values: Iterable[object]) -> list[str]:
     return sorted({str(value) for value in values})
 
 
-def sample(dataset: str, cases: int, groups: int) -> str:
-    """What was tested: ``20 patients``, ``372 images of 220 groups``."""
+def sample(dataset: str, cases: int, groups: int, kind: str = "") -> str:
+    """What was tested: ``20 patients``, ``372 images of 220 groups``; ``kind`` stands before it."""
     unit = "patients" if load_datasets()[dataset].task == "segmentation" else "images"
-    return f"{cases} {unit}" + (f" of {groups} groups" if groups < cases else "")
+    return f"{cases} {kind}{unit}" + (f" of {groups} groups" if groups < cases else "")
 
 
 def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int]) -> str:
@@ -113,11 +113,10 @@ def caption(results: Results, dataset: str, protocol: str, seeds: Sequence[int])
     scale = scale_of(results.profile, dataset, protocol)
     rows = [r for r in results.differences if (r.dataset, r.protocol) == (dataset, protocol)]
     test = sorted({(r.n_cases, r.n_groups) for r in rows})
-    unit = "patients" if load_datasets()[dataset].task == "segmentation" else "images"
     kind = "PHANTOM (synthetic) data; " if scale.phantom else ""
     if stand_in := results.stand_in(dataset):
         kind = f"STAND-IN data ({stand_in}), not the data set itself; "
-    sizes = (f"{n} test {unit}" + (f" of {g} groups" if g < n else "") for n, g in test)
+    sizes = (sample(dataset, n, g, "test ") for n, g in test)
     tested = f"{' or '.join(sizes)}; " if test else ""
     made = f"{scale.words('img_size')} px, epochs {scale.words('epochs')}, {scale.precision}"
     return (
